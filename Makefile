@@ -1,0 +1,60 @@
+# Makefile - the front door; the build itself is meson's (meson.build)
+# SPDX-License-Identifier: MIT
+#
+#   make                           the library and the programs, in build/
+#   make check                     everything that is checked, in build/check/
+#   make demo MIB=1024             the demonstration, over a file of that size
+#   make demo FILE=... BUDGET=64M  ... over a file of yours, within that memory
+#   make bench                     the measurements, in a few minutes
+#   make bench-full                the same, longer
+#   make soak SECONDS=60 SEED=1    random operations for so long
+#   make install PREFIX=/usr DESTDIR=
+#   make clean
+
+PREFIX = /usr/local
+DESTDIR =
+SECONDS = 60
+SEED = 1
+MIB = 1024
+JOBS =
+FILE =
+BUDGET =
+
+.PHONY: all check demo bench bench-full soak install clean packages
+
+all: build/build.ninja
+	ninja -C build $(if $(JOBS),-j$(JOBS))
+
+build/build.ninja: | packages
+	meson setup build --prefix=$(PREFIX)
+
+packages:
+	@tools/packages build
+
+check:
+	@tools/packages build check
+	@JOBS=$(JOBS) tools/check
+
+demo: all
+	@mkdir -p build/data
+	@$(if $(FILE),,demo/make-data.sh build/data/demo $(MIB))
+	@build/demo $(if $(BUDGET),--budget $(BUDGET)) --folder build/data \
+		"$(or $(FILE),build/data/demo)"
+
+bench: all
+	@bench/run.sh build
+
+bench-full: all
+	@bench/run.sh build --long
+
+soak:
+	@tools/packages build check
+	@JOBS=$(JOBS) tools/soak $(SECONDS) $(SEED)
+
+install: all
+	meson configure build -Dprefix=$(PREFIX)
+	ninja -C build $(if $(JOBS),-j$(JOBS))
+	DESTDIR=$(DESTDIR) meson install -C build --no-rebuild
+
+clean:
+	rm -rf build

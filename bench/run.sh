@@ -1,0 +1,44 @@
+#!/bin/sh
+# run.sh - all measurements, and their JSON in one file
+# SPDX-License-Identifier: MIT
+#
+# run.sh BUILD [--long]
+#
+# Runs every w* program of BUILD/bench, and writes BUILD/bench/results.json.
+set -eu
+
+build=$1
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+results=$build/bench/results.json
+
+QUIRE_COMMIT=$(git -C "$here" describe --always --dirty --abbrev=12 2>/dev/null ||
+	echo unknown)
+export QUIRE_COMMIT
+
+machine="$(uname -m), $(nproc) processors, $(sed -n \
+	's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(sed -n \
+	's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) KiB of memory"
+kernel="$(uname -s) $(uname -r)"
+status=0
+separator=
+
+{
+	printf '{"machine": "%s", "kernel": "%s", "commit": "%s", "results": [\n' \
+		"$(printf %s "$machine" | tr -d '"\\')" "$kernel" "$QUIRE_COMMIT"
+	for program in "$build"/bench/w[0-9]*; do
+		[ -x "$program" ] && [ -f "$program" ] || continue
+		"$program" --data "$build/bench/data" \
+			--json "$program.json" "$@" >&3 || status=1
+		[ -s "$program.json" ] || continue
+		printf '%s' "$separator"
+		cat "$program.json"
+		separator=",
+"
+	done
+	printf '\n]}\n'
+} 3>&1 >"$results.part"
+mv "$results.part" "$results"
+echo
+echo "written: $results"
+exit $status

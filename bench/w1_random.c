@@ -1,0 +1,65 @@
+/* w1_random.c - random 4 KiB reads through a mapping */
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include <sys/mman.h>
+
+static uint64_t offset_of(const struct setting *setting, uint64_t number)
+{
+	return mix(number) % (setting->size / PAGE) * PAGE;
+}
+
+static uint64_t work(const struct setting *setting, uint64_t first,
+		     uint64_t last, const unsigned char *bytes)
+{
+	uint64_t sum = 0;
+
+	for (; first < last; first++) {
+		uint64_t offset = offset_of(setting, first);
+
+		sum += words_sum(bytes + offset, PAGE, offset);
+	}
+	return sum;
+}
+
+/* Each thread of the others has one read under way. */
+static void limit(const struct question *question,
+		  const struct setting *setting, struct run *run)
+{
+	struct direct_reads reads = {
+		.depth = setting->threads,
+		.length = PAGE,
+		.count = setting->operations,
+		.offset = offset_of,
+		.sum = words_sum,
+	};
+
+	(void)question;
+	arm_direct(setting, &reads, run);
+}
+
+static uint64_t operations(const struct setting *setting)
+{
+	(void)setting;
+	return 10000;
+}
+
+int main(int argc, char **argv)
+{
+	static const unsigned int threads[] = { 1, 4, 16, 0 };
+	static const struct question question = {
+		.id = "W1",
+		.title = "random 4 KiB reads through a mapping",
+		.unit = "reads/s",
+		.per_unit = 1,
+		.limit_name = "O_DIRECT through io_uring, as many at once as "
+			      "there are threads; nothing is cached",
+		.threads = threads,
+		.advice = MADV_RANDOM,
+		.work = work,
+		.limit = limit,
+		.operations = operations,
+	};
+
+	return bench_main(&question, argc, argv);
+}

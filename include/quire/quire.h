@@ -1,0 +1,404 @@
+/* quire.h - mmap as a library: map anything, within a memory budget */
+/* SPDX-License-Identifier: MIT */
+/*
+ * An engine (struct quire) has a memory budget, threads that resolve traps,
+ * and a cache of pages.  An object (struct quire_object) is something that can
+ * be mapped: a file, memory, or whatever a caller's pager serves.  A space
+ * (struct quire_space) is an address space that objects are mapped into.
+ *
+ * One cache, three ways in, coherent with each other at every moment:
+ *
+ *   mapped   quire_mmap() gives a pointer; a touch brings the page in.
+ *   pinned   quire_object_pin() gives a pointer that cannot fault.
+ *   copied   quire_object_pread(), quire_object_pwrite(), quire_peek(),
+ *            quire_poke(): an error where a load would raise a signal.
+ *
+ * Errors.  The functions that carry a POSIX name right after "quire_"
+ * (quire_mmap, quire_munmap, quire_mprotect, quire_msync) return what POSIX
+ * says and set errno.  All others return 0, or a count, or a negative errno.
+ * After any failure quire_strerror_last() has the sentence behind it.
+ *
+ * Threads.  Every function may be called from every thread at any time, but
+ * for the functions that end a thing's life (close), whose argument nobody
+ * else may be using.  "Blocks" means: may wait for the store.
+ *
+ * Fork.  Mappings, windows and pins do not exist in a child: an access there
+ * is SIGSEGV, never zeros.  Every function called there returns -ECHILD.
+ */
+#ifndef QUIRE_H
+#define QUIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QUIRE_API __attribute__((visibility("default")))
+#define QUIRE_PAGE_SIZE 4096u
+
+struct quire;
+struct quire_object;
+struct quire_space;
+
+/* ---- engine ---- */
+
+enum quire_io {
+	QUIRE_IO_AUTO,    /* io_uring where the kernel allows it, else threads */
+	QUIRE_IO_URING,   /* io_uring, or quire_open() fails */
+	QUIRE_IO_THREADS, /* a pool of blocking threads */
+};
+
+enum quire_log_level {
+	QUIRE_LOG_ERROR = 1,
+	QUIRE_LOG_WARNING,
+	QUIRE_LOG_INFO,
+	QUIRE_LOG_DEBUG,
+};
+
+/* One line without its end; called from any thread, must not block for long. */
+typedef void quire_log_function(void *context, enum quire_log_level level,
+				const char *line);
+
+#define QUIRE_NO_REPORT 0x1u /* do not answer `quire maps` and `quire stat` */
+
+/* A zeroed struct with its size set is valid: 0 means the default. */
+struct quire_options {
+	size_t size;               /* sizeof(struct quire_options) */
+	uint64_t budget;           /* bytes resident at most; default 256 MiB */
+	enum quire_io io;
+	uint32_t trap_threads;     /* default 1 */
+	uint32_t io_threads;       /* of the blocking pool; default 8 */
+	uint32_t dirty_percent;    /* of the budget, dirty at most; default 25 */
+	uint32_t flush_interval_ms;/* how often dirty pages go home; 1000 */
+	uint32_t full_wait_ms;     /* how long a newcomer waits in a budget full
+				      of pins; default 2000 */
+	uint32_t flags;            /* QUIRE_NO_REPORT */
+	const char *swap_directory;/* of anon: objects; default /var/tmp */
+	quire_log_function *log;   /* default: warnings to standard error */
+	void *log_context;
+	enum quire_log_level log_level; /* default QUIRE_LOG_WARNING */
+};
+
+/*
+ * Opens an engine.  options may be NULL.  Does not block.
+ * -EINVAL: a budget below one page, or an option out of range.
+ * -ENOSYS, -EPERM: no userfaultfd to be had.  -ENOMEM, -EMFILE.
+ */
+QUIRE_API int quire_open(const struct quire_options *options,
+			 struct quire **quire);
+
+/*
+ * Writes all dirty pages back, unmaps everything, ends the threads.  Blocks.
+ * 0, or the first error of a write that could not be done (the engine is
+ * gone all the same).  -EBUSY, and nothing done: an object is still open, or
+ * pinned.
+ */
+QUIRE_API int quire_close(struct quire *quire);
+
+/* How traps are delivered here, in words; what it costs if not the best. */
+QUIRE_API const char *quire_trap_mode(const struct quire *quire);
+
+/* The sentence behind the calling thread's last error; never NULL. */
+QUIRE_API const char *quire_strerror_last(void);
+
+/* "1.2.3" of the library that runs. */
+QUIRE_API const char *quire_version(void);
+
+/* ---- objects ---- */
+
+enum quire_policy {
+	QUIRE_WRITEBACK, /* dirty pages go home by flusher, msync and close */
+	QUIRE_DISCARD,   /* scratch: not flushed at close */
+};
+
+enum quire_error_policy {
+	QUIRE_ERROR_SIGNAL,   /* SIGBUS, as the kernel does */
+	QUIRE_ERROR_ZERO,     /* loads see zeros; stores are SIGBUS; the error
+				 is kept for the next sync or close */
+	QUIRE_ERROR_WAIT,     /* the access waits; the read is tried again */
+	QUIRE_ERROR_CALLBACK, /* ask */
+};
+
+/*
+ * Asked when a page cannot be had: returns one of the other three policies.
+ * Called on a thread of the engine: must not block, nor touch mapped memory.
+ */
+typedef enum quire_error_policy quire_error_function(void *context,
+						     uint64_t offset,
+						     int error);
+
+/* A zeroed struct with its size set is valid. */
+struct quire_object_options {
+	size_t size;            /* sizeof(struct quire_object_options) */
+	enum quire_policy policy;
+	enum quire_error_policy error_policy;
+	quire_error_function *error_function;
+	void *error_context;
+	uint64_t capacity;      /* bytes it may grow to; default: twice its size,
+				   16 GiB at least */
+	uint32_t readahead;     /* bytes read ahead of a sequential reader at
+				   most; default 1 MiB; one page: none */
+	mode_t mode;            /* of a file that O_CREAT makes; default 0644 */
+};
+
+/*
+ * Opens what uri names.  A plain path or file:PATH is a file; anon:SIZE is
+ * memory that leaves for an unlinked file in the swap directory when the
+ * budget is short; mem:SIZE keeps its bytes in memory outside the budget.
+ * open_flags: O_RDONLY or O_RDWR, with O_CREAT, O_EXCL, O_TRUNC.  The same
+ * file opened twice is one object in the cache; the options of the first hold.
+ * Blocks.  The errors of open(2); -EINVAL: an unknown scheme, a wrong size,
+ * O_WRONLY; -EISDIR; -ENODEV: something that cannot be mapped.
+ */
+QUIRE_API int quire_object_open(struct quire *quire, const char *uri,
+				int open_flags,
+				const struct quire_object_options *options,
+				struct quire_object **object);
+
+/*
+ * As above, for a file that the caller has open; the descriptor is duplicated
+ * and remains the caller's.  -EBADF: not open, or open for writing only.
+ */
+QUIRE_API int quire_object_open_fd(struct quire *quire, int fd,
+				   const struct quire_object_options *options,
+				   struct quire_object **object);
+
+/* Zeros, size bytes long, readable and writable: what anon:SIZE opens. */
+QUIRE_API int quire_object_create_anonymous(
+	struct quire *quire, uint64_t size,
+	const struct quire_object_options *options,
+	struct quire_object **object);
+
+/*
+ * A caller's own pager.  Called on worker threads of the engine, several at a
+ * time; may block; must not touch memory mapped through the same engine.
+ * offset and length are multiples of the page size, but for the last page of
+ * the object.  Return the count of bytes moved (less is an end of data when
+ * reading, and is tried again when writing), or a negative errno.
+ */
+struct quire_pager_ops {
+	size_t size;            /* sizeof(struct quire_pager_ops) */
+	ssize_t (*read)(void *context, void *buffer, size_t length,
+			uint64_t offset);
+	ssize_t (*write)(void *context, const void *buffer, size_t length,
+			 uint64_t offset); /* NULL: read-only */
+	int (*flush)(void *context);        /* NULL: nothing to do */
+	int (*resize)(void *context, uint64_t size); /* NULL: fixed size */
+	void (*close)(void *context);       /* NULL: nothing to do */
+};
+
+/* An object of size bytes served by ops.  name appears in reports. */
+QUIRE_API int quire_object_create(struct quire *quire, const char *name,
+				  uint64_t size,
+				  const struct quire_pager_ops *ops,
+				  void *context,
+				  const struct quire_object_options *options,
+				  struct quire_object **object);
+
+/*
+ * Drops the handle.  Mappings made through it stay until they are unmapped.
+ * The last one to go writes dirty pages back.  Blocks.  0, or the error of a
+ * write that no sync through this handle had reported yet.  NULL is allowed.
+ */
+QUIRE_API int quire_object_close(struct quire_object *object);
+
+/* Bytes. */
+QUIRE_API uint64_t quire_object_size(const struct quire_object *object);
+
+/*
+ * Changes the size in place: mappings stay, addresses stay.  Pages past the
+ * new end are SIGBUS until the object grows again; new bytes are zero.
+ * Blocks.  -EACCES: opened read-only.  -EFBIG: beyond its capacity.
+ * -EBUSY: a page to go is pinned, nothing done.  The store's own errors.
+ */
+QUIRE_API int quire_object_resize(struct quire_object *object, uint64_t size);
+
+/*
+ * Has the store allocate [offset, offset+length), growing the object if need
+ * be, so that no later write-back can fail for want of space.  Blocks.
+ * -ENOSPC, -EOPNOTSUPP, and as for resize.
+ */
+QUIRE_API int quire_object_allocate(struct quire_object *object,
+				    uint64_t offset, uint64_t length);
+
+/*
+ * Extends the object by length bytes: allocates, writes, and with MS_SYNC in
+ * flags makes them durable.  *offset, if not NULL, gets where they went.
+ * Appends through one engine do not overlap.  On failure the size is as it
+ * was.  Blocks.
+ */
+QUIRE_API int quire_object_append(struct quire_object *object,
+				  const void *bytes, size_t length, int flags,
+				  uint64_t *offset);
+
+/*
+ * MS_SYNC: every store and write finished before the call, in [offset,
+ * offset+length), is durable when it returns 0.  Blocks.  MS_ASYNC: has the
+ * flusher begin.  MS_INVALIDATE: clean pages of the range are dropped and read
+ * anew.  length 0: to the end.  A write that failed since this handle's last
+ * sync is reported here, once; the page stays dirty and is tried again.
+ */
+QUIRE_API int quire_object_sync(struct quire_object *object, uint64_t offset,
+				uint64_t length, int flags);
+
+struct quire_range {
+	uint64_t offset;
+	uint64_t length;
+};
+
+/*
+ * Starts to read the ranges.  Does not wait for them: a hint.  Returns the
+ * count of pages whose read was started, or a negative errno.
+ */
+QUIRE_API ssize_t quire_object_prefetch(struct quire_object *object,
+					const struct quire_range *ranges,
+					size_t count);
+
+/*
+ * Copies between buffer and object; short only at the object's end.  pwrite
+ * does not grow the object: bytes past the end are not written.  Blocks.
+ * -EIO and what else the store says; -ENOMEM: the budget is full of pins.
+ */
+QUIRE_API ssize_t quire_object_pread(struct quire_object *object, void *buffer,
+				     size_t length, uint64_t offset);
+QUIRE_API ssize_t quire_object_pwrite(struct quire_object *object,
+				      const void *buffer, size_t length,
+				      uint64_t offset);
+
+/* Bytes of an object that stay where they are until unpinned. */
+struct quire_pin {
+	void *address;  /* of the byte at offset; the whole length is contiguous */
+	size_t length;
+	struct quire_object *object;
+	uint64_t offset;
+	int access;     /* PROT_READ, or PROT_READ | PROT_WRITE */
+};
+
+/*
+ * Brings [offset, offset+length) in and holds it.  The memory behind
+ * pin->address cannot fault, and counts against the budget.  With PROT_WRITE
+ * the pages are dirty while pinned; the stores are visible everywhere at once.
+ * Blocks.  -EINVAL: past the object's end, or no length; -EACCES: write of a
+ * read-only handle; -ENOMEM: it does not fit in the budget beside what else is
+ * pinned; -EAGAIN: pinned too many times at once; the store's errors.
+ */
+QUIRE_API int quire_object_pin(struct quire_object *object, uint64_t offset,
+			       size_t length, int access,
+			       struct quire_pin *pin);
+
+/* Lets go.  Does not block.  Zeroes *pin; a zeroed pin is allowed. */
+QUIRE_API void quire_object_unpin(struct quire_pin *pin);
+
+/* ---- address spaces ---- */
+
+/* The engine's space of real pointers in this process; lives as long as it. */
+QUIRE_API struct quire_space *quire_host_space(struct quire *quire);
+
+/*
+ * mmap(2) over an object.  address is a hint, or with MAP_FIXED or
+ * MAP_FIXED_NOREPLACE the place.  flags: MAP_SHARED, MAP_SHARED_VALIDATE or
+ * MAP_PRIVATE, MAP_ANONYMOUS (then object is NULL), MAP_FIXED,
+ * MAP_FIXED_NOREPLACE, MAP_POPULATE.  The mapping may be longer than the
+ * object: pages past its end are SIGBUS until it grows.
+ * Private pages that were stored to are the program's own memory, outside the
+ * budget.  MAP_FAILED and errno: EBADF, EACCES, EINVAL, ENOMEM, ENODEV,
+ * EOVERFLOW, EEXIST, EOPNOTSUPP.
+ */
+QUIRE_API void *quire_mmap(struct quire_space *space, void *address,
+			   size_t length, int prot, int flags,
+			   struct quire_object *object, off_t offset);
+
+/* munmap(2): may cut mappings, may span several and holes.  EINVAL, ENOMEM. */
+QUIRE_API int quire_munmap(struct quire_space *space, void *address,
+			   size_t length);
+
+/* mprotect(2).  EACCES, EINVAL, ENOMEM (a hole in the range). */
+QUIRE_API int quire_mprotect(struct quire_space *space, void *address,
+			     size_t length, int prot);
+
+/*
+ * msync(2): as quire_object_sync() for all objects mapped in the range.
+ * EINVAL: flags or address; ENOMEM: a hole in the range (the rest is synced);
+ * EIO, ENOSPC, and what else the store says.
+ */
+QUIRE_API int quire_msync(struct quire_space *space, void *address,
+			  size_t length, int flags);
+
+/*
+ * A load or store of length bytes that cannot raise a signal.  -EFAULT: not
+ * mapped or not allowed; -ENXIO: past the object's end; else the store's
+ * error.  What was copied before the error stays copied.  Blocks.
+ */
+QUIRE_API int quire_peek(struct quire_space *space, const void *address,
+			 void *out, size_t length);
+QUIRE_API int quire_poke(struct quire_space *space, void *address,
+			 const void *in, size_t length);
+
+/* What stopped a guarded body. */
+struct quire_fault_report {
+	void *address;  /* that could not be accessed */
+	int signal;     /* SIGBUS or SIGSEGV */
+	int code;       /* si_code */
+	int error;      /* as quire_peek() would return; 0 if nothing happened */
+};
+
+/*
+ * Runs body(argument).  If it touches mapped memory of the space that cannot
+ * be had, it is left on the spot (by a long jump: it must hold no lock and own
+ * nothing that must be freed), and the error is returned.  report may be NULL.
+ * Faults outside the space go to whoever had the signals before.  May nest.
+ */
+QUIRE_API int quire_guard(struct quire_space *space, void (*body)(void *),
+			  void *argument, struct quire_fault_report *report);
+
+enum quire_report {
+	QUIRE_REPORT_MAPS, /* as /proc/PID/maps */
+	QUIRE_REPORT_TREE, /* the tree of VMAs, with the free gaps */
+};
+
+QUIRE_API int quire_space_report(struct quire_space *space,
+				 enum quire_report kind, FILE *stream);
+
+/* ---- seeing what happens ---- */
+
+/* Counts since quire_open(), but for the first group.  Pages are 4 KiB. */
+struct quire_statistics {
+	size_t size;            /* set it before the call */
+	uint64_t budget;        /* bytes */
+	uint64_t resident;      /* bytes now, reads in flight included */
+	uint64_t resident_peak; /* bytes */
+	uint64_t dirty;         /* bytes now */
+	uint64_t reads_in_flight;      /* now */
+	uint64_t reads_in_flight_peak;
+	uint64_t traps;         /* taken by the trap threads */
+	uint64_t write_traps;   /* of these, for stores */
+	uint64_t hits;          /* accesses (traps, pins, copies) that found the page */
+	uint64_t misses;        /* ... that did not */
+	uint64_t parked;        /* faults that had to wait for something */
+	uint64_t reads;         /* requests to the stores */
+	uint64_t pages_read;
+	uint64_t pages_ahead;   /* of these, read ahead of need */
+	uint64_t read_errors;
+	uint64_t writes;        /* requests */
+	uint64_t pages_written;
+	uint64_t write_errors;
+	uint64_t flushes;
+	uint64_t evictions;     /* pages */
+	uint64_t throttled;     /* stores that waited for the dirty bound */
+	uint64_t starved;       /* newcomers that waited for the budget */
+	uint64_t refused;       /* accesses that ended in an error */
+};
+
+QUIRE_API int quire_get_statistics(struct quire *quire,
+				   struct quire_statistics *statistics);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,36 @@
+/* worker.h - a pool of threads for work that blocks */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_BASE_WORKER_H
+#define QUIRE_BASE_WORKER_H
+
+#include "base/list.h"
+
+#include <pthread.h>
+
+struct worker_pool;
+
+/* Belongs to the caller, who keeps it until run() has begun. */
+struct work {
+	struct list link;
+	void (*run)(struct work *work);
+};
+
+/*
+ * count threads, their names seen in ps.  All signals are blocked in them.
+ * 0, -EAGAIN, -ENOMEM.
+ */
+int worker_pool_create(unsigned count, const char *name,
+		       struct worker_pool **pool);
+/* Any thread; first in, first out; never blocks, never fails, never mallocs. */
+void worker_submit(struct worker_pool *pool, struct work *work);
+/* Runs what was submitted, then ends the threads.  NULL is allowed. */
+void worker_pool_destroy(struct worker_pool *pool);
+
+/*
+ * Starts one thread with all signals blocked and a name (cut at 15 bytes).
+ * 0 or a negative errno.
+ */
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
+		 void *argument);
+
+#endif

@@ -1,0 +1,407 @@
+/* engine.c - an engine is opened and closed */
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+
+#include "mmu/mmu_uffd.h"
+#include "os/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_BUDGET (UINT64_C(256) << 20)
+#define DEFAULT_IO_THREADS 8
+#define DEFAULT_DIRTY_PERCENT 25
+#define DEFAULT_FLUSH_MS 1000
+#define DEFAULT_FULL_MS 2000
+#define RING_DEPTH 128
+#define MS UINT64_C(1000000)
+
+static const char *const full_mode =
+	"userfaultfd, resolved by threads: accesses from inside system calls "
+	"work as well";
+static const char *const user_mode =
+	"userfaultfd for user mode only: a system call that is handed an "
+	"absent or protected page fails with EFAULT, or comes back short "
+	"(for all of it: CAP_SYS_PTRACE, vm.unprivileged_userfaultfd=1, or "
+	"the right to open /dev/userfaultfd)";
+
+const char *quire_trap_mode(const struct quire *quire)
+{
+	return mmu_uffd_traps(quire->mmu)->kernel_mode ? full_mode : user_mode;
+}
+
+const char *quire_version(void)
+{
+	return QUIRE_VERSION;
+}
+
+const char *quire_strerror_last(void)
+{
+	return error_sentence();
+}
+
+/* ---- what is called upwards ---- */
+
+static void on_dirtied(void *context)
+{
+	struct quire *quire = context;
+
+	/* Half way to the bound is the time to begin. */
+	if (atomic_load(&quire->cache.must_go) >= quire->writeback.bound / 2)
+		writeback_kick(&quire->writeback, false);
+}
+
+static int on_throttle(void *context)
+{
+	struct quire *quire = context;
+
+	return writeback_throttle(&quire->writeback);
+}
+
+static bool on_managed(void *context, const void *address, size_t length)
+{
+	struct quire *quire = context;
+	struct space *space = &quire->host_space.space;
+	uint64_t start = (uint64_t)(uintptr_t)address;
+	bool managed;
+
+	rwlock_take_read(&space->lock);
+	managed = space_find_intersection(space, start, start + length);
+	rwlock_drop_read(&space->lock);
+	return managed;
+}
+
+static void on_pressure(void *context)
+{
+	struct quire *quire = context;
+
+	writeback_kick(&quire->writeback, true);
+}
+
+static void on_ring_batch(void *context)
+{
+	struct quire *quire = context;
+
+	fault_handler_drain(&quire->faults);
+}
+
+/* ---- options ---- */
+
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+/* Options of an older program are shorter: what it does not know is 0. */
+static int read_options(const struct quire_options *given,
+			struct quire_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	if (given) {
+		if (given->size < sizeof(size_t) ||
+		    given->size > sizeof(*options))
+			return error_say(-EINVAL,
+					 "quire_options of %zu bytes: set size "
+					 "to sizeof(struct quire_options)",
+					 given->size);
+		memcpy(options, given, given->size);
+	}
+	if (options->budget == 0)
+		options->budget = DEFAULT_BUDGET;
+	if (options->budget < PAGE_SIZE)
+		return error_say(-EINVAL,
+				 "a budget of %llu bytes is less than one page "
+				 "of 4096",
+				 (unsigned long long)options->budget);
+	options->trap_threads = or_default(options->trap_threads, 1);
+	options->io_threads =
+		or_default(options->io_threads, DEFAULT_IO_THREADS);
+	options->dirty_percent =
+		or_default(options->dirty_percent, DEFAULT_DIRTY_PERCENT);
+	options->flush_interval_ms =
+		or_default(options->flush_interval_ms, DEFAULT_FLUSH_MS);
+	options->full_wait_ms =
+		or_default(options->full_wait_ms, DEFAULT_FULL_MS);
+	if (!options->swap_directory)
+		options->swap_directory = "/var/tmp";
+	if (options->log_level == 0)
+		options->log_level = QUIRE_LOG_WARNING;
+	return 0;
+}
+
+static int check_options(const struct quire_options *options)
+{
+	if (options->trap_threads > TRAP_THREADS_MAX)
+		return error_say(-EINVAL, "more than %u trap threads",
+				 TRAP_THREADS_MAX);
+	if (options->io_threads > 1024)
+		return error_say(-EINVAL, "more than 1024 I/O threads");
+	if (options->dirty_percent > 100)
+		return error_say(-EINVAL, "dirty_percent is above 100");
+	if (options->io > QUIRE_IO_THREADS)
+		return error_say(-EINVAL, "no such kind of I/O: %d",
+				 (int)options->io);
+	if (options->flags & ~QUIRE_NO_REPORT)
+		return error_say(-EINVAL, "unknown flags 0x%x",
+				 options->flags);
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static void sink(void *context, int level, const char *line)
+{
+	const struct quire_options *options = context;
+
+	options->log(options->log_context, (enum quire_log_level)level, line);
+}
+
+/* The sink's context is a copy of the options: it lives with the engine. */
+static int open_log(struct quire *quire, const struct quire_options *options)
+{
+	quire->log.level = (enum log_level)options->log_level;
+	if (!options->log)
+		return 0;
+	quire->log.context = malloc(sizeof(*options));
+	if (!quire->log.context)
+		return -ENOMEM;
+	memcpy(quire->log.context, options, sizeof(*options));
+	quire->log.sink = sink;
+	return 0;
+}
+
+static int open_ring(struct quire *quire, const struct quire_options *options)
+{
+	int error;
+
+	if (options->io == QUIRE_IO_THREADS)
+		return 0;
+	error = ring_create(RING_DEPTH, on_ring_batch, quire, &quire->ring);
+	if (!error)
+		return 0;
+	quire->ring = NULL;
+	if (options->io == QUIRE_IO_URING)
+		return error_say(error, "no io_uring to be had: %s",
+				 strerror(-error));
+	log_line(&quire->log, LOG_INFO,
+		 "no io_uring to be had (%s): %u threads read and write",
+		 strerror(-error), options->io_threads);
+	return 0;
+}
+
+static int open_stores(struct quire *quire,
+		       const struct quire_options *options)
+{
+	int error;
+
+	quire->swap_directory = strdup(options->swap_directory);
+	if (!quire->swap_directory)
+		return -ENOMEM;
+	error = worker_pool_create(options->io_threads, "quire-io",
+				   &quire->workers);
+	if (error)
+		return error;
+	error = open_ring(quire, options);
+	if (error)
+		worker_pool_destroy(quire->workers);
+	quire->stores.ring = quire->ring;
+	quire->stores.workers = quire->workers;
+	return error;
+}
+
+static void close_stores(struct quire *quire)
+{
+	ring_destroy(quire->ring);
+	worker_pool_destroy(quire->workers);
+}
+
+static void init_cache(struct quire *quire,
+		       const struct quire_options *options)
+{
+	cache_init(&quire->cache, options->budget >> PAGE_SHIFT,
+		   &quire->counters);
+	quire->cache.pressure = on_pressure;
+	quire->cache.pressure_context = quire;
+	object_host_init(&quire->host, &quire->cache, &quire->counters,
+			 &quire->log);
+	quire->host.full_wait_ns = options->full_wait_ms * MS;
+	quire->host.dirtied = on_dirtied;
+	quire->host.throttle = on_throttle;
+	quire->host.managed = on_managed;
+	quire->host.context = quire;
+}
+
+static void finish_cache(struct quire *quire)
+{
+	object_host_finish(&quire->host);
+	cache_finish(&quire->cache);
+}
+
+static int open_space(struct quire *quire)
+{
+	struct space_options options = {
+		.map = memory_pool_map,
+		.unmap = memory_unmap,
+	};
+	int error = mmu_uffd_create(&quire->mmu);
+
+	if (error)
+		return error;
+	options.mmu = quire->mmu;
+	space_init(&quire->host_space.space, &options);
+	quire->host_space.quire = quire;
+	if (!mmu_uffd_traps(quire->mmu)->kernel_mode)
+		log_line(&quire->log, LOG_WARNING, "%s", user_mode);
+	return 0;
+}
+
+/* At least one page may be dirty, or no store would ever be let in. */
+static uint64_t dirty_bound(const struct quire *quire,
+			    const struct quire_options *options)
+{
+	uint64_t bound = quire->cache.budget * options->dirty_percent / 100;
+
+	return bound ? bound : 1;
+}
+
+static int open_threads(struct quire *quire,
+			const struct quire_options *options)
+{
+	int error = writeback_init(&quire->writeback, &quire->host,
+				   dirty_bound(quire, options),
+				   options->flush_interval_ms * MS);
+
+	if (error)
+		return error;
+	error = fault_handler_init(&quire->faults, &quire->host_space.space,
+				   &quire->host, &quire->writeback,
+				   options->trap_threads);
+	if (error)
+		writeback_finish(&quire->writeback);
+	return error;
+}
+
+static int open_all(struct quire *quire, const struct quire_options *options)
+{
+	int error = open_stores(quire, options);
+
+	if (error)
+		return error;
+	init_cache(quire, options);
+	error = open_space(quire);
+	if (error)
+		goto undo_cache;
+	error = open_threads(quire, options);
+	if (error)
+		goto undo_space;
+	return 0;
+
+undo_space:
+	space_finish(&quire->host_space.space);
+	mmu_destroy(quire->mmu);
+undo_cache:
+	finish_cache(quire);
+	close_stores(quire);
+	return error;
+}
+
+static void destroy(struct quire *quire)
+{
+	free(quire->log.context);
+	free(quire->swap_directory);
+	free(quire);
+}
+
+int quire_open(const struct quire_options *given, struct quire **quire)
+{
+	struct quire_options options;
+	struct quire *new;
+	int error;
+
+	error_clear();
+	error = read_options(given, &options);
+	if (!error)
+		error = check_options(&options);
+	if (error)
+		return error;
+	new = calloc(1, sizeof(*new));
+	if (!new)
+		return error_say(-ENOMEM, "no memory for an engine");
+	new->report_socket = -1;
+	error = open_log(new, &options);
+	if (!error)
+		error = open_all(new, &options);
+	if (error) {
+		destroy(new);
+		return error_say_first(error, "the engine did not open: %s",
+				       strerror(-error));
+	}
+	engines_add(new);
+	if (!(options.flags & QUIRE_NO_REPORT))
+		report_start(new);
+	*quire = new;
+	return 0;
+}
+
+/* ---- closing ---- */
+
+/* Objects that outlived their last handle, as they could not be written. */
+static int end_orphans(struct quire *quire)
+{
+	struct object *object;
+	int error, first = 0;
+
+	while ((object = object_next(&quire->host, NULL))) {
+		error = object_discards(object) ?
+				0 :
+				writeback_sync(&quire->writeback, object, 0,
+					       UINT64_MAX, true);
+		if (error && !first)
+			first = error;
+		/* The flusher may be seeing to its end. */
+		if (object_orphan(object)) {
+			object_release(object);
+			object_end(object, true);
+		} else {
+			object_release(object);
+		}
+	}
+	return first;
+}
+
+int quire_close(struct quire *quire)
+{
+	int error;
+
+	if (!quire)
+		return 0;
+	error = engine_check(quire);
+	if (error)
+		return error;
+	error_clear();
+	if (atomic_load(&quire->open_handles) > 0)
+		return error_say(-EBUSY, "%llu object(s) are still open",
+				 (unsigned long long)atomic_load(
+					 &quire->open_handles));
+	if (atomic_load(&quire->pins) > 0)
+		return error_say(-EBUSY, "%llu pin(s) are still held",
+				 (unsigned long long)atomic_load(
+					 &quire->pins));
+	report_stop(quire);
+	engines_remove(quire);
+	space_finish(&quire->host_space.space);
+	error = end_orphans(quire);
+	fault_handler_finish(&quire->faults);
+	writeback_finish(&quire->writeback);
+	close_stores(quire);
+	finish_cache(quire);
+	mmu_destroy(quire->mmu);
+	destroy(quire);
+	return error;
+}
+
+struct quire_space *quire_host_space(struct quire *quire)
+{
+	return &quire->host_space;
+}

@@ -1,0 +1,237 @@
+/* object_calls.c - the public functions on objects */
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+#include "engine/sync.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every call on an object begins so. */
+static int begin(const struct quire_object *handle)
+{
+	int error = engine_check(engine_of(handle));
+
+	if (!error)
+		error_clear();
+	return error;
+}
+
+static const char *name_of(const struct quire_object *handle)
+{
+	return object_identity(handle->object)->name;
+}
+
+/* What the floors below did not put into words. */
+static int say(const struct quire_object *handle, int error, const char *what)
+{
+	if (!error)
+		return 0;
+	return error_say_first(error, "%s: %s: %s", name_of(handle), what,
+			       strerror(-error));
+}
+
+static int check_writable(const struct quire_object *handle)
+{
+	if (handle->writable)
+		return 0;
+	return error_say(-EACCES, "%s was opened for reading only",
+			 name_of(handle));
+}
+
+int quire_object_close(struct quire_object *handle)
+{
+	int error;
+
+	if (!handle)
+		return 0;
+	error = begin(handle);
+	if (error)
+		return error;
+	atomic_fetch_sub(&engine_of(handle)->open_handles, 1);
+	return handle_drop(handle);
+}
+
+uint64_t quire_object_size(const struct quire_object *handle)
+{
+	return object_size(handle->object);
+}
+
+int quire_object_resize(struct quire_object *handle, uint64_t size)
+{
+	int error = begin(handle);
+
+	if (!error)
+		error = check_writable(handle);
+	if (!error)
+		error = object_resize(handle->object, size);
+	return say(handle, error, "resize");
+}
+
+int quire_object_allocate(struct quire_object *handle, uint64_t offset,
+			  uint64_t length)
+{
+	int error = begin(handle);
+
+	if (!error)
+		error = check_writable(handle);
+	if (!error && length == 0)
+		error = -EINVAL;
+	if (!error)
+		error = object_allocate(handle->object, offset, length);
+	return say(handle, error, "allocate");
+}
+
+int quire_object_append(struct quire_object *handle, const void *bytes,
+			size_t length, int flags, uint64_t *offset)
+{
+	uint64_t at = 0;
+	int error = begin(handle);
+
+	if (!error)
+		error = check_writable(handle);
+	if (!error && (flags & ~(MS_SYNC | MS_ASYNC)))
+		error = error_say(-EINVAL, "append: unknown flags 0x%x",
+				  (unsigned)flags);
+	if (error || length == 0)
+		return error;
+	error = object_append(handle->object, bytes, length, &at);
+	if (!error && (flags & MS_SYNC))
+		error = sync_handle(handle, at, length, MS_SYNC);
+	if (!error && offset)
+		*offset = at;
+	return say(handle, error, "append");
+}
+
+int quire_object_sync(struct quire_object *handle, uint64_t offset,
+		      uint64_t length, int flags)
+{
+	int error = begin(handle);
+
+	if (!error)
+		error = sync_check_flags(flags);
+	if (!error)
+		error = sync_handle(handle, offset, length, flags);
+	return say(handle, error, "sync");
+}
+
+static uint64_t end_of(const struct quire_range *range, uint64_t size)
+{
+	return range->length < size - range->offset ?
+		       range->offset + range->length :
+		       size;
+}
+
+ssize_t quire_object_prefetch(struct quire_object *handle,
+			      const struct quire_range *ranges, size_t count)
+{
+	uint64_t size = object_size(handle->object), started = 0;
+	int error = begin(handle);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < count; i++) {
+		struct quire_range range = ranges[i];
+		uint64_t first = range.offset >> PAGE_SHIFT;
+
+		if (range.length == 0 || range.offset >= size)
+			continue;
+		started += object_read_ahead(
+			handle->object, first,
+			((end_of(&range, size) - 1) >> PAGE_SHIFT) - first +
+				1);
+	}
+	return (ssize_t)started;
+}
+
+ssize_t quire_object_pread(struct quire_object *handle, void *buffer,
+			   size_t length, uint64_t offset)
+{
+	int error = begin(handle);
+	int64_t moved;
+
+	if (error)
+		return error;
+	moved = object_copy_out(handle->object, buffer, length, offset);
+	return moved < 0 ? say(handle, (int)moved, "pread") : (ssize_t)moved;
+}
+
+ssize_t quire_object_pwrite(struct quire_object *handle, const void *buffer,
+			    size_t length, uint64_t offset)
+{
+	int error = begin(handle);
+	int64_t moved;
+
+	if (!error)
+		error = check_writable(handle);
+	if (error)
+		return error;
+	moved = object_copy_in(handle->object, buffer, length, offset);
+	return moved < 0 ? say(handle, (int)moved, "pwrite") : (ssize_t)moved;
+}
+
+/* ---- pins ---- */
+
+static int check_pin(const struct quire_object *handle, uint64_t offset,
+		     size_t length, int access)
+{
+	uint64_t size = object_size(handle->object);
+
+	if (access & ~(PROT_READ | PROT_WRITE) || !(access & PROT_READ))
+		return error_say(-EINVAL, "a pin is for PROT_READ, or for "
+					  "PROT_READ | PROT_WRITE");
+	if (length == 0)
+		return error_say(-EINVAL, "a pin of no bytes");
+	if (offset > size || length > size - offset)
+		return error_say(-EINVAL, "%s ends at byte %llu",
+				 name_of(handle), (unsigned long long)size);
+	return access & PROT_WRITE ? check_writable(handle) : 0;
+}
+
+static uint64_t pinned_pages(uint64_t offset, size_t length)
+{
+	return ((offset + length - 1) >> PAGE_SHIFT) -
+	       (offset >> PAGE_SHIFT) + 1;
+}
+
+int quire_object_pin(struct quire_object *handle, uint64_t offset,
+		     size_t length, int access, struct quire_pin *pin)
+{
+	int error = begin(handle);
+
+	if (!error)
+		error = check_pin(handle, offset, length, access);
+	if (!error)
+		error = object_hold(handle->object, offset >> PAGE_SHIFT,
+				    pinned_pages(offset, length),
+				    access & PROT_WRITE);
+	if (error)
+		return say(handle, error == -ENXIO ? -EINVAL : error, "pin");
+	handle_take(handle);
+	atomic_fetch_add_explicit(&engine_of(handle)->pins, 1,
+				  memory_order_relaxed);
+	/* Last, and with nothing held but the pin: *pin may be mapped. */
+	*pin = (struct quire_pin){
+		.address = object_window(handle->object, offset),
+		.length = length,
+		.object = handle,
+		.offset = offset,
+		.access = access,
+	};
+	return 0;
+}
+
+void quire_object_unpin(struct quire_pin *pin)
+{
+	struct quire_pin held = *pin;
+
+	if (!held.object || engine_check(engine_of(held.object)))
+		return;
+	*pin = (struct quire_pin){ .address = NULL };
+	object_let_go(held.object->object, held.offset >> PAGE_SHIFT,
+		      pinned_pages(held.offset, held.length),
+		      held.access & PROT_WRITE);
+	atomic_fetch_sub_explicit(&engine_of(held.object)->pins, 1,
+				  memory_order_relaxed);
+	handle_drop(held.object);
+}

@@ -1,0 +1,512 @@
+/* object_open.c - what a URI names becomes an object */
+/* SPDX-License-Identifier: MIT */
+#include "engine/object_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LEAST_CAPACITY (UINT64_C(16) << 30)
+#define DEFAULT_READAHEAD (UINT32_C(1) << 20)
+#define KNOWN_SCHEMES "file:PATH, anon:SIZE, mem:SIZE, or a plain path"
+
+int object_read_options(const struct quire_object_options *given,
+			struct quire_object_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	if (given) {
+		if (given->size < sizeof(size_t) ||
+		    given->size > sizeof(*options))
+			return error_say(-EINVAL,
+					 "quire_object_options of %zu bytes: "
+					 "set size to sizeof(struct "
+					 "quire_object_options)",
+					 given->size);
+		memcpy(options, given, given->size);
+	}
+	if (options->policy > QUIRE_DISCARD)
+		return error_say(-EINVAL, "no such policy: %d",
+				 (int)options->policy);
+	if (options->error_policy > QUIRE_ERROR_CALLBACK)
+		return error_say(-EINVAL, "no such error policy: %d",
+				 (int)options->error_policy);
+	if (options->error_policy == QUIRE_ERROR_CALLBACK &&
+	    !options->error_function)
+		return error_say(-EINVAL, "no error_function to call");
+	if (options->readahead == 0)
+		options->readahead = DEFAULT_READAHEAD;
+	if (options->mode == 0)
+		options->mode = 0644;
+	return 0;
+}
+
+/* ---- handles ---- */
+
+static struct quire_object *new_handle(struct object *object, bool writable)
+{
+	struct quire_object *handle = calloc(1, sizeof(*handle));
+
+	if (!handle)
+		return NULL;
+	atomic_store(&handle->references, 1);
+	handle->object = object;
+	handle->readable = true;
+	handle->writable = writable;
+	handle->last_drop = engine_last_drop;
+	return handle;
+}
+
+/* Nothing has been stored through it: nothing can fail. */
+static void forsake(struct object *object)
+{
+	if (object_drop_handle(object))
+		object_end(object, true);
+}
+
+/* The object with one handle counted becomes the caller's handle. */
+static int give_handle(struct quire *quire, struct object *object,
+		       bool writable, struct quire_object **handle)
+{
+	*handle = new_handle(object, writable);
+	if (!*handle) {
+		forsake(object);
+		return error_say(-ENOMEM, "no memory for a handle");
+	}
+	atomic_store(&(*handle)->errors_seen, object_errors(object));
+	atomic_fetch_add(&quire->open_handles, 1);
+	return 0;
+}
+
+int engine_last_drop(struct quire_object *handle)
+{
+	struct object *object = handle->object;
+	struct quire *quire = engine_of(handle);
+	bool discards = object_discards(object);
+	int error;
+
+	if (object_drop_handle(object)) {
+		if (!discards)
+			writeback_sync(&quire->writeback, object, 0,
+				       UINT64_MAX, false);
+		error = discards ? 0 : handle_report_error(handle);
+		object_end(object, discards);
+	} else {
+		error = handle_report_error(handle);
+	}
+	free(handle);
+	return error;
+}
+
+/* ---- objects ---- */
+
+static void fill_parameters(struct object_parameters *parameters,
+			    const struct quire_object_options *options,
+			    uint64_t size)
+{
+	uint64_t capacity = options->capacity;
+
+	if (capacity == 0)
+		capacity = size < LEAST_CAPACITY / 2 ? LEAST_CAPACITY :
+						       2 * size;
+	if (capacity < size)
+		capacity = size;
+	parameters->size = size;
+	parameters->capacity = capacity < PAGE_SIZE ? PAGE_SIZE : capacity;
+	parameters->readahead = options->readahead >> PAGE_SHIFT;
+	parameters->discard = options->policy == QUIRE_DISCARD;
+	parameters->error_policy =
+		(enum object_error_policy)options->error_policy;
+	/* The enums have the same values and size. */
+	parameters->error_function =
+		(enum object_error_policy(*)(void *, uint64_t, int))
+			options->error_function;
+	parameters->error_context = options->error_context;
+}
+
+int object_over_store(struct quire *quire, const char *name,
+		      const struct stat *identity, uint64_t size,
+		      struct store *store,
+		      const struct quire_object_options *options,
+		      struct quire_object **handle)
+{
+	struct object_parameters parameters = {
+		.identity = { .name = name },
+	};
+	struct object *object;
+	struct pager *pager;
+	bool writable = store->writable;
+	int error = direct_pager_create(store, &pager);
+
+	if (error) {
+		store_destroy(store);
+		return error;
+	}
+	if (identity) {
+		parameters.identity.device = identity->st_dev;
+		parameters.identity.inode = identity->st_ino;
+	}
+	fill_parameters(&parameters, options, size);
+	error = object_create(&quire->host, &parameters, pager, &object);
+	if (error)
+		return error;
+	return give_handle(quire, object, writable, handle);
+}
+
+/* ---- files ---- */
+
+static int check_kind(const char *name, const struct stat *status)
+{
+	if (S_ISREG(status->st_mode) || S_ISBLK(status->st_mode))
+		return 0;
+	if (S_ISDIR(status->st_mode))
+		return error_say(-EISDIR, "%s is a directory", name);
+	return error_say(-ENODEV, "%s cannot be mapped: it is no file", name);
+}
+
+/* One object for a file that is open already, under whatever name. */
+static int join(struct quire *quire, struct object *object, int fd,
+		bool writable, struct quire_object **handle)
+{
+	struct store *store;
+	struct pager *pager;
+	int error;
+
+	if (!writable || object_writable(object)) {
+		close(fd);
+		return give_handle(quire, object, writable, handle);
+	}
+	error = file_store_create(&quire->stores, fd, true, &store);
+	if (!error) {
+		error = direct_pager_create(store, &pager);
+		if (error)
+			store_destroy(store);
+	}
+	if (error) {
+		forsake(object);
+		return error;
+	}
+	object_set_writer(object, pager);
+	return give_handle(quire, object, true, handle);
+}
+
+int object_over_file(struct quire *quire, const char *name, int fd,
+		     bool writable, const struct quire_object_options *options,
+		     struct quire_object **handle)
+{
+	struct object *object;
+	struct store *store;
+	struct stat status;
+	uint64_t size;
+	int error = fstat(fd, &status) ? -errno : check_kind(name, &status);
+
+	if (error) {
+		close(fd);
+		return error_say_first(error, "%s: %s", name,
+				       strerror(-error));
+	}
+	object = object_lookup(&quire->host, status.st_dev, status.st_ino);
+	if (object)
+		return join(quire, object, fd, writable, handle);
+	error = file_store_create(&quire->stores, fd, writable, &store);
+	if (error)
+		return error;
+	error = store_size(store, &size);
+	if (error) {
+		store_destroy(store);
+		return error;
+	}
+	return object_over_store(quire, name, &status, size, store, options,
+				 handle);
+}
+
+/* O_TRUNC must not cut a file under an object that others have open. */
+static int truncate_object(struct quire_object *handle)
+{
+	return object_resize(handle->object, 0);
+}
+
+static int open_path(struct quire *quire, const char *path, int flags,
+		     const struct quire_object_options *options,
+		     struct quire_object **handle)
+{
+	bool writable = (flags & O_ACCMODE) == O_RDWR;
+	int fd = open(path,
+		      (flags & (O_ACCMODE | O_CREAT | O_EXCL)) | O_CLOEXEC |
+			      O_NOCTTY | O_NONBLOCK,
+		      options->mode);
+	int error;
+
+	if (fd < 0) {
+		error = -errno;
+		return error_say(error, "%s: %s", path, strerror(-error));
+	}
+	error = object_over_file(quire, path, fd, writable, options, handle);
+	if (error || !(flags & O_TRUNC))
+		return error;
+	error = truncate_object(*handle);
+	if (error)
+		quire_object_close(*handle);
+	return error;
+}
+
+/* ---- memory ---- */
+
+/* A file without a name: memory within the budget, disk beyond it. */
+static int open_swap_file(const struct quire *quire, int *fd)
+{
+	char path[4096];
+	int error;
+
+	*fd = open(quire->swap_directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/quire-swap-XXXXXX",
+		 quire->swap_directory);
+	*fd = mkostemp(path, O_CLOEXEC);
+	if (*fd >= 0) {
+		unlink(path);
+		return 0;
+	}
+	error = -errno;
+	return error_say(error, "no file for swapping in %s: %s",
+			 quire->swap_directory, strerror(-error));
+}
+
+static int over_swap(struct quire *quire, const char *name, uint64_t size,
+		     const struct quire_object_options *given,
+		     struct quire_object **handle)
+{
+	struct quire_object_options options = *given;
+	struct store *store;
+	int fd, error = open_swap_file(quire, &fd);
+
+	if (error)
+		return error;
+	options.policy = QUIRE_DISCARD;
+	error = file_store_create(&quire->stores, fd, true, &store);
+	if (error)
+		return error;
+	error = store_resize(store, size);
+	if (error) {
+		store_destroy(store);
+		return error;
+	}
+	return object_over_store(quire, name, NULL, size, store, &options,
+				 handle);
+}
+
+static int over_memory(struct quire *quire, const char *name, uint64_t size,
+		       const struct quire_object_options *options,
+		       struct quire_object **handle)
+{
+	struct store *store;
+	int error = memory_store_create(size, &store);
+
+	if (error)
+		return error;
+	return object_over_store(quire, name, NULL, size, store, options,
+				 handle);
+}
+
+static int open_sized(struct quire *quire, const char *uri, const char *text,
+		      bool swap, const struct quire_object_options *options,
+		      struct quire_object **handle)
+{
+	uint64_t size;
+
+	if (size_parse(text, &size) || size > INT64_MAX)
+		return error_say(-EINVAL,
+				 "%s: '%s' is no size (a number with an "
+				 "optional K, M, G or T)",
+				 uri, text);
+	return swap ? over_swap(quire, uri, size, options, handle) :
+		      over_memory(quire, uri, size, options, handle);
+}
+
+/* ---- the public functions ---- */
+
+/* The scheme of uri: letters before a colon; 0: it is a plain path. */
+static size_t scheme_length(const char *uri)
+{
+	size_t length = strspn(uri, "abcdefghijklmnopqrstuvwxyz+");
+
+	return length > 0 && uri[length] == ':' ? length : 0;
+}
+
+static bool scheme_is(const char *uri, size_t length, const char *scheme)
+{
+	return strlen(scheme) == length && !strncmp(uri, scheme, length);
+}
+
+static int open_uri(struct quire *quire, const char *uri, int flags,
+		    const struct quire_object_options *options,
+		    struct quire_object **handle)
+{
+	size_t length = scheme_length(uri);
+	const char *rest = uri + length + 1;
+
+	if (length == 0)
+		return open_path(quire, uri, flags, options, handle);
+	if (scheme_is(uri, length, "file"))
+		return open_path(quire, rest, flags, options, handle);
+	if (scheme_is(uri, length, "anon"))
+		return open_sized(quire, uri, rest, true, options, handle);
+	if (scheme_is(uri, length, "mem"))
+		return open_sized(quire, uri, rest, false, options, handle);
+	return error_say(-EINVAL, "%s: unknown scheme '%.*s' (known: %s)", uri,
+			 (int)length, uri, KNOWN_SCHEMES);
+}
+
+int quire_object_open(struct quire *quire, const char *uri, int open_flags,
+		      const struct quire_object_options *given,
+		      struct quire_object **object)
+{
+	struct quire_object_options options;
+	int error = engine_check(quire);
+
+	if (error)
+		return error;
+	error_clear();
+	error = object_read_options(given, &options);
+	if (error)
+		return error;
+	if ((open_flags & O_ACCMODE) != O_RDONLY &&
+	    (open_flags & O_ACCMODE) != O_RDWR)
+		return error_say(-EINVAL,
+				 "%s: what is mapped must be open for reading",
+				 uri);
+	if ((open_flags & O_TRUNC) && (open_flags & O_ACCMODE) != O_RDWR)
+		return error_say(-EINVAL, "%s: O_TRUNC wants O_RDWR", uri);
+	error = open_uri(quire, uri, open_flags, &options, object);
+	return error ? error_say_first(error, "%s: %s", uri,
+				       strerror(-error)) :
+		       0;
+}
+
+/*
+ * A descriptor of our own, by opening the file again: a duplicate would share
+ * the caller's flags, and with O_APPEND every write would go to the end.
+ */
+static int reopen(int fd, int access)
+{
+	char path[32];
+	int own;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, access | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (own >= 0)
+		return own;
+	if (fcntl(fd, F_GETFL) & O_APPEND)
+		return -1;
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void name_of(int fd, char *name, size_t size)
+{
+	char path[32];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, name, size - 1);
+	if (length < 0)
+		length = snprintf(name, size, "fd:%d", fd);
+	name[length] = '\0';
+}
+
+int quire_object_open_fd(struct quire *quire, int fd,
+			 const struct quire_object_options *given,
+			 struct quire_object **object)
+{
+	struct quire_object_options options;
+	char name[4096];
+	int error = engine_check(quire), flags, own;
+
+	if (error)
+		return error;
+	error_clear();
+	error = object_read_options(given, &options);
+	if (error)
+		return error;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return error_say(-EBADF, "descriptor %d is not open", fd);
+	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
+		return error_say(-EBADF,
+				 "descriptor %d is not open for reading", fd);
+	name_of(fd, name, sizeof(name));
+	own = reopen(fd, flags & O_ACCMODE);
+	if (own < 0) {
+		error = -errno;
+		return error_say(error, "%s: no descriptor of our own: %s",
+				 name, strerror(-error));
+	}
+	error = object_over_file(quire, name, own,
+				 (flags & O_ACCMODE) == O_RDWR, &options,
+				 object);
+	return error ? error_say_first(error, "%s: %s", name,
+				       strerror(-error)) :
+		       0;
+}
+
+int quire_object_create_anonymous(struct quire *quire, uint64_t size,
+				  const struct quire_object_options *given,
+				  struct quire_object **object)
+{
+	struct quire_object_options options;
+	char name[32];
+	int error = engine_check(quire);
+
+	if (error)
+		return error;
+	error_clear();
+	error = object_read_options(given, &options);
+	if (error)
+		return error;
+	if (size > INT64_MAX)
+		return error_say(-EFBIG, "%llu bytes are too many",
+				 (unsigned long long)size);
+	snprintf(name, sizeof(name), "anon:%llu", (unsigned long long)size);
+	return over_swap(quire, name, size, &options, object);
+}
+
+int quire_object_create(struct quire *quire, const char *name, uint64_t size,
+			const struct quire_pager_ops *given, void *context,
+			const struct quire_object_options *given_options,
+			struct quire_object **object)
+{
+	struct quire_object_options options;
+	struct callback_store_ops ops;
+	struct store *store;
+	int error = engine_check(quire);
+
+	if (error)
+		return error;
+	error_clear();
+	error = object_read_options(given_options, &options);
+	if (error)
+		return error;
+	if (given->size != sizeof(*given) || !given->read)
+		return error_say(-EINVAL, "quire_pager_ops of %zu bytes, or "
+					  "without read",
+				 given->size);
+	if (size > INT64_MAX)
+		return error_say(-EFBIG, "%llu bytes are too many",
+				 (unsigned long long)size);
+	ops = (struct callback_store_ops){
+		.read = given->read,
+		.write = given->write,
+		.flush = given->flush,
+		.resize = given->resize,
+		.close = given->close,
+	};
+	error = callback_store_create(&quire->stores, size, &ops, context,
+				      &store);
+	if (error)
+		return error_say_first(error, "%s: %s", name,
+				       strerror(-error));
+	return object_over_store(quire, name, NULL, size, store, &options,
+				 object);
+}

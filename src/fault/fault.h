@@ -1,0 +1,73 @@
+/* fault.h - a trap becomes a page or a verdict */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a fault:
+ *
+ *            trap
+ *              v
+ *        +-> resolve -> shown, or the mapping is gone: done
+ *        |     |  \
+ *        |     |   `-> verdict (the page cannot be had): refuse, zero, wait
+ *        |     v
+ *        |   parked: on its page, the budget or the dirty bound; or delayed
+ *        |     | woken, or its time has come
+ *        +-- ready: by whichever thread of the engine is next
+ *
+ * Each round begins anew from the address: after any wait everything may have
+ * changed (invariant 8).  No round blocks (invariant 7).
+ */
+#ifndef QUIRE_FAULT_FAULT_H
+#define QUIRE_FAULT_FAULT_H
+
+#include "space/space.h"
+#include "writeback/writeback.h"
+
+#include <pthread.h>
+
+#define TRAP_THREADS_MAX 64
+#define REFUSALS_KEPT 256
+
+/* Why an access got SIGBUS. */
+struct refusal {
+	uint64_t address;
+	int error;
+};
+
+struct fault_handler {
+	struct space *space;             /* [I] */
+	struct mmu *mmu;                 /* [I] */
+	struct object_host *host;        /* [I] */
+	struct writeback *writeback;     /* [I] */
+	struct pool faults;
+	struct lock lock;                /* LOCK_RANK_FAULTS */
+	struct list ready;               /* [lock] */
+	struct list waiting;             /* [lock] until a time, or for room */
+	struct list refused;             /* [lock] to be tried again */
+	uint64_t next_time_ns;           /* [lock] when to look at the lists */
+	struct refusal recent[REFUSALS_KEPT]; /* [lock] a ring */
+	unsigned next_refusal;           /* [lock] */
+	_Atomic bool stopping;
+	int wake_fd;                     /* [I] eventfd: the trap threads' */
+	unsigned threads;
+	pthread_t thread[TRAP_THREADS_MAX];
+};
+
+/* Starts the trap threads.  0 or a negative errno. */
+int fault_handler_init(struct fault_handler *handler, struct space *space,
+		       struct object_host *host, struct writeback *writeback,
+		       unsigned threads);
+/* Ends them.  Nothing is mapped any more. */
+void fault_handler_finish(struct fault_handler *handler);
+
+/*
+ * Takes the faults that became ready.  For threads that complete reads, after
+ * a batch: it saves a switch to a trap thread.
+ */
+void fault_handler_drain(struct fault_handler *handler);
+
+/* Why the page of address was refused: a negative errno, or 0. */
+int fault_handler_error_at(struct fault_handler *handler, uint64_t address);
+/* Has refused pages tried again now rather than later. */
+void fault_handler_retry(struct fault_handler *handler);
+
+#endif

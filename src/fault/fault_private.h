@@ -1,0 +1,76 @@
+/* fault_private.h - what the files of fault/ share */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_FAULT_FAULT_PRIVATE_H
+#define QUIRE_FAULT_FAULT_PRIVATE_H
+
+#include "fault/fault.h"
+
+/* What a fault that is in no trap thread's hands waits for. */
+enum fault_wait {
+	FAULT_WAITS_NOT,
+	FAULT_WAITS_TIME,
+	FAULT_WAITS_ROOM,     /* in the budget; also until a time */
+	FAULT_WAITS_THROTTLE, /* for the dirty bound; also until a time */
+};
+
+struct fault {
+	struct waiter waiter;
+	struct list link;       /* ready, or one of the handler's lists */
+	struct fault_handler *handler;
+	uint64_t address;       /* of the page */
+	bool write;
+	bool again;             /* a retry of a refused page: nobody waits */
+	bool planned;           /* the reader's pattern was looked at */
+	bool waited;            /* for a read of the page */
+	bool wakened;           /* let go once for a page past the end */
+	uint64_t count;         /* pages to read */
+	uint64_t install_pages; /* that may be shown from address on */
+	enum fault_wait wait;
+	uint64_t due_ns;        /* the time it waits for */
+	uint64_t since_ns;      /* since when it has had no room */
+	uint64_t progress;      /* of writes and evictions, then */
+	uint64_t pause_ns;      /* before the next retry */
+	int error;              /* why it is refused */
+};
+
+/* One round; the fault is done (and freed), parked, or waits. */
+void fault_resolve(struct fault *fault);
+
+struct fault *fault_create(struct fault_handler *handler, uint64_t address,
+			   bool write);
+void fault_destroy(struct fault *fault);
+
+/* Puts it among those that any engine thread may take; then it is theirs. */
+void fault_ready(struct fault *fault);
+
+/* The trap threads sleep in poll() until the time they knew: wakes one. */
+void fault_handler_kick(struct fault_handler *handler);
+
+/* ---- waiting.c ---- */
+
+/* Looks again in pause_ns. */
+void fault_delay(struct fault *fault, uint64_t pause_ns);
+/*
+ * Parks for room in the budget.  False: try again at once.  *expired: there
+ * was no room, and no progress, for too long.
+ */
+bool fault_wait_for_room(struct fault *fault, uint64_t sequence,
+			 bool *expired);
+/* Parks for the dirty bound; as above. */
+bool fault_wait_for_writer(struct fault *fault, bool *expired);
+/* It found what it waited for. */
+void fault_relieved(struct fault *fault);
+/* Keeps a refused fault, to be tried again; it may be gone on return. */
+void fault_keep_refused(struct fault *fault);
+/* Makes those ready whose time has come; how many ms until the next: -1. */
+int fault_handler_tick(struct fault_handler *handler);
+
+/* ---- verdict.c ---- */
+
+/* The page cannot be had, with that error: what the object's policy says. */
+void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
+		   int error);
+/* SIGBUS, whatever the policy. */
+void fault_refuse(struct fault *fault, int error);
+
+#endif

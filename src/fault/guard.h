@@ -1,0 +1,29 @@
+/* guard.h - a signal becomes a return value */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_FAULT_GUARD_H
+#define QUIRE_FAULT_GUARD_H
+
+#include "fault/fault.h"
+
+/* What stopped a guarded body; all 0 if nothing did. */
+struct guard_report {
+	void *address;
+	int signal;
+	int code;
+	int error;
+};
+
+/*
+ * Runs body(argument); leaves it by a long jump when it touches what cannot be
+ * had in the handler's space.  The error, with its sentence, or 0.
+ */
+int guard_run(struct fault_handler *handler, void (*body)(void *),
+	      void *argument, struct guard_report *report);
+
+/* Copies length bytes between the space and a buffer outside it. */
+int guard_copy_out(struct fault_handler *handler, const void *address,
+		   void *out, size_t length);
+int guard_copy_in(struct fault_handler *handler, void *address,
+		  const void *in, size_t length);
+
+#endif

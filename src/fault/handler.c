@@ -1,0 +1,197 @@
+/* handler.c - the threads that take traps, and what became ready */
+/* SPDX-License-Identifier: MIT */
+#include "fault/fault_private.h"
+
+#include "mmu/mmu_uffd.h"
+#include "os/memory.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define TRAPS_AT_ONCE 32
+
+/* This thread will drain the ready list before it sleeps: no need to wake
+ * another one. */
+static _Thread_local bool drains;
+
+void fault_handler_kick(struct fault_handler *handler)
+{
+	uint64_t one = 1;
+	ssize_t written = write(handler->wake_fd, &one, sizeof(one));
+
+	(void)written; /* full: they are awake */
+}
+
+static void fault_wake(struct waiter *waiter)
+{
+	struct fault *fault = container_of(waiter, struct fault, waiter);
+	struct fault_handler *handler = fault->handler;
+
+	lock_take(&handler->lock);
+	if (fault->wait != FAULT_WAITS_NOT && fault->link.next)
+		list_remove(&fault->link); /* from the waiting */
+	lock_drop(&handler->lock);
+	fault_ready(fault);
+}
+
+void fault_ready(struct fault *fault)
+{
+	struct fault_handler *handler = fault->handler;
+
+	lock_take(&handler->lock);
+	fault->wait = FAULT_WAITS_NOT;
+	list_add_tail(&handler->ready, &fault->link);
+	lock_drop(&handler->lock);
+	if (!drains)
+		fault_handler_kick(handler);
+}
+
+struct fault *fault_create(struct fault_handler *handler, uint64_t address,
+			   bool write)
+{
+	struct fault *fault = pool_take(&handler->faults);
+
+	if (!fault)
+		return NULL;
+	fault->handler = handler;
+	fault->waiter.wake = fault_wake;
+	fault->address = page_round_down(address);
+	fault->write = write;
+	return fault;
+}
+
+void fault_destroy(struct fault *fault)
+{
+	pool_drop(&fault->handler->faults, fault);
+}
+
+static struct fault *next_ready(struct fault_handler *handler)
+{
+	struct list *link;
+
+	lock_take(&handler->lock);
+	link = list_pop(&handler->ready);
+	if (link)
+		container_of(link, struct fault, link)->wait = FAULT_WAITS_NOT;
+	lock_drop(&handler->lock);
+	return link ? container_of(link, struct fault, link) : NULL;
+}
+
+void fault_handler_drain(struct fault_handler *handler)
+{
+	struct fault *fault;
+
+	drains = true;
+	while ((fault = next_ready(handler)))
+		fault_resolve(fault);
+}
+
+static void take_trap(struct fault_handler *handler,
+		      const struct uffd_trap *trap)
+{
+	struct counters *counters = handler->host->counters;
+	struct fault *fault =
+		fault_create(handler, trap->address, trap->write);
+
+	count_add(counters, COUNT_TRAPS, 1);
+	if (trap->write)
+		count_add(counters, COUNT_WRITE_TRAPS, 1);
+	if (fault)
+		fault_resolve(fault);
+	else /* no memory: the thread comes again */
+		mmu_wake(handler->mmu, page_round_down(trap->address),
+			 PAGE_SIZE);
+}
+
+static void take_traps(struct fault_handler *handler, const struct uffd *uffd)
+{
+	struct uffd_trap traps[TRAPS_AT_ONCE];
+	int count = uffd_read(uffd, traps, TRAPS_AT_ONCE);
+
+	for (int i = 0; i < count; i++)
+		take_trap(handler, &traps[i]);
+}
+
+static void take_kick(struct fault_handler *handler)
+{
+	uint64_t kicks;
+	ssize_t got = read(handler->wake_fd, &kicks, sizeof(kicks));
+
+	(void)got; /* nothing: another trap thread has had it */
+}
+
+static void *trap_thread(void *argument)
+{
+	struct fault_handler *handler = argument;
+	const struct uffd *uffd = mmu_uffd_traps(handler->mmu);
+	struct pollfd polled[] = {
+		{ .fd = uffd->fd, .events = POLLIN },
+		{ .fd = handler->wake_fd, .events = POLLIN },
+	};
+
+	drains = true;
+	while (!atomic_load(&handler->stopping)) {
+		int pause = fault_handler_tick(handler);
+
+		if (poll(polled, 2, pause) > 0) {
+			if (polled[0].revents & POLLIN)
+				take_traps(handler, uffd);
+			if (polled[1].revents & POLLIN)
+				take_kick(handler);
+		}
+		fault_handler_drain(handler);
+	}
+	fault_handler_kick(handler); /* the next one may be asleep */
+	return NULL;
+}
+
+static void stop_threads(struct fault_handler *handler)
+{
+	atomic_store(&handler->stopping, true); /* read by trap_thread() */
+	fault_handler_kick(handler);
+	for (unsigned i = 0; i < handler->threads; i++)
+		pthread_join(handler->thread[i], NULL);
+}
+
+int fault_handler_init(struct fault_handler *handler, struct space *space,
+		       struct object_host *host, struct writeback *writeback,
+		       unsigned threads)
+{
+	int error = 0;
+
+	handler->space = space;
+	handler->mmu = space->mmu;
+	handler->host = host;
+	handler->writeback = writeback;
+	handler->next_time_ns = UINT64_MAX;
+	handler->next_refusal = 0;
+	atomic_store(&handler->stopping, false);
+	handler->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (handler->wake_fd < 0)
+		return -errno;
+	lock_init(&handler->lock, LOCK_RANK_FAULTS);
+	list_init(&handler->ready);
+	list_init(&handler->waiting);
+	list_init(&handler->refused);
+	pool_init(&handler->faults, sizeof(struct fault), LOCK_RANK_STORE,
+		  memory_pool_map, memory_unmap);
+	for (handler->threads = 0; handler->threads < threads && !error;) {
+		error = thread_start(&handler->thread[handler->threads],
+				     "quire-trap", trap_thread, handler);
+		if (!error)
+			handler->threads++;
+	}
+	if (error)
+		fault_handler_finish(handler);
+	return error;
+}
+
+void fault_handler_finish(struct fault_handler *handler)
+{
+	stop_threads(handler);
+	pool_finish(&handler->faults);
+	lock_finish(&handler->lock);
+	close(handler->wake_fd);
+}

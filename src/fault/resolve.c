@@ -1,0 +1,332 @@
+/* resolve.c - one round of a fault */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Under the space's read lock: find the VMA, compare, and
+ *
+ *                    | store, shared          | load, or private
+ *   -----------------+------------------------+---------------------------
+ *   visible          | write pin, grant       | read pins, install the run
+ *   READING, EVICTING| park                   | park
+ *   ABSENT, FAILED   | start a read, park     | start a read, park
+ *   FAILED, waited   | verdict                | verdict
+ *
+ * The pins are held, and the lock is held, for as long as the mmu's call takes
+ * (rules 1 and 10); what may evict or read is done after the lock is dropped.
+ */
+#include "fault/fault_private.h"
+
+#include <errno.h>
+
+#define SOON_NS UINT64_C(1000000) /* the layout is changing: it takes so long */
+
+/* What the locked part of a round found. */
+enum step {
+	STEP_DONE,
+	STEP_AGAIN,    /* the page has changed: another round at once */
+	STEP_SOON,     /* another round a little later */
+	STEP_THROTTLE, /* too much is dirty */
+	STEP_PAGE,     /* the page has no bytes: see to it, with object in use */
+	STEP_REFUSED,  /* it has none to store to */
+};
+
+struct place {
+	struct object *object;
+	uint64_t index;
+	bool shared;
+	uint64_t pages; /* from index to the end of the VMA */
+};
+
+static bool wants_grant(const struct fault *fault, const struct place *place)
+{
+	return fault->write && place->shared;
+}
+
+static enum step after_mmu(const struct fault *fault, int error)
+{
+	switch (error) {
+	case 0:
+		return STEP_DONE;
+	case -EAGAIN:
+	case -EFAULT: /* a cut has overtaken us: SIGBUS when it is through */
+		return STEP_SOON;
+	case -ENOMEM: /* no page table */
+		return STEP_SOON;
+	default:
+		/* Unmapped: whoever waits finds out for himself. */
+		mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
+		return STEP_DONE;
+	}
+}
+
+/* Lets go of a page after the mmu's call. */
+static void drop_pin(struct object *object, uint64_t index, bool write)
+{
+	page_word *word = object_word(object, index);
+	bool free = write ? page_drop_wpin(word) : page_drop_rpin(word);
+
+	if (free)
+		cache_encourage(object_host(object)->cache);
+}
+
+static enum step grant(struct fault *fault, const struct place *place)
+{
+	struct object *object = place->object;
+	page_word *word = object_word(object, place->index);
+	enum page_taken taken;
+	int error;
+
+	if (object_is_zeroed(object, place->index))
+		return STEP_REFUSED;
+	if (word_state(atomic_load(word)) == PAGE_CLEAN &&
+	    !object_discards(object) &&
+	    writeback_over_bound(fault->handler->writeback))
+		return STEP_THROTTLE;
+	taken = page_take_wpin(word, !fault->waited);
+	if (taken == PAGE_NOT_VISIBLE)
+		return STEP_AGAIN;
+	if (taken == PAGE_PINS_FULL)
+		return STEP_SOON;
+	if (taken == PAGE_TAKEN_DIRTIED)
+		object_mark_dirty(object, place->index);
+	/* Rule 11: store, then look. */
+	error = place->index < object_pages(object) ?
+			mmu_grant(fault->handler->mmu, fault->address,
+				  PAGE_SIZE) :
+			-EAGAIN;
+	drop_pin(object, place->index, true);
+	return after_mmu(fault, error);
+}
+
+/* Pins the visible pages that follow each other; how many. */
+static uint64_t pin_run(struct object *object, uint64_t index, uint64_t most)
+{
+	uint64_t count = 0;
+
+	while (count < most &&
+	       page_take_rpin(object_word(object, index + count), false) ==
+		       PAGE_TAKEN)
+		count++;
+	return count;
+}
+
+static enum step install(struct fault *fault, const struct place *place)
+{
+	struct object *object = place->object;
+	uint64_t size = object_pages(object), count;
+	uint64_t most = fault->install_pages;
+	enum step step = STEP_SOON;
+
+	if (most > place->pages)
+		most = place->pages;
+	if (most > size - place->index)
+		most = size - place->index;
+	count = pin_run(object, place->index, most);
+	if (count == 0)
+		return word_visible(atomic_load(
+			       object_word(object, place->index))) ?
+			       STEP_SOON : /* its pins are all taken */
+			       STEP_AGAIN;
+	/* Rule 11: store, then look. */
+	if (place->index + count <= object_pages(object))
+		step = after_mmu(fault, mmu_install(fault->handler->mmu,
+						    fault->address,
+						    count << PAGE_SHIFT,
+						    place->shared));
+	for (uint64_t i = 0; i < count; i++)
+		drop_pin(object, place->index + i, false);
+	return step;
+}
+
+/* Looks at the access pattern once a fault; asks for what comes next. */
+static void plan(struct fault *fault, const struct place *place, bool visible,
+		 struct read_plan *plan)
+{
+	object_plan(place->object, place->index, plan);
+	fault->planned = true;
+	fault->count = plan->count;
+	fault->install_pages = plan->install_end - place->index;
+	count_add(fault->handler->host->counters,
+		  visible ? COUNT_HITS : COUNT_MISSES, 1);
+}
+
+/* The space's read lock is held. */
+static enum step show(struct fault *fault, const struct place *place,
+		      bool visible)
+{
+	if (!visible)
+		return STEP_PAGE;
+	return wants_grant(fault, place) ? grant(fault, place) :
+					   install(fault, place);
+}
+
+/* False: nothing is mapped there. */
+static bool find_place(const struct fault *fault, struct place *place)
+{
+	struct vma *vma = space_find(fault->handler->space, fault->address);
+
+	if (!vma)
+		return false;
+	place->object = vma->handle->object;
+	place->index = vma_index_at(vma, fault->address);
+	place->shared = vma->mapping.shared;
+	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
+	return true;
+}
+
+/*
+ * A page past the end traps only while the size is changing; the kernel itself
+ * raises SIGBUS when it has.  So: wait a little, then let the thread see.
+ */
+static enum step past_end(struct fault *fault)
+{
+	if (!fault->wakened) {
+		fault->wakened = true;
+		return STEP_SOON;
+	}
+	mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
+	return STEP_DONE;
+}
+
+static enum step look(struct fault *fault, struct place *place,
+		      struct read_plan *read_plan)
+{
+	bool visible;
+
+	if (!find_place(fault, place)) {
+		mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
+		return STEP_DONE;
+	}
+	if (place->index >= object_pages(place->object))
+		return past_end(fault);
+	visible = word_visible(
+		atomic_load(object_word(place->object, place->index)));
+	if (!fault->planned)
+		plan(fault, place, visible, read_plan);
+	return show(fault, place, visible);
+}
+
+/* Parks on the page.  False: it has changed. */
+static bool park(struct fault *fault, const struct place *place,
+		 enum page_state state)
+{
+	struct object *object = place->object;
+
+	fault->waited = state == PAGE_READING;
+	count_add(fault->handler->host->counters, COUNT_PARKED, 1);
+	return wait_park(&fault->handler->host->cache->waits,
+			 object_table(object), place->index,
+			 object_word(object, place->index), state,
+			 &fault->waiter);
+}
+
+/* True: the fault is in other hands now. */
+static bool start_read(struct fault *fault, const struct place *place)
+{
+	uint64_t sequence;
+	bool expired;
+	int64_t started = object_start_read(place->object, place->index,
+					    fault->count, &sequence);
+
+	if (started >= 0) {
+		fault_relieved(fault);
+		return false; /* next round parks on READING */
+	}
+	if (started == -ENXIO)
+		return false;
+	if (started != -EAGAIN) {
+		fault_delay(fault, SOON_NS);
+		return true;
+	}
+	if (fault_wait_for_room(fault, sequence, &expired))
+		return true;
+	if (!expired)
+		return false;
+	fault_verdict(fault, place->object, place->index, -ENOMEM);
+	return true;
+}
+
+/* The page has no bytes.  True: the fault is in other hands now. */
+static bool see_to_page(struct fault *fault, const struct place *place)
+{
+	enum page_state state =
+		word_state(atomic_load(object_word(place->object,
+						   place->index)));
+
+	switch (state) {
+	case PAGE_FAILED:
+		if (fault->waited) {
+			fault_verdict(fault, place->object, place->index,
+				      object_read_error(place->object));
+			return true;
+		}
+		return start_read(fault, place);
+	case PAGE_ABSENT:
+		return start_read(fault, place);
+	case PAGE_READING:
+	case PAGE_EVICTING:
+		return park(fault, place, state);
+	default:
+		return false;
+	}
+}
+
+static bool throttle(struct fault *fault, const struct place *place)
+{
+	bool expired;
+
+	if (fault_wait_for_writer(fault, &expired))
+		return true;
+	if (!expired)
+		return false;
+	fault_verdict(fault, place->object, place->index, -EIO);
+	return true;
+}
+
+/* What is done without the space's lock.  True: in other hands, or done. */
+static bool carry_on(struct fault *fault, const struct place *place,
+		     enum step step)
+{
+	switch (step) {
+	case STEP_DONE:
+		fault_destroy(fault);
+		return true;
+	case STEP_SOON:
+		fault_delay(fault, SOON_NS);
+		return true;
+	case STEP_THROTTLE:
+		return throttle(fault, place);
+	case STEP_PAGE:
+		return see_to_page(fault, place);
+	case STEP_REFUSED:
+		fault_refuse(fault, object_read_error(place->object));
+		return true;
+	case STEP_AGAIN:
+	default:
+		return false;
+	}
+}
+
+void fault_resolve(struct fault *fault)
+{
+	struct space *space = fault->handler->space;
+	bool out_of_hands = false;
+
+	while (!out_of_hands) {
+		struct read_plan ahead = { .ahead_count = 0 };
+		struct place place = { .object = NULL };
+		enum step step;
+
+		rwlock_take_read(&space->lock);
+		step = look(fault, &place, &ahead);
+		if (place.object)
+			object_use(place.object);
+		rwlock_drop_read(&space->lock);
+		out_of_hands = carry_on(fault, &place, step);
+		/* After the page in hand was asked for. */
+		if (ahead.ahead_count)
+			object_read_ahead(place.object, ahead.ahead_index,
+					  ahead.ahead_count);
+		if (place.object)
+			object_release(place.object);
+	}
+}

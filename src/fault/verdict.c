@@ -1,0 +1,128 @@
+/* verdict.c - a page cannot be had: what the object's policy says */
+/* SPDX-License-Identifier: MIT */
+#include "fault/fault_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REFUSED_PAUSE_NS UINT64_C(250000000) /* then tried again; doubles */
+#define WAIT_PAUSE_NS UINT64_C(10000000)     /* of QUIRE_ERROR_WAIT; doubles */
+#define WAIT_PAUSE_MOST_NS UINT64_C(1000000000)
+
+static void note_refusal(struct fault_handler *handler, uint64_t address,
+			 int error)
+{
+	lock_take(&handler->lock);
+	handler->recent[handler->next_refusal++ % REFUSALS_KEPT] =
+		(struct refusal){ .address = address, .error = error };
+	lock_drop(&handler->lock);
+}
+
+int fault_handler_error_at(struct fault_handler *handler, uint64_t address)
+{
+	int error = 0;
+
+	address = page_round_down(address);
+	lock_take(&handler->lock);
+	for (unsigned i = 0; i < REFUSALS_KEPT && !error; i++) {
+		const struct refusal *refusal =
+			&handler->recent[(handler->next_refusal - 1 - i) %
+					 REFUSALS_KEPT];
+
+		if (refusal->address == address)
+			error = refusal->error;
+	}
+	lock_drop(&handler->lock);
+	return error;
+}
+
+static const char *sentence_of(int error)
+{
+	switch (error) {
+	case -ENOMEM:
+		return "no room: all of the budget is pinned, or dirty and "
+		       "cannot be written";
+	case -ENODATA:
+		return "the store is shorter than the object";
+	default:
+		return strerror(-error);
+	}
+}
+
+void fault_refuse(struct fault *fault, int error)
+{
+	struct fault_handler *handler = fault->handler;
+	struct space *space = handler->space;
+	uint64_t address = fault->address;
+	struct vma *vma;
+
+	if (fault->again) {
+		fault_keep_refused(fault);
+		return;
+	}
+	count_add(handler->host->counters, COUNT_REFUSED, 1);
+	/* The reason first: whoever gets the signal may ask for it. */
+	note_refusal(handler, address, error);
+	fault->pause_ns = REFUSED_PAUSE_NS;
+	fault_keep_refused(fault);
+
+	rwlock_take_read(&space->lock);
+	vma = space_find(space, address);
+	if (vma) {
+		log_line(handler->host->log, LOG_WARNING,
+			 "access refused at 0x%llx (%s): %s",
+			 (unsigned long long)address,
+			 object_identity(vma->handle->object)->name,
+			 sentence_of(error));
+		error = mmu_refuse(handler->mmu, address);
+	}
+	if (!vma || error)
+		mmu_wake(handler->mmu, address, PAGE_SIZE);
+	rwlock_drop_read(&space->lock);
+}
+
+/* Shows zeros, and keeps the error for the holders' next check. */
+static void show_zeros(struct fault *fault, struct object *object,
+		       uint64_t index, int error)
+{
+	uint64_t sequence;
+	int done = object_zero_page(object, index, &sequence);
+
+	if (done < 0 && done != -ENXIO) {
+		fault_refuse(fault, error);
+		return;
+	}
+	if (done == 1)
+		object_record_error(object, error, "read");
+	fault_ready(fault);
+}
+
+static void wait_and_retry(struct fault *fault)
+{
+	fault->waited = false;
+	fault->since_ns = 0;
+	fault->pause_ns = fault->pause_ns ? fault->pause_ns * 2 :
+					    WAIT_PAUSE_NS;
+	if (fault->pause_ns > WAIT_PAUSE_MOST_NS)
+		fault->pause_ns = WAIT_PAUSE_MOST_NS;
+	fault_delay(fault, fault->pause_ns);
+}
+
+void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
+		   int error)
+{
+	if (fault->again) {
+		fault_keep_refused(fault);
+		return;
+	}
+	switch (object_decide(object, index, error)) {
+	case OBJECT_ERROR_ZERO:
+		show_zeros(fault, object, index, error);
+		break;
+	case OBJECT_ERROR_WAIT:
+		wait_and_retry(fault);
+		break;
+	default:
+		fault_refuse(fault, error);
+	}
+}

@@ -1,0 +1,104 @@
+/* dirty.c - which pages must go home */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The set holds every page that is DIRTY or WRITING and whose write pin has
+ * got past object_mark_dirty(); that is before the store it was taken for.
+ * dirty_lock joins the end of a write with the set: a page leaves the set in
+ * one step with becoming CLEAN.
+ */
+#include "object/object_private.h"
+
+/* change: 1, or UINT64_MAX for one less. */
+static void count_dirty(struct object *object, uint64_t change)
+{
+	struct cache *cache = object->host->cache;
+
+	atomic_fetch_add(&cache->dirty, change);
+	if (!object->parameters.discard)
+		atomic_fetch_add(&cache->must_go, change);
+}
+
+void object_mark_dirty(struct object *object, uint64_t index)
+{
+	struct object_host *host = object->host;
+
+	lock_take(&object->dirty_lock);
+	check(!bitmap_test(&object->dirty, index),
+	      "a CLEAN page is not in the set of dirty ones");
+	bitmap_set(&object->dirty, index);
+	object->dirty_count++;
+	lock_drop(&object->dirty_lock);
+	count_dirty(object, 1);
+	host->dirtied(host->context);
+}
+
+bool object_end_write(struct object *object, uint64_t index, bool good)
+{
+	struct cache *cache = object->host->cache;
+	bool clean, waiters;
+
+	lock_take(&object->dirty_lock);
+	waiters = page_end_write(object_word(object, index), good, &clean);
+	if (clean) {
+		bitmap_clear(&object->dirty, index);
+		object->dirty_count--;
+	}
+	lock_drop(&object->dirty_lock);
+	if (clean)
+		count_dirty(object, UINT64_MAX);
+	cache_wake(cache, &object->table, index, waiters);
+	return clean;
+}
+
+void object_forget_dirty(struct object *object, uint64_t index)
+{
+	lock_take(&object->dirty_lock);
+	bitmap_clear(&object->dirty, index);
+	object->dirty_count--;
+	lock_drop(&object->dirty_lock);
+	count_dirty(object, UINT64_MAX);
+}
+
+uint64_t object_next_dirty(struct object *object, uint64_t index)
+{
+	uint64_t next;
+
+	lock_take(&object->dirty_lock);
+	next = bitmap_next(&object->dirty, index);
+	lock_drop(&object->dirty_lock);
+	return next;
+}
+
+uint64_t object_dirty_pages(struct object *object)
+{
+	uint64_t count;
+
+	lock_take(&object->dirty_lock);
+	count = object->dirty_count;
+	lock_drop(&object->dirty_lock);
+	return count;
+}
+
+bool object_is_zeroed(struct object *object, uint64_t index)
+{
+	bool zeroed;
+
+	if (atomic_load(&object->zeroed_count) == 0)
+		return false;
+	lock_take(&object->dirty_lock);
+	zeroed = bitmap_test(&object->zeroed, index);
+	lock_drop(&object->dirty_lock);
+	return zeroed;
+}
+
+void object_forget_zeroed(struct object *object, uint64_t index)
+{
+	if (atomic_load(&object->zeroed_count) == 0)
+		return;
+	lock_take(&object->dirty_lock);
+	if (bitmap_test(&object->zeroed, index)) {
+		bitmap_clear(&object->zeroed, index);
+		atomic_fetch_sub(&object->zeroed_count, 1);
+	}
+	lock_drop(&object->dirty_lock);
+}

@@ -1,0 +1,210 @@
+/* hold.c - pages held in memory by a thread that may wait for them */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pins are long, locks are short.  A thread that holds pins waits for a read
+ * that is under way (which ends whatever the thread holds), but never for the
+ * budget: there it lets go of all, waits, and begins again.
+ */
+#include "object/object_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct hold {
+	struct object *object;
+	bool write;
+	bool waited;        /* for a read of the page in hand */
+	uint64_t sequence;  /* of the budget, after -EAGAIN */
+	uint64_t deadline_ns;
+};
+
+static void let_go_one(struct object *object, uint64_t index, bool write)
+{
+	page_word *word = object_word(object, index);
+	bool free = write ? page_drop_wpin(word) : page_drop_rpin(word);
+
+	if (free)
+		cache_encourage(object->host->cache);
+}
+
+void object_let_go(struct object *object, uint64_t index, uint64_t count,
+		   bool write)
+{
+	for (uint64_t i = 0; i < count; i++)
+		let_go_one(object, index + i, write);
+}
+
+/* Pins if the page has bytes.  1: done; 0: not now; or an error. */
+static int try_hold(struct object *object, uint64_t index, bool write)
+{
+	page_word *word = object_word(object, index);
+	enum page_taken taken = write ? page_take_wpin(word, true) :
+					page_take_rpin(word, true);
+
+	if (taken == PAGE_NOT_VISIBLE)
+		return 0;
+	if (taken == PAGE_PINS_FULL)
+		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
+				 (unsigned long long)index,
+				 object->parameters.identity.name);
+	if (taken == PAGE_TAKEN_DIRTIED)
+		object_mark_dirty(object, index);
+	/* Rule 11: store, then look: a cut stores the size, then sees pins. */
+	if (index >= object_pages(object)) {
+		let_go_one(object, index, write);
+		return -ENXIO;
+	}
+	if (object_is_zeroed(object, index)) {
+		let_go_one(object, index, write);
+		return object_read_error(object);
+	}
+	return 1;
+}
+
+static int say_read_error(struct object *object, uint64_t index)
+{
+	int error = object_read_error(object);
+
+	count_add(object->host->counters, COUNT_REFUSED, 1);
+	if (error == -ENODATA)
+		return error_say(-EIO,
+				 "%s is shorter than when it was opened: page "
+				 "%llu is gone",
+				 object->parameters.identity.name,
+				 (unsigned long long)index);
+	return error_say(error, "page %llu of %s could not be read: %s",
+			 (unsigned long long)index,
+			 object->parameters.identity.name, strerror(-error));
+}
+
+/* Begins what the access pattern suggests. */
+static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
+{
+	struct read_plan plan;
+	int64_t started;
+
+	object_plan(hold->object, index, &plan);
+	if (plan.count < count)
+		plan.count = count;
+	started = object_start_read(hold->object, index, plan.count,
+				    &hold->sequence);
+	if (started < 0)
+		return (int)started;
+	if (plan.ahead_count && started > 0)
+		object_read_ahead(hold->object, plan.ahead_index,
+				  plan.ahead_count);
+	return 0;
+}
+
+/* One step towards a page that has no bytes yet. */
+static int approach(struct hold *hold, uint64_t index, uint64_t count)
+{
+	struct object *object = hold->object;
+	page_word *word = object_word(object, index);
+	enum page_state state = word_state(atomic_load(word));
+
+	switch (state) {
+	case PAGE_FAILED:
+		if (hold->waited)
+			return say_read_error(object, index);
+		/* fall through */
+	case PAGE_ABSENT:
+		return begin_read(hold, index, count);
+	case PAGE_READING:
+	case PAGE_EVICTING:
+		wait_for_change(&object->host->cache->waits, &object->table,
+				index, word, state);
+		hold->waited = state == PAGE_READING;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The error of a page that is held neither before nor after. */
+static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
+{
+	int result = try_hold(hold->object, index, hold->write);
+
+	if (result == 1) {
+		count_add(hold->object->host->counters, COUNT_HITS, 1);
+		return 0;
+	}
+	count_add(hold->object->host->counters, COUNT_MISSES, 1);
+	hold->waited = false;
+	while (result == 0) {
+		if (index >= object_pages(hold->object))
+			return -ENXIO;
+		result = approach(hold, index, ahead);
+		if (result == 0)
+			result = try_hold(hold->object, index, hold->write);
+	}
+	return result == 1 ? 0 : result;
+}
+
+/* Waits until the budget may have room.  False: for too long now. */
+static bool wait_for_budget(struct hold *hold)
+{
+	struct object_host *host = hold->object->host;
+	struct sleeper sleeper;
+	bool woken = true;
+
+	count_add(host->counters, COUNT_STARVED, 1);
+	sleeper_init(&sleeper);
+	if (cache_starve(host->cache, hold->sequence, &sleeper.waiter)) {
+		woken = sleeper_sleep_until(&sleeper, hold->deadline_ns);
+		if (!woken && !cache_unstarve(host->cache, &sleeper.waiter))
+			sleeper_sleep(&sleeper); /* it is being woken now */
+	}
+	sleeper_finish(&sleeper);
+	return woken && clock_now_ns() < hold->deadline_ns;
+}
+
+static int say_full(struct object *object, uint64_t count)
+{
+	count_add(object->host->counters, COUNT_REFUSED, 1);
+	return error_say(-ENOMEM,
+			 "no room for %llu page(s) of %s: all of the budget of "
+			 "%llu pages is pinned, or dirty and cannot be written",
+			 (unsigned long long)count,
+			 object->parameters.identity.name,
+			 (unsigned long long)object->host->cache->budget);
+}
+
+static int hold_all(struct hold *hold, uint64_t index, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		int error = hold_one(hold, index + i, count - i);
+
+		if (error) {
+			object_let_go(hold->object, index, i, hold->write);
+			return error;
+		}
+	}
+	return 0;
+}
+
+int object_hold(struct object *object, uint64_t index, uint64_t count,
+		bool write)
+{
+	struct object_host *host = object->host;
+	struct hold hold = { .object = object, .write = write };
+	int error = 0;
+
+	if (count > host->cache->budget)
+		return say_full(object, count);
+	if (write)
+		error = host->throttle(host->context);
+	if (error)
+		return error;
+	hold.deadline_ns = clock_now_ns() + host->full_wait_ns;
+	for (;;) {
+		hold.sequence = UINT64_MAX;
+		error = hold_all(&hold, index, count);
+		/* -EAGAIN of the budget, not of a full count of pins */
+		if (error != -EAGAIN || hold.sequence == UINT64_MAX)
+			return error;
+		if (!wait_for_budget(&hold))
+			return say_full(object, count);
+	}
+}

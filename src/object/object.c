@@ -1,0 +1,317 @@
+/* object.c - the life of an object */
+/* SPDX-License-Identifier: MIT */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int object_punch(struct object *object, uint64_t index, uint64_t count)
+{
+	return memory_file_punch(object->memory, index << PAGE_SHIFT,
+				 count << PAGE_SHIFT);
+}
+
+static int evict(struct page_table *table, uint64_t index, uint64_t count)
+{
+	return object_punch(container_of(table, struct object, table), index,
+			    count);
+}
+
+static const struct page_owner_ops owner_ops = { .evict = evict };
+
+static int init_memory(struct object *object)
+{
+	uint64_t capacity = object->parameters.capacity;
+	int error = memory_file_create("quire-object", &object->memory);
+
+	if (error)
+		return error;
+	error = memory_file_resize(object->memory,
+				   page_round_up(object->parameters.size));
+	if (!error)
+		error = memory_file_view(object->memory, capacity,
+					 &object->window);
+	if (error)
+		close(object->memory);
+	return error;
+}
+
+static int init_bits(struct object *object)
+{
+	uint64_t pages = pages_of(object->parameters.capacity);
+	size_t bytes = bitmap_bytes(pages);
+	int error = memory_map(2 * bytes, &object->bits);
+
+	if (error)
+		return error;
+	bitmap_init(&object->dirty, pages, object->bits);
+	bitmap_init(&object->zeroed, pages, (char *)object->bits + bytes);
+	return 0;
+}
+
+static void finish_bits(struct object *object)
+{
+	uint64_t pages = pages_of(object->parameters.capacity);
+
+	memory_unmap(object->bits, 2 * bitmap_bytes(pages));
+}
+
+static void finish_memory(struct object *object)
+{
+	memory_unmap(object->window, object->parameters.capacity);
+	close(object->memory);
+}
+
+static void init_locks(struct object *object)
+{
+	lock_init(&object->resize_lock, LOCK_RANK_OBJECT_RESIZE);
+	lock_init(&object->mappings_lock, LOCK_RANK_OBJECT_MAPPINGS);
+	lock_init(&object->dirty_lock, LOCK_RANK_OBJECT_DIRTY);
+	lock_init(&object->lock, LOCK_RANK_OBJECT);
+	list_init(&object->mappings);
+}
+
+static void destroy(struct object *object)
+{
+	page_table_finish(&object->table);
+	finish_bits(object);
+	finish_memory(object);
+	if (object_writer(object) != object->pager)
+		pager_destroy(object_writer(object));
+	pager_destroy(object->pager);
+	lock_finish(&object->resize_lock);
+	lock_finish(&object->mappings_lock);
+	lock_finish(&object->dirty_lock);
+	lock_finish(&object->lock);
+	free((char *)object->parameters.identity.name);
+	free(object);
+}
+
+static int init(struct object *object)
+{
+	int error = init_memory(object);
+
+	if (error)
+		return error;
+	error = init_bits(object);
+	if (error)
+		goto undo_memory;
+	error = page_table_init(&object->table, object->host->cache,
+				&owner_ops,
+				pages_of(object->parameters.capacity));
+	if (error)
+		goto undo_bits;
+	init_locks(object);
+	return 0;
+
+undo_bits:
+	finish_bits(object);
+undo_memory:
+	finish_memory(object);
+	return error;
+}
+
+int object_create(struct object_host *host,
+		  const struct object_parameters *parameters,
+		  struct pager *pager, struct object **object)
+{
+	struct object *new = calloc(1, sizeof(*new));
+	char *name = strdup(parameters->identity.name);
+	int error = -ENOMEM;
+
+	if (!new || !name)
+		goto undo;
+	new->host = host;
+	new->parameters = *parameters;
+	new->parameters.identity.name = name;
+	new->parameters.capacity = page_round_up(parameters->capacity);
+	new->pager = pager;
+	atomic_store(&new->writer, pager->writable ? pager : NULL);
+	new->handles = 1;
+	atomic_store(&new->size, parameters->size);
+	error = init(new);
+	if (error)
+		goto undo;
+	lock_take(&host->registry.lock);
+	list_add_tail(&host->registry.objects, &new->link);
+	lock_drop(&host->registry.lock);
+	*object = new;
+	return 0;
+
+undo:
+	pager_destroy(pager);
+	free(name);
+	free(new);
+	return error_say(error, "no memory for the object %s: %s",
+			 parameters->identity.name, strerror(-error));
+}
+
+/* Waits for reclaim to end what it is taking out. */
+static void drop_page(struct object *object, uint64_t index)
+{
+	page_word *word = object_word(object, index);
+	struct cache *cache = object->host->cache;
+	bool dirty;
+
+	for (;;) {
+		enum page_state state = word_state(atomic_load(word));
+
+		if (state == PAGE_ABSENT || state == PAGE_FAILED)
+			return;
+		if (page_begin_cut(word, &dirty))
+			break;
+		if (state == PAGE_CLEAN || state == PAGE_DIRTY)
+			sched_yield(); /* a pin that is being dropped */
+		else
+			wait_for_change(&cache->waits, &object->table, index,
+					word, state);
+	}
+	if (dirty)
+		object_forget_dirty(object, index);
+	/* The hole cannot fail to be punched: it needs no memory. */
+	check(object_punch(object, index, 1) == 0, "a page can be dropped");
+	cache_wake(cache, &object->table, index,
+		   page_end_evict(word, PAGE_ABSENT));
+	cache_uncharge(cache, &object->table, index, 1);
+}
+
+void object_drop_pages(struct object *object, uint64_t index)
+{
+	while ((index = page_table_next(&object->table, index)) <
+	       object->table.pages) {
+		drop_page(object, index);
+		index++;
+	}
+}
+
+/* Reclaim may have a page ABSENT and not yet given back. */
+static void wait_for_reclaim(struct object *object)
+{
+	struct cache *cache = object->host->cache;
+	bool empty;
+
+	do {
+		lock_take(&cache->lock);
+		empty = object->table.charged == 0;
+		lock_drop(&cache->lock);
+		if (!empty)
+			sched_yield();
+	} while (!empty);
+}
+
+bool object_end(struct object *object, bool lose)
+{
+	struct object_registry *registry = &object->host->registry;
+	bool end;
+
+	lock_take(&registry->lock);
+	while (object->handles == 0 && atomic_load(&object->users) > 1)
+		condition_wait(&registry->idle, &registry->lock);
+	end = object->handles == 0 &&
+	      (lose || object_dirty_pages(object) == 0);
+	object->ending = end;
+	if (end)
+		list_remove(&object->link);
+	lock_drop(&registry->lock);
+	if (!end) {
+		object_release(object);
+		return false;
+	}
+	object_drop_pages(object, 0);
+	wait_for_reclaim(object);
+	destroy(object);
+	return true;
+}
+
+const struct object_identity *object_identity(const struct object *object)
+{
+	return &object->parameters.identity;
+}
+
+int object_memory(const struct object *object)
+{
+	return object->memory;
+}
+
+uint64_t object_size(const struct object *object)
+{
+	return atomic_load(&object->size); /* rule 11: pairs with the pins */
+}
+
+uint64_t object_pages(const struct object *object)
+{
+	return pages_of(object_size(object));
+}
+
+uint64_t object_capacity(const struct object *object)
+{
+	return object->parameters.capacity;
+}
+
+bool object_writable(const struct object *object)
+{
+	return object_writer(object) != NULL;
+}
+
+bool object_discards(const struct object *object)
+{
+	return object->parameters.discard;
+}
+
+struct object_host *object_host(const struct object *object)
+{
+	return object->host;
+}
+
+struct pager *object_writer(const struct object *object)
+{
+	return atomic_load(&object->writer);
+}
+
+void object_set_writer(struct object *object, struct pager *pager)
+{
+	struct pager *none = NULL;
+
+	if (!atomic_compare_exchange_strong(&object->writer, &none, pager))
+		pager_destroy(pager);
+}
+
+struct page_table *object_table(struct object *object)
+{
+	return &object->table;
+}
+
+page_word *object_word(const struct object *object, uint64_t index)
+{
+	debug_check(index < object->table.pages, "a page of the object");
+	return page_table_word(&object->table, index);
+}
+
+void *object_window(const struct object *object, uint64_t offset)
+{
+	return (char *)object->window + offset;
+}
+
+int object_read_error(const struct object *object)
+{
+	return atomic_load(&object->read_error);
+}
+
+enum object_error_policy object_decide(struct object *object, uint64_t index,
+				       int error)
+{
+	const struct object_parameters *p = &object->parameters;
+	enum object_error_policy policy = p->error_policy;
+
+	if (policy == OBJECT_ERROR_CALLBACK)
+		policy = p->error_function(p->error_context,
+					   index << PAGE_SHIFT, error);
+	if (policy == OBJECT_ERROR_CALLBACK)
+		policy = OBJECT_ERROR_SIGNAL; /* no answer */
+	return policy;
+}

@@ -1,0 +1,243 @@
+/* object.h - something that can be mapped: bytes by offset, page by page */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two things.  A struct object is the bytes: one for each thing that is open
+ * in an engine, however often it was opened.  A struct quire_object is a
+ * handle on it: what the holder may do, and which errors he was told.
+ */
+#ifndef QUIRE_OBJECT_OBJECT_H
+#define QUIRE_OBJECT_OBJECT_H
+
+#include "base/base.h"
+#include "object/mapping.h"
+#include "page/cache.h"
+#include "pager/pager.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct object;
+
+/* ---- handles ---- */
+
+struct quire_object {
+	_Atomic uint32_t references; /* the user's and each VMA's */
+	struct object *object;       /* [I] */
+	bool readable;               /* [I] */
+	bool writable;               /* [I] */
+	_Atomic uint64_t errors_seen;
+	/* Called when the last reference is gone; may block. */
+	int (*last_drop)(struct quire_object *handle); /* [I] the engine's */
+};
+
+static inline void handle_take(struct quire_object *handle)
+{
+	/* relaxed: the caller holds one already */
+	atomic_fetch_add_explicit(&handle->references, 1,
+				  memory_order_relaxed);
+}
+
+/*
+ * May block (the last one writes back): never under a lock.  The error of a
+ * write that this handle was not told of; 0 if others still hold it.
+ */
+int handle_drop(struct quire_object *handle);
+
+/* The error of writes that failed since the last call, once; 0 if none did. */
+int handle_report_error(struct quire_object *handle);
+
+/* ---- the house of all objects of an engine ---- */
+
+struct object_registry {
+	struct lock lock;        /* LOCK_RANK_REGISTRY */
+	struct condition idle;   /* some object's last user has gone */
+	struct list objects;     /* [lock] */
+};
+
+/* What the objects of an engine share, and what they call upwards. */
+struct object_host {
+	struct cache *cache;
+	struct counters *counters;
+	const struct log *log;
+	struct staging_pool staging;
+	struct pool reads;
+	struct object_registry registry;
+	uint64_t full_wait_ns;   /* for the budget, without any progress */
+	/* A page became dirty; called under a pin: must not block. */
+	void (*dirtied)(void *context);
+	/* Waits while too much is dirty; called with nothing held. */
+	int (*throttle)(void *context);
+	/* True if the range may trap. */
+	bool (*managed)(void *context, const void *address, size_t length);
+	void *context;
+};
+
+void object_host_init(struct object_host *host, struct cache *cache,
+		      struct counters *counters, const struct log *log);
+void object_host_finish(struct object_host *host);
+
+/* ---- objects ---- */
+
+enum object_error_policy {
+	OBJECT_ERROR_SIGNAL,
+	OBJECT_ERROR_ZERO,
+	OBJECT_ERROR_WAIT,
+	OBJECT_ERROR_CALLBACK,
+};
+
+/* What reports show of an object; device and inode 0: it is no file. */
+struct object_identity {
+	const char *name;   /* path or URI; lives as long as the object */
+	uint64_t device;    /* as st_dev */
+	uint64_t inode;
+};
+
+struct object_parameters {
+	struct object_identity identity; /* the name is copied */
+	uint64_t size;
+	uint64_t capacity;
+	uint64_t readahead;      /* pages at most */
+	bool discard;            /* dirty pages need not go home at the end */
+	enum object_error_policy error_policy;
+	enum object_error_policy (*error_function)(void *context,
+						   uint64_t offset, int error);
+	void *error_context;
+};
+
+/*
+ * Takes the pager over (also when it fails).  The object is in the registry,
+ * with one handle counted.  -ENOMEM, -EMFILE, -EFBIG.
+ */
+int object_create(struct object_host *host,
+		  const struct object_parameters *parameters,
+		  struct pager *pager, struct object **object);
+/* The object that shows this file, one handle more; NULL: there is none. */
+struct object *object_lookup(struct object_host *host, uint64_t device,
+			     uint64_t inode);
+/* One handle less.  True: it was the last, and the caller sees to its end:
+ * writes back and calls object_end(). */
+bool object_drop_handle(struct object *object);
+/* True: it has no handle, nobody sees to its end, and the caller does now. */
+bool object_orphan(struct object *object);
+/*
+ * Ends the object, unless a handle has come, or dirty pages remain that must
+ * not be lost (lose: they may).  Waits for its other users.  Blocks.  False:
+ * it lives on.
+ */
+bool object_end(struct object *object, bool lose);
+/* One after the other; each comes with a user that object_release() drops. */
+struct object *object_next(struct object_host *host, struct object *previous);
+
+/* A user keeps the object alive for a while; whoever calls holds a handle,
+ * a mapping under the space's lock, or a user already. */
+void object_use(struct object *object);
+void object_release(struct object *object);
+
+const struct object_identity *object_identity(const struct object *object);
+int object_memory(const struct object *object);     /* its memfd */
+uint64_t object_size(const struct object *object);  /* bytes, now */
+bool object_writable(const struct object *object);
+bool object_discards(const struct object *object);
+struct object_host *object_host(const struct object *object);
+/* The one that writes, flushes and resizes; NULL: read-only. */
+struct pager *object_writer(const struct object *object);
+/*
+ * A file that was opened for reading only is opened for writing as well: takes
+ * the pager over, if there is no writer yet.
+ */
+void object_set_writer(struct object *object, struct pager *pager);
+struct page_table *object_table(struct object *object);
+page_word *object_word(const struct object *object, uint64_t index);
+uint64_t object_capacity(const struct object *object);
+
+/* Pages that the object has a byte of. */
+uint64_t object_pages(const struct object *object);
+
+/* What to do about a page that cannot be had: never CALLBACK. */
+enum object_error_policy object_decide(struct object *object, uint64_t index,
+				       int error);
+
+/* ---- reading ---- */
+
+/*
+ * Starts to read up to count pages from index on, as far as they are absent.
+ * Never blocks.  Returns how many; 0: the first one is not absent any more;
+ * -EAGAIN: no room in the budget (*sequence for cache_starve()); -ENXIO: past
+ * the end; -ENOMEM.
+ */
+int64_t object_start_read(struct object *object, uint64_t index,
+			  uint64_t count, uint64_t *sequence);
+/* Starts all that is absent in the range, ahead of need; how many pages. */
+uint64_t object_read_ahead(struct object *object, uint64_t index,
+			   uint64_t count);
+/* Of the last read that failed. */
+int object_read_error(const struct object *object);
+
+/* What the access pattern suggests at a touch of page index. */
+struct read_plan {
+	uint64_t count;       /* to read, if index is absent */
+	uint64_t ahead_index; /* and this, without waiting for it */
+	uint64_t ahead_count; /* 0: nothing */
+	uint64_t install_end; /* pages from index to here may be shown */
+};
+
+void object_plan(struct object *object, uint64_t index,
+		 struct read_plan *plan);
+
+/* Zeros in place of a page that could not be read: it must not be stored to
+ * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */
+int object_zero_page(struct object *object, uint64_t index,
+		     uint64_t *sequence);
+bool object_is_zeroed(struct object *object, uint64_t index);
+
+/* ---- holding pages ---- */
+
+/*
+ * Pins [index, index+count), for writing too if write; reads what is absent.
+ * Blocks, with nothing held.  -ENXIO, -ENOMEM, -EAGAIN, the store's error.
+ */
+int object_hold(struct object *object, uint64_t index, uint64_t count,
+		bool write);
+void object_let_go(struct object *object, uint64_t index, uint64_t count,
+		   bool write);
+/* What has to be done after a PAGE_TAKEN_DIRTIED, before any store. */
+void object_mark_dirty(struct object *object, uint64_t index);
+void *object_window(const struct object *object, uint64_t offset);
+
+/* Bytes moved, short at the end of the object; or a negative errno. */
+int64_t object_copy_out(struct object *object, void *buffer, uint64_t length,
+			uint64_t offset);
+int64_t object_copy_in(struct object *object, const void *buffer,
+		       uint64_t length, uint64_t offset);
+
+/* ---- for write-back ---- */
+
+/* The first page >= index that may be DIRTY or WRITING, or BITMAP_NONE. */
+uint64_t object_next_dirty(struct object *object, uint64_t index);
+uint64_t object_dirty_pages(struct object *object);
+/* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
+bool object_end_write(struct object *object, uint64_t index, bool good);
+/* When it returns 0 no store to the pages goes through without a trap. */
+int object_write_protect(struct object *object, uint64_t index,
+			 uint64_t count);
+/* How many failures there were: what a new handle need not be told. */
+uint64_t object_errors(const struct object *object);
+/* Something failed: every handle will be told, once.  what: "written". */
+void object_record_error(struct object *object, int error, const char *what);
+/* A run of writes failed as a whole: the next ones are made singly. */
+void object_write_singly(struct object *object, uint64_t count);
+bool object_writes_singly(struct object *object);
+
+/* ---- changing the size; all block ---- */
+
+int object_resize(struct object *object, uint64_t size);
+int object_allocate(struct object *object, uint64_t offset, uint64_t length);
+/* *offset: where the bytes went. */
+int object_append(struct object *object, const void *bytes, uint64_t length,
+		  uint64_t *offset);
+/* Drops clean pages of the range: they will be read anew. */
+void object_invalidate(struct object *object, uint64_t index, uint64_t count);
+
+#endif

@@ -1,0 +1,87 @@
+/* object_private.h - what the files of object/ share */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_OBJECT_OBJECT_PRIVATE_H
+#define QUIRE_OBJECT_OBJECT_PRIVATE_H
+
+#include "object/object.h"
+
+/* A sequential reader, as far as it can be told. */
+struct stream {
+	uint64_t next;    /* the first page that was not asked for */
+	uint64_t mark;    /* a touch from here on asks for the next window */
+	uint64_t window;  /* pages */
+	uint64_t used;    /* when, by the object's own clock of touches */
+};
+
+#define STREAMS 8
+
+struct object {
+	struct list link;             /* [registry] */
+	uint32_t handles;             /* [registry] */
+	bool ending;                  /* [registry] somebody sees to its end */
+	_Atomic uint32_t users;
+	struct object_host *host;     /* [I] */
+	struct object_parameters parameters; /* [I] but for size */
+	struct pager *pager;          /* [I] reads */
+	_Atomic(struct pager *) writer; /* the same, or a later one; or NULL */
+	int memory;                   /* [I] memfd */
+	void *window;                 /* [I] of capacity bytes */
+	struct page_table table;
+	_Atomic uint64_t size;        /* changed under resize_lock */
+	struct lock resize_lock;
+
+	struct lock mappings_lock;
+	struct list mappings;         /* [mappings_lock] */
+
+	struct lock dirty_lock;
+	void *bits;                   /* [I] memory of both bitmaps */
+	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
+	struct bitmap zeroed;         /* [dirty_lock] */
+	uint64_t dirty_count;         /* [dirty_lock] */
+	_Atomic uint64_t zeroed_count;
+
+	struct lock lock;
+	struct stream streams[STREAMS]; /* [lock] */
+	uint64_t touches;             /* [lock] */
+
+	_Atomic int read_error;       /* of the last read that failed */
+	_Atomic uint32_t single_reads;/* to make one page at a time: a run failed */
+	_Atomic uint32_t single_writes;
+	_Atomic int error;            /* the last that holders must be told */
+	_Atomic(const char *) failed; /* "written" or "read" */
+	_Atomic uint64_t errors;      /* how many */
+	_Atomic uint64_t logged_ns;   /* when the log was told last */
+};
+
+static inline uint64_t pages_of(uint64_t bytes)
+{
+	return (bytes >> PAGE_SHIFT) + ((bytes & PAGE_MASK) != 0);
+}
+
+/* Takes one from a count of things to do singly; false: it was zero. */
+static inline bool take_one(_Atomic uint32_t *count)
+{
+	uint32_t left = atomic_load(count);
+
+	while (left > 0)
+		if (atomic_compare_exchange_weak(count, &left, left - 1))
+			return true;
+	return false;
+}
+
+/* A store that is gone fails each page: one line a second is enough. */
+bool object_may_log(struct object *object);
+void object_reads_init(struct object_host *host);
+
+/* Punches a hole: the memory and every translation of the pages goes. */
+int object_punch(struct object *object, uint64_t index, uint64_t count);
+/* A page that was cut off, and was dirty, has nothing to write any more. */
+void object_forget_dirty(struct object *object, uint64_t index);
+void object_forget_zeroed(struct object *object, uint64_t index);
+/*
+ * Takes every page from index on out of memory, dirty or not; waits for what
+ * is under way.  No page there is pinned, or will be.
+ */
+void object_drop_pages(struct object *object, uint64_t index);
+
+#endif

@@ -1,0 +1,273 @@
+/* read.c - a page comes in */
+/* SPDX-License-Identifier: MIT */
+/*
+ *   charge -> ABSENT/FAILED to READING -> look at the size again -> pager
+ *     ok:     bytes into the memory -> CLEAN -> wake
+ *     failed: hole -> FAILED (a run: ABSENT) -> uncharge -> wake
+ *
+ * A run that fails as a whole says nothing of its single pages: they become
+ * ABSENT, and the next reads are made one page at a time.
+ */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RUN_MAX 256 /* pages: the largest staging buffer */
+
+struct object_read {
+	struct pager_io io;
+	struct object *object;
+	uint64_t count;
+};
+
+void object_reads_init(struct object_host *host)
+{
+	pool_init(&host->reads, sizeof(struct object_read), LOCK_RANK_STORE,
+		  memory_pool_map, memory_unmap);
+}
+
+static struct cache *cache_of(struct object *object)
+{
+	return object->host->cache;
+}
+
+/* READING -> state for a run; wakes when all is done and given back. */
+static void end_run(struct object *object, uint64_t index, uint64_t count,
+		    enum page_state state)
+{
+	bool waiters[RUN_MAX];
+
+	for (uint64_t i = 0; i < count; i++)
+		waiters[i] = page_end_read(object_word(object, index + i),
+					   state);
+	if (state == PAGE_CLEAN)
+		cache_encourage(cache_of(object));
+	else
+		cache_uncharge(cache_of(object), &object->table, index, count);
+	for (uint64_t i = 0; i < count; i++)
+		cache_wake(cache_of(object), &object->table, index + i,
+			   waiters[i]);
+}
+
+static void read_failed(struct object *object, uint64_t index, uint64_t count,
+			int error)
+{
+	/* Rule 6: the hole first.  It cannot fail: it needs no memory. */
+	check(object_punch(object, index, count) == 0, "rule 6");
+	if (count > 1) {
+		atomic_store(&object->single_reads, (uint32_t)count + 1);
+		end_run(object, index, count, PAGE_ABSENT);
+		return;
+	}
+	atomic_store(&object->read_error, error);
+	count_add(object->host->counters, COUNT_READ_ERRORS, 1);
+	if (object_may_log(object))
+		log_line(object->host->log, LOG_WARNING,
+			 "%s: page %llu could not be read: %s",
+			 object->parameters.identity.name,
+			 (unsigned long long)index,
+			 error == -ENODATA ?
+				 "the store is shorter than the object" :
+				 strerror(-error));
+	end_run(object, index, count, PAGE_FAILED);
+}
+
+static void read_complete(struct pager_io *io, int error)
+{
+	struct object_read *read = container_of(io, struct object_read, io);
+	struct object *object = read->object;
+	struct object_host *host = object->host;
+	uint64_t index = io->index, count = read->count;
+
+	if (!error)
+		error = memory_file_write(object->memory, io->staging->bytes,
+					  count << PAGE_SHIFT,
+					  index << PAGE_SHIFT);
+	staging_drop(&host->staging, io->staging);
+	pool_drop(&host->reads, read);
+	count_level(host->counters, COUNT_READS_IN_FLIGHT,
+		    COUNT_READS_IN_FLIGHT_PEAK, -1);
+	if (error) {
+		read_failed(object, index, count, error);
+	} else {
+		count_add(host->counters, COUNT_PAGES_READ, count);
+		for (uint64_t i = 0; i < count; i++)
+			object_forget_zeroed(object, index + i);
+		end_run(object, index, count, PAGE_CLEAN);
+	}
+	object_release(object);
+}
+
+static uint64_t absent_run(struct object *object, uint64_t index,
+			   uint64_t count)
+{
+	uint64_t n = 0;
+
+	while (n < count) {
+		enum page_state state =
+			word_state(atomic_load(object_word(object, index + n)));
+
+		if (state != PAGE_ABSENT && !(n == 0 && state == PAGE_FAILED))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* How many pages a read from index on may have: 0 past the end. */
+static uint64_t clip(struct object *object, uint64_t index, uint64_t count)
+{
+	uint64_t pages = object_pages(object);
+
+	if (index >= pages)
+		return 0;
+	if (count > pages - index)
+		count = pages - index;
+	return count < RUN_MAX ? count : RUN_MAX;
+}
+
+/* Wins as many pages as it can of what is charged; gives the others back. */
+static uint64_t begin_run(struct object *object, uint64_t index,
+			  uint64_t count)
+{
+	uint64_t won = 0, inside;
+
+	while (won < count && page_begin_read(object_word(object, index + won)))
+		won++;
+	if (won < count)
+		cache_uncharge(cache_of(object), &object->table, index + won,
+			       count - won);
+	/* Rule 11: store, then look.  A resize stores the size and then looks
+	 * at the pages; one of the two sees the other. */
+	inside = clip(object, index, won);
+	if (inside < won)
+		end_run(object, index + inside, won - inside, PAGE_ABSENT);
+	return inside;
+}
+
+static void submit(struct object *object, struct object_read *read,
+		   struct staging *staging, uint64_t index)
+{
+	struct counters *counters = object->host->counters;
+	uint64_t size = object_size(object), start = index << PAGE_SHIFT;
+	uint64_t length = read->count << PAGE_SHIFT;
+
+	read->object = object;
+	read->io.operation = PAGER_READ;
+	read->io.index = index;
+	/* A cut that comes now waits for this read: any length will do. */
+	read->io.length = size > start && size - start < length ? size - start :
+								  length;
+	read->io.staging = staging;
+	read->io.complete = read_complete;
+	object_use(object);
+	count_add(counters, COUNT_READS, 1);
+	count_level(counters, COUNT_READS_IN_FLIGHT,
+		    COUNT_READS_IN_FLIGHT_PEAK, 1);
+	pager_submit(object->pager, &read->io);
+}
+
+int64_t object_start_read(struct object *object, uint64_t index,
+			  uint64_t count, uint64_t *sequence)
+{
+	struct object_host *host = object->host;
+	struct staging *staging = NULL;
+	struct object_read *read;
+	int64_t result = -ENOMEM;
+
+	count = clip(object, index, count);
+	if (count == 0)
+		return -ENXIO;
+	count = absent_run(object, index, count);
+	if (count == 0)
+		return 0;
+	if (take_one(&object->single_reads))
+		count = 1;
+	read = pool_take(&host->reads);
+	if (read)
+		staging = staging_take(&host->staging, count);
+	if (!staging)
+		goto undo;
+	if (count > staging->pages)
+		count = staging->pages;
+	count = cache_charge(host->cache, &object->table, index, count,
+			     sequence);
+	result = -EAGAIN;
+	if (count == 0)
+		goto undo;
+	read->count = begin_run(object, index, count);
+	result = (int64_t)read->count;
+	if (result == 0)
+		goto undo;
+	submit(object, read, staging, index);
+	return result;
+
+undo:
+	if (staging)
+		staging_drop(&host->staging, staging);
+	if (read)
+		pool_drop(&host->reads, read);
+	return result;
+}
+
+uint64_t object_read_ahead(struct object *object, uint64_t index,
+			   uint64_t count)
+{
+	uint64_t end = index + count, started = 0, sequence;
+
+	while (index < end) {
+		int64_t n = object_start_read(object, index, end - index,
+					      &sequence);
+
+		if (n < 0)
+			break;
+		if (n == 0) {
+			index++;
+			continue;
+		}
+		started += (uint64_t)n;
+		index += (uint64_t)n;
+	}
+	count_add(object->host->counters, COUNT_PAGES_AHEAD, started);
+	return started;
+}
+
+static int put_zeros(struct object *object, uint64_t index)
+{
+	struct staging *staging = staging_take(&object->host->staging, 1);
+	int error;
+
+	if (!staging)
+		return -ENOMEM;
+	memset(staging->bytes, 0, PAGE_SIZE);
+	error = memory_file_write(object->memory, staging->bytes, PAGE_SIZE,
+				  index << PAGE_SHIFT);
+	staging_drop(&object->host->staging, staging);
+	return error;
+}
+
+int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence)
+{
+	if (clip(object, index, 1) == 0)
+		return -ENXIO;
+	if (cache_charge(cache_of(object), &object->table, index, 1,
+			 sequence) == 0)
+		return -EAGAIN;
+	if (begin_run(object, index, 1) == 0)
+		return 0;
+	if (put_zeros(object, index)) {
+		read_failed(object, index, 1, -ENOMEM);
+		return -ENOMEM;
+	}
+	lock_take(&object->dirty_lock);
+	if (!bitmap_test(&object->zeroed, index)) {
+		bitmap_set(&object->zeroed, index);
+		atomic_fetch_add(&object->zeroed_count, 1);
+	}
+	lock_drop(&object->dirty_lock);
+	end_run(object, index, 1, PAGE_CLEAN);
+	return 1;
+}

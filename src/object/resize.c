@@ -1,0 +1,226 @@
+/* resize.c - an object changes its size; mappings and addresses stay */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grow: the store first, the tail of the old last page becomes zero, then the
+ * memory, then the size: nobody sees a page that is not all there.
+ *
+ * Shrink: the size first, so that nobody new comes in (rule 11); what is under
+ * way behind the new end is waited for, a pin there refuses; then the store is
+ * cut.  If that fails the old size comes back and nothing is lost.  Only then
+ * the pages go, and the memory with every translation.
+ */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#define PIN_WAIT_NS UINT64_C(1000000000) /* a copy's pin is gone long before */
+
+/*
+ * Bytes of the last page past the end may have been stored to; they are not
+ * part of the object, and must not become so.
+ */
+static int zero_tail(struct object *object, uint64_t size)
+{
+	static const char zeros[PAGE_SIZE];
+	uint64_t index = size >> PAGE_SHIFT;
+	page_word *word = object_word(object, index);
+	enum page_state state;
+	int error;
+
+	if ((size & PAGE_MASK) == 0)
+		return 0;
+	while (page_take_rpin(word, false) != PAGE_TAKEN) {
+		state = word_state(atomic_load(word));
+		if (state == PAGE_ABSENT || state == PAGE_FAILED)
+			return 0;
+		if (state == PAGE_READING || state == PAGE_EVICTING)
+			wait_for_change(&object->host->cache->waits,
+					&object->table, index, word, state);
+		else
+			sched_yield(); /* its pins are all taken */
+	}
+	error = memory_file_write(object->memory, zeros,
+				  PAGE_SIZE - (size & PAGE_MASK), size);
+	page_drop_rpin(word);
+	cache_encourage(object->host->cache);
+	return error;
+}
+
+static int grow(struct object *object, uint64_t size)
+{
+	uint64_t old = object_size(object);
+	int error = memory_file_resize(object->memory, page_round_up(size));
+
+	if (error)
+		return error;
+	error = pager_resize(object_writer(object), size);
+	if (!error) {
+		error = zero_tail(object, old);
+		if (error)
+			pager_resize(object_writer(object), old);
+	}
+	if (error) {
+		memory_file_resize(object->memory, page_round_up(old));
+		return error;
+	}
+	atomic_store(&object->size, size); /* read by object_size() */
+	return 0;
+}
+
+/* Waits until page index can be cut; false: it remains pinned. */
+static bool quiet(struct object *object, uint64_t index, uint64_t deadline_ns)
+{
+	page_word *word = object_word(object, index);
+
+	for (;;) {
+		uint64_t now = atomic_load(word);
+		enum page_state state = word_state(now);
+
+		if (state == PAGE_ABSENT || state == PAGE_FAILED)
+			return true;
+		if (state == PAGE_READING || state == PAGE_WRITING ||
+		    state == PAGE_EVICTING)
+			wait_for_change(&object->host->cache->waits,
+					&object->table, index, word, state);
+		else if (!word_pinned(now))
+			return true;
+		else if (clock_now_ns() > deadline_ns)
+			return false;
+		else
+			sched_yield();
+	}
+}
+
+static int wait_until_quiet(struct object *object, uint64_t index)
+{
+	uint64_t deadline_ns = clock_now_ns() + PIN_WAIT_NS;
+
+	while ((index = page_table_next(&object->table, index)) <
+	       object->table.pages) {
+		if (!quiet(object, index, deadline_ns))
+			return error_say(-EBUSY, "page %llu of %s is pinned",
+					 (unsigned long long)index,
+					 object->parameters.identity.name);
+		index++;
+	}
+	return 0;
+}
+
+static int shrink(struct object *object, uint64_t size)
+{
+	uint64_t old = object_size(object);
+	int error;
+
+	atomic_store(&object->size, size); /* rule 11: then look at pages */
+	error = wait_until_quiet(object, pages_of(size));
+	if (!error)
+		error = pager_resize(object_writer(object), size);
+	if (error) {
+		atomic_store(&object->size, old);
+		return error;
+	}
+	object_drop_pages(object, pages_of(size));
+	check(zero_tail(object, size) == 0, "a resident page can be written");
+	return memory_file_resize(object->memory, page_round_up(size));
+}
+
+static int resize_locked(struct object *object, uint64_t size)
+{
+	uint64_t old = object_size(object);
+
+	if (size == old)
+		return 0;
+	if (!object_writable(object))
+		return error_say(-EACCES, "%s is read-only",
+				 object->parameters.identity.name);
+	if (size > object->parameters.capacity)
+		return error_say(-EFBIG,
+				 "%s cannot grow beyond its capacity of %llu "
+				 "bytes (set it when it is opened)",
+				 object->parameters.identity.name,
+				 (unsigned long long)object->parameters
+					 .capacity);
+	return size > old ? grow(object, size) : shrink(object, size);
+}
+
+int object_resize(struct object *object, uint64_t size)
+{
+	int error;
+
+	lock_take(&object->resize_lock);
+	error = resize_locked(object, size);
+	lock_drop(&object->resize_lock);
+	return error;
+}
+
+static int allocate_locked(struct object *object, uint64_t offset,
+			   uint64_t length)
+{
+	uint64_t old = object_size(object), end = offset + length;
+	int error;
+
+	if (end < offset)
+		return -EFBIG;
+	/* Room first: the size tells of nothing that has none. */
+	if (end > object->parameters.capacity)
+		return resize_locked(object, end);
+	if (!object_writable(object))
+		return error_say(-EACCES, "%s is read-only",
+				 object->parameters.identity.name);
+	error = pager_allocate(object_writer(object), offset, length);
+	if (!error && end > old)
+		error = resize_locked(object, end);
+	if (error == -ENOSPC)
+		error_say_first(error, "no space left in the store of %s",
+				object->parameters.identity.name);
+	return error;
+}
+
+int object_allocate(struct object *object, uint64_t offset, uint64_t length)
+{
+	int error;
+
+	lock_take(&object->resize_lock);
+	error = allocate_locked(object, offset, length);
+	lock_drop(&object->resize_lock);
+	return error;
+}
+
+int object_append(struct object *object, const void *bytes, uint64_t length,
+		  uint64_t *offset)
+{
+	uint64_t old;
+	int64_t moved = 0;
+	int error;
+
+	lock_take(&object->resize_lock);
+	old = object_size(object);
+	error = allocate_locked(object, old, length);
+	if (error == -EOPNOTSUPP) /* a store without allocation: just grow */
+		error = resize_locked(object, old + length);
+	if (!error) {
+		moved = object_copy_in(object, bytes, length, old);
+		if (moved < 0)
+			error = (int)moved;
+		else if ((uint64_t)moved < length)
+			error = -EIO;
+		if (error)
+			resize_locked(object, old);
+	}
+	lock_drop(&object->resize_lock);
+	*offset = old;
+	return error;
+}
+
+void object_invalidate(struct object *object, uint64_t index, uint64_t count)
+{
+	if (index >= object->table.pages)
+		return;
+	if (count > object->table.pages - index)
+		count = object->table.pages - index;
+	cache_evict_range(object->host->cache, &object->table, index, count);
+}

@@ -1,0 +1,229 @@
+/* memory.c - host memory: anonymous, memfd, mapped; by raw system calls */
+/* SPDX-License-Identifier: MIT */
+#include "os/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Debian 12's header is older than the kernels that Quire runs on. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* 0 or a negative errno, of a system call that returns -1 and errno. */
+static int outcome(long returned)
+{
+	return returned < 0 ? -errno : 0;
+}
+
+/* As mmap(2), but the errno negative and the address in *address. */
+static int map(uint64_t *address, size_t length, int prot, int flags, int fd,
+	       uint64_t offset)
+{
+	long mapped = syscall(SYS_mmap, *address, length, prot, flags, fd,
+			      (off_t)offset);
+
+	if (mapped == -1)
+		return -errno;
+	*address = (uint64_t)mapped;
+	return 0;
+}
+
+static int advise(uint64_t address, size_t length, int advice)
+{
+	return outcome(syscall(SYS_madvise, address, length, advice));
+}
+
+static void *pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+/*
+ * Private to this process: a child must see SIGSEGV there, never zeros or a
+ * stale copy.  shared_file: keep 4 KiB pages, as traps and holes are of that
+ * size; a kernel without huge pages refuses that advice, and needs none.
+ */
+static int settle(uint64_t address, size_t length, bool shared_file)
+{
+	int error = advise(address, length, MADV_DONTFORK);
+
+	if (error || !shared_file)
+		return error;
+	error = advise(address, length, MADV_NOHUGEPAGE);
+	return error == -EINVAL ? 0 : error;
+}
+
+/* map() and settle(), or nothing. */
+static int map_settled(uint64_t *address, size_t length, int prot, int flags,
+		       int fd, uint64_t offset)
+{
+	int error = map(address, length, prot, flags, fd, offset);
+
+	if (error)
+		return error;
+	error = settle(*address, length, fd >= 0);
+	if (error)
+		memory_unmap_at(*address, length);
+	return error;
+}
+
+int memory_map(size_t bytes, void **memory)
+{
+	uint64_t address = 0;
+	int error = map_settled(&address, bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+				0);
+
+	if (!error)
+		*memory = pointer(address);
+	return error;
+}
+
+void memory_unmap(void *memory, size_t bytes)
+{
+	memory_unmap_at((uint64_t)(uintptr_t)memory, bytes);
+}
+
+void *memory_pool_map(size_t bytes)
+{
+	void *memory;
+
+	return memory_map(bytes, &memory) ? NULL : memory;
+}
+
+void memory_clear(void *memory, size_t bytes)
+{
+	advise((uint64_t)(uintptr_t)memory, bytes, MADV_DONTNEED);
+}
+
+int memory_file_create(const char *name, int *result)
+{
+	long fd =
+		syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+		fd = syscall(SYS_memfd_create, name, MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*result = (int)fd;
+	return 0;
+}
+
+int memory_file_resize(int fd, uint64_t size)
+{
+	int error;
+
+	do
+		error = outcome(syscall(SYS_ftruncate, fd, (off_t)size));
+	while (error == -EINTR);
+	return error;
+}
+
+int memory_file_punch(int fd, uint64_t offset, uint64_t length)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int error;
+
+	do
+		error = outcome(syscall(SYS_fallocate, fd, mode, (off_t)offset,
+					(off_t)length));
+	while (error == -EINTR);
+	return error;
+}
+
+int memory_file_write(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+	const char *from = bytes;
+
+	while (length > 0) {
+		long moved =
+			syscall(SYS_pwrite64, fd, from, length, (off_t)offset);
+
+		if (moved < 0 && errno == EINTR)
+			continue;
+		if (moved <= 0)
+			return moved < 0 ? -errno : -EIO;
+		from += moved;
+		offset += (uint64_t)moved;
+		length -= (size_t)moved;
+	}
+	return 0;
+}
+
+int memory_file_read(int fd, void *bytes, size_t length, uint64_t offset)
+{
+	char *to = bytes;
+
+	while (length > 0) {
+		long moved =
+			syscall(SYS_pread64, fd, to, length, (off_t)offset);
+
+		if (moved < 0 && errno == EINTR)
+			continue;
+		if (moved <= 0) /* 0: the file ends before the range does */
+			return moved < 0 ? -errno : -EIO;
+		to += moved;
+		offset += (uint64_t)moved;
+		length -= (size_t)moved;
+	}
+	return 0;
+}
+
+int memory_file_view(int fd, size_t length, void **view)
+{
+	uint64_t address = 0;
+	int error = map_settled(&address, length, PROT_READ | PROT_WRITE,
+				MAP_SHARED, fd, 0);
+
+	if (!error)
+		*view = pointer(address);
+	return error;
+}
+
+int memory_map_at(uint64_t address, size_t length, int prot, bool shared,
+		  int fd, uint64_t offset, bool replace)
+{
+	int flags = replace ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	uint64_t mapped = address;
+	int error;
+
+	if (fd < 0) {
+		prot = PROT_NONE;
+		offset = 0;
+		flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	} else {
+		flags |= shared ? MAP_SHARED : MAP_PRIVATE;
+	}
+	error = map_settled(&mapped, length, prot, flags, fd, offset);
+	/* A kernel before 4.17 reads NOREPLACE as a hint. */
+	if (!error && mapped != address) {
+		memory_unmap_at(mapped, length);
+		return -EEXIST;
+	}
+	return error;
+}
+
+int memory_unmap_at(uint64_t address, size_t length)
+{
+	return outcome(syscall(SYS_munmap, address, length));
+}
+
+int memory_protect(uint64_t address, size_t length, int prot)
+{
+	return outcome(syscall(SYS_mprotect, address, length, prot));
+}
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+void memory_populate(uint64_t address, size_t length)
+{
+	syscall(SYS_madvise, address, length, MADV_POPULATE_READ);
+}

@@ -1,0 +1,48 @@
+/* ring.h - an io_uring with a thread that reaps it */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_OS_RING_H
+#define QUIRE_OS_RING_H
+
+#include "base/base.h"
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct ring;
+
+enum ring_operation {
+	RING_READV,
+	RING_WRITEV,
+	RING_FSYNC, /* data only: fdatasync */
+};
+
+/*
+ * The caller's, until complete() is called: once, on the ring's thread, which
+ * must not be blocked.  result: bytes, or a negative errno.
+ */
+struct ring_op {
+	enum ring_operation operation;
+	int fd;
+	const struct iovec *iov;
+	unsigned iov_count;
+	uint64_t offset;
+	void (*complete)(struct ring_op *op, int64_t result);
+	struct list link; /* the ring's: waiting for a free entry */
+	unsigned tries;   /* the ring's: EAGAIN and EINTR met so far */
+};
+
+/*
+ * depth: operations in flight at most; more wait in a queue of the ring.
+ * after_batch (may be NULL) is called on the ring's thread when a batch of
+ * completions has been handed out, with no lock held.
+ * -ENOSYS, -EPERM, -ENOMEM: no io_uring here.  -EINVAL: no such depth.
+ */
+int ring_create(unsigned depth, void (*after_batch)(void *context),
+		void *context, struct ring **ring);
+/* Any thread; never blocks, never fails, never mallocs.  The ring's own thread
+ * alone enters the io_uring (why: ring.c). */
+void ring_submit(struct ring *ring, struct ring_op *op);
+/* Waits for what is in flight.  NULL is allowed. */
+void ring_destroy(struct ring *ring);
+
+#endif

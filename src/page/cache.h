@@ -1,0 +1,135 @@
+/* cache.h - the bounded cache: budget, queue, choice of victims */
+/* SPDX-License-Identifier: MIT */
+/*
+ * A page is charged to the budget from before its swap to READING until after
+ * it is ABSENT (or FAILED) again.  Charged pages stand in the queue by
+ * clusters of 16 neighbours, as only adjacent pages are cheap to give up.
+ *
+ *   charge --> cluster at the queue's tail
+ *                 |   ... reclaim takes clusters from the head: a referenced
+ *                 |       one is forgiven and goes to the tail once, else its
+ *                 v       CLEAN pages without pins become EVICTING
+ *   owner's evict() gives the memory up --> ABSENT --> uncharge --> wake
+ */
+#ifndef QUIRE_PAGE_CACHE_H
+#define QUIRE_PAGE_CACHE_H
+
+#include "base/base.h"
+#include "page/wait.h"
+#include "page/word.h"
+
+#include <stdatomic.h>
+
+#define CLUSTER_SHIFT 4
+#define CLUSTER_PAGES (1u << CLUSTER_SHIFT)
+/* A chapter's words fill four pages of memory and its clusters one: when the
+ * last of its pages has left, these are given back too. */
+#define CHAPTER_SHIFT 11
+#define CHAPTER_PAGES (1u << CHAPTER_SHIFT)
+
+struct page_table;
+
+/* What the owner of a table does for the cache; called with no lock held. */
+struct page_owner_ops {
+	/* Gives the memory of EVICTING pages up.  Not 0: they stay CLEAN. */
+	int (*evict)(struct page_table *table, uint64_t index, uint64_t count);
+};
+
+struct cluster {
+	struct list link;         /* in the queue; next NULL: not in it */
+	struct page_table *table;
+	uint32_t charged;         /* pages */
+	uint32_t unused;
+};
+
+struct cache {
+	struct lock lock;         /* LOCK_RANK_CACHE */
+	struct counters *counters;/* [I] */
+	/* Nothing can be reclaimed: dirty pages should go home.  No lock is
+	 * held; must not block. */
+	void (*pressure)(void *context); /* [I] */
+	void *pressure_context;   /* [I] */
+	uint64_t budget;          /* [I] pages */
+	uint64_t charged;         /* [lock] pages */
+	uint64_t charged_peak;    /* [lock] pages */
+	struct list queue;        /* [lock] of clusters */
+	uint64_t queue_length;    /* [lock] */
+	struct list starving;     /* [lock] of waiters for the budget */
+	uint64_t sequence;        /* [lock] of what may have ended a famine */
+	_Atomic bool hungry;      /* somebody found nothing to reclaim */
+	_Atomic uint64_t dirty;   /* pages DIRTY or WRITING */
+	_Atomic uint64_t must_go; /* of these, not scratch */
+	struct wait_table waits;
+};
+
+struct page_table {
+	struct cache *cache;                 /* [I] */
+	const struct page_owner_ops *owner;  /* [I] */
+	uint64_t pages;                      /* [I] capacity */
+	page_word *words;                    /* [I] atomics */
+	struct cluster *clusters;            /* [cache's lock] */
+	uint32_t *chapters;                  /* [cache's lock] charged pages */
+	uint64_t charged;                    /* [cache's lock] */
+};
+
+void cache_init(struct cache *cache, uint64_t budget_pages,
+		struct counters *counters);
+void cache_finish(struct cache *cache);
+
+/* Memory for the table is taken as pages come, not here.  0 or -ENOMEM. */
+int page_table_init(struct page_table *table, struct cache *cache,
+		    const struct page_owner_ops *owner, uint64_t pages);
+/* No page may be charged any more. */
+void page_table_finish(struct page_table *table);
+
+static inline page_word *page_table_word(const struct page_table *table,
+					 uint64_t index)
+{
+	return &table->words[index];
+}
+
+/*
+ * Charges at most count pages from index on, which the caller is about to
+ * read, evicting others for it.  Never blocks for I/O.  Returns how many; 0:
+ * nothing can be had now, and *sequence is what cache_starve() wants.
+ */
+uint64_t cache_charge(struct cache *cache, struct page_table *table,
+		      uint64_t index, uint64_t count, uint64_t *sequence);
+/* Gives pages back that are ABSENT or FAILED, or were never read. */
+void cache_uncharge(struct cache *cache, struct page_table *table,
+		    uint64_t index, uint64_t count);
+
+/* Evicts up to count pages if it can; returns how many. */
+uint64_t cache_reclaim(struct cache *cache, uint64_t count);
+
+/*
+ * Parks until the budget may have room.  False: that happened already since
+ * the charge that gave sequence.
+ */
+bool cache_starve(struct cache *cache, uint64_t sequence,
+		  struct waiter *waiter);
+/* Takes a starving waiter back.  False: it is being woken. */
+bool cache_unstarve(struct cache *cache, struct waiter *waiter);
+/* A page may have become a victim: unpinned, or CLEAN. */
+void cache_encourage(struct cache *cache);
+
+/* Wakes those who wait for a page, if its last swap said so. */
+static inline void cache_wake(struct cache *cache,
+			      const struct page_table *table, uint64_t index,
+			      bool waiters)
+{
+	if (waiters)
+		wait_wake(&cache->waits, table, index);
+}
+
+/*
+ * Takes the CLEAN pages without pins in [index, index+count) out of memory.
+ * Returns how many left.
+ */
+uint64_t cache_evict_range(struct cache *cache, struct page_table *table,
+			   uint64_t index, uint64_t count);
+
+/* The first page >= index that may be charged; table->pages if there is none. */
+uint64_t page_table_next(struct page_table *table, uint64_t index);
+
+#endif

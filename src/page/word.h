@@ -1,0 +1,112 @@
+/* word.h - the page word: all that is true of a page, in one atomic */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every change is one compare-and-swap that decides from the whole word.
+ * docs/architecture.md has the states and rules, docs/models/ the proof.
+ *
+ *   ABSENT --read--> READING --ok--> CLEAN --write pin--> DIRTY
+ *     ^                 |            ^  |                 |  ^
+ *     |                 v            |  |            write|  |redirtied,
+ *     |              FAILED          |  |             back|  |pinned, failed
+ *     |                              |  v                 v  |
+ *     +------------ EVICTING <-------|--+              WRITING
+ *                                    +--------ok----------+
+ *
+ * All operations are sequentially consistent: rule 11 (store, then look)
+ * pairs the word with the object's size, and on x86 it costs nothing more.
+ */
+#ifndef QUIRE_PAGE_WORD_H
+#define QUIRE_PAGE_WORD_H
+
+#include "base/base.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t page_word;
+
+enum page_state {
+	PAGE_ABSENT, /* zero: a table not touched yet says so of all pages */
+	PAGE_READING,
+	PAGE_FAILED,
+	PAGE_CLEAN,
+	PAGE_DIRTY,
+	PAGE_WRITING,
+	PAGE_EVICTING,
+};
+
+#define WORD_STATE UINT64_C(0x7)
+#define WORD_REDIRTIED (UINT64_C(1) << 3)
+#define WORD_WAITERS (UINT64_C(1) << 4)
+#define WORD_REFERENCED (UINT64_C(1) << 5)
+#define WORD_RPIN (UINT64_C(1) << 8)
+#define WORD_RPINS (UINT64_C(0xffff) << 8)
+#define WORD_WPIN (UINT64_C(1) << 24)
+#define WORD_WPINS (UINT64_C(0xffff) << 24)
+
+enum page_taken {
+	PAGE_TAKEN,
+	PAGE_TAKEN_DIRTIED, /* a write pin that made a CLEAN page DIRTY */
+	PAGE_NOT_VISIBLE,   /* no bytes to see in this state */
+	PAGE_PINS_FULL,     /* the count is at its maximum */
+};
+
+static inline enum page_state word_state(uint64_t word)
+{
+	return (enum page_state)(word & WORD_STATE);
+}
+
+static inline bool word_visible(uint64_t word)
+{
+	enum page_state state = word_state(word);
+
+	return state == PAGE_CLEAN || state == PAGE_DIRTY ||
+	       state == PAGE_WRITING;
+}
+
+static inline bool word_pinned(uint64_t word)
+{
+	return (word & (WORD_RPINS | WORD_WPINS)) != 0;
+}
+
+static inline uint64_t word_with_state(uint64_t word, enum page_state state)
+{
+	return (word & ~WORD_STATE) | (uint64_t)state;
+}
+
+/* A hold that forbids leaving.  referenced: the page is worth keeping. */
+enum page_taken page_take_rpin(page_word *word, bool referenced);
+/* A hold that forbids leaving and becoming CLEAN (rule 2). */
+enum page_taken page_take_wpin(page_word *word, bool referenced);
+/* True if the page has no pin left. */
+bool page_drop_rpin(page_word *word);
+bool page_drop_wpin(page_word *word);
+
+/* ABSENT or FAILED -> READING.  False: it is something else. */
+bool page_begin_read(page_word *word);
+/* READING -> CLEAN, FAILED or ABSENT.  True: waiters are to be woken. */
+bool page_end_read(page_word *word, enum page_state state);
+
+/* DIRTY -> WRITING.  False: it is something else. */
+bool page_begin_write(page_word *word);
+/*
+ * WRITING -> CLEAN if good, and nobody stored since or may be storing now
+ * (rule 3); else -> DIRTY.  *clean says which.  True: wake.
+ */
+bool page_end_write(page_word *word, bool good, bool *clean);
+
+/* CLEAN without pins -> EVICTING (rule 5). */
+bool page_begin_evict(page_word *word);
+/* CLEAN or DIRTY without pins -> EVICTING: for a page past the end. */
+bool page_begin_cut(page_word *word, bool *was_dirty);
+/* EVICTING -> ABSENT, or back to CLEAN.  True: wake. */
+bool page_end_evict(page_word *word, enum page_state state);
+
+/* Says that somebody waits, if the state is still the one seen (rule 9). */
+bool page_set_waiters(page_word *word, enum page_state seen);
+
+/* Clears REFERENCED; true if it was set. */
+bool page_forgive(page_word *word);
+
+#endif

@@ -1,0 +1,58 @@
+/* pager.h - what a page means on its store */
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pager moves whole runs of pages between a staging buffer and a store.
+ * It knows no addresses and holds no thread; what it begins ends by a call of
+ * complete(), once, on any thread, possibly inside pager_submit().
+ */
+#ifndef QUIRE_PAGER_PAGER_H
+#define QUIRE_PAGER_PAGER_H
+
+#include "base/base.h"
+#include "pager/staging.h"
+#include "store/store.h"
+
+enum pager_operation {
+	PAGER_READ,  /* fills the buffer, whole pages: zeros past length */
+	PAGER_WRITE, /* length bytes of the buffer */
+	PAGER_FLUSH,
+};
+
+struct pager_io {
+	enum pager_operation operation;
+	uint64_t index;   /* first page */
+	uint64_t length;  /* bytes that lie inside the object */
+	struct staging *staging;
+	/* error: 0 or a negative errno; -ENODATA: the store has become shorter
+	 * than the object and a whole page is missing. */
+	void (*complete)(struct pager_io *io, int error);
+	struct store_io store_io; /* the pager's */
+};
+
+struct pager;
+
+struct pager_ops {
+	void (*submit)(struct pager *pager, struct pager_io *io);
+	/* These block. */
+	int (*resize)(struct pager *pager, uint64_t size);
+	int (*allocate)(struct pager *pager, uint64_t offset, uint64_t length);
+	void (*destroy)(struct pager *pager);
+};
+
+struct pager {
+	const struct pager_ops *ops;
+	bool writable;
+};
+
+void pager_submit(struct pager *pager, struct pager_io *io);
+int pager_resize(struct pager *pager, uint64_t size);
+int pager_allocate(struct pager *pager, uint64_t offset, uint64_t length);
+void pager_destroy(struct pager *pager); /* NULL is allowed */
+
+/* Submits a flush and waits for it.  Blocks. */
+int pager_flush(struct pager *pager);
+
+/* Page i is the store's bytes from i * 4096 on.  Takes the store over. */
+int direct_pager_create(struct store *store, struct pager **pager);
+
+#endif

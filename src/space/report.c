@@ -1,0 +1,209 @@
+/* report.c - what is mapped, as text */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The text is made under the read lock, in memory that is never the program's,
+ * and written after the lock is released: neither the text's memory nor the
+ * stream's may trap while the lock is held, as the thread that resolves traps
+ * needs it.  If the text does not fit, a larger piece of memory is fetched and
+ * all is said anew.
+ */
+#include "space/space_private.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+/* Where the names begin, in /proc/PID/maps of a 64-bit kernel. */
+#define NAME_COLUMN 73
+/* A first guess: a line and its name. */
+#define LINE_BYTES 160
+/* Of one line without its name. */
+#define NUMBERS_BYTES 200
+
+struct text {
+	char *bytes;
+	size_t size;
+	size_t length; /* that would be needed, as snprintf() counts */
+};
+
+static void text_add(struct text *text, const char *bytes, size_t length)
+{
+	if (text->length < text->size) {
+		size_t room = text->size - text->length;
+
+		memcpy(text->bytes + text->length, bytes,
+		       length < room ? length : room);
+	}
+	text->length += length;
+}
+
+__attribute__((format(printf, 2, 3))) static void text_print(struct text *text,
+							     const char *format,
+							     ...)
+{
+	char line[NUMBERS_BYTES];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	check(length >= 0 && (size_t)length < sizeof(line),
+	      "a line of numbers fits");
+	text_add(text, line, (size_t)length);
+}
+
+/* One line each: a newline in a name is \012, as the kernel has it. */
+static void text_add_name(struct text *text, const char *name)
+{
+	const char *newline;
+
+	while ((newline = strchr(name, '\n')) != NULL) {
+		text_add(text, name, (size_t)(newline - name));
+		text_add(text, "\\012", 4);
+		name = newline + 1;
+	}
+	text_add(text, name, strlen(name));
+}
+
+static void text_pad(struct text *text, size_t line, size_t column)
+{
+	while (text->length - line < column)
+		text_add(text, " ", 1);
+}
+
+/* "start-end rwxp offset" */
+static void add_place(struct text *text, const struct vma *vma)
+{
+	const struct mapping *mapping = &vma->mapping;
+
+	text_print(text, "%08llx-%08llx %c%c%c%c %08llx",
+		   (unsigned long long)mapping->start,
+		   (unsigned long long)mapping->end,
+		   vma->prot & PROT_READ ? 'r' : '-',
+		   vma->prot & PROT_WRITE ? 'w' : '-',
+		   vma->prot & PROT_EXEC ? 'x' : '-',
+		   vma->flags & MAP_SHARED ? 's' : 'p',
+		   (unsigned long long)mapping->index << PAGE_SHIFT);
+}
+
+static void add_maps_line(struct text *text, const struct vma *vma)
+{
+	const struct object_identity *identity =
+		object_identity(vma->handle->object);
+	size_t line = text->length;
+
+	add_place(text, vma);
+	text_print(text, " %02x:%02x %llu ", major(identity->device),
+		   minor(identity->device),
+		   (unsigned long long)identity->inode);
+	if (identity->name && identity->name[0]) {
+		text_pad(text, line, NAME_COLUMN);
+		text_add_name(text, identity->name);
+	}
+	text_add(text, "\n", 1);
+}
+
+static void add_maps(struct text *text, const struct space *space)
+{
+	const struct vma *vma = vma_of(tree_first(&space->tree));
+
+	for (; vma; vma = space_next(vma))
+		add_maps_line(text, vma);
+}
+
+static void add_hole(struct text *text, uint64_t start, uint64_t end)
+{
+	if (start < end)
+		text_print(text, ". %llu pages free\n",
+			   (unsigned long long)(end - start) >> PAGE_SHIFT);
+}
+
+/* Children stand a step to the right: left ones above, right ones below. */
+static void add_node(struct text *text, const struct vma *vma)
+{
+	const struct tree_node *node = &vma->node;
+	const struct tree_node *parent = node->parent;
+	const char *name = object_identity(vma->handle->object)->name;
+
+	for (const struct tree_node *up = parent; up; up = up->parent)
+		text_add(text, "    ", 4);
+	if (parent)
+		text_add(text, parent->left == node ? "/ " : "\\ ", 2);
+	add_place(text, vma);
+	text_print(text, " [%llu below]",
+		   (unsigned long long)vma->subtree_gap >> PAGE_SHIFT);
+	if (name && name[0]) {
+		text_add(text, " ", 1);
+		text_add_name(text, name);
+	}
+	text_add(text, "\n", 1);
+}
+
+static void add_tree(struct text *text, const struct space *space)
+{
+	const struct vma *vma = vma_of(tree_first(&space->tree));
+	uint64_t end = space->mmu->lowest;
+
+	text_print(text, "%zu mappings, %llu pages, generation %llu\n",
+		   space->map_count, (unsigned long long)space->total_pages,
+		   (unsigned long long)space->generation);
+	for (; vma; vma = space_next(vma)) {
+		add_hole(text, end, vma->mapping.start);
+		add_node(text, vma);
+		end = vma->mapping.end;
+	}
+	add_hole(text, end, space->mmu->highest);
+}
+
+/* Under the read lock, which this function takes. */
+static void add_report(struct text *text, struct space *space,
+		       enum space_report_kind kind)
+{
+	rwlock_take_read(&space->lock);
+	if (kind == SPACE_REPORT_MAPS)
+		add_maps(text, space);
+	else
+		add_tree(text, space);
+	rwlock_drop_read(&space->lock);
+}
+
+/* => text->bytes is the caller's to unmap.  0 or -ENOMEM. */
+static int make_report(struct text *text, struct space *space,
+		       enum space_report_kind kind)
+{
+	text->length = 0;
+	rwlock_take_read(&space->lock);
+	text->size = page_round_up((space->map_count + 1) * LINE_BYTES);
+	rwlock_drop_read(&space->lock);
+	for (;;) {
+		text->bytes = space->map(text->size);
+		if (!text->bytes)
+			return error_say(-ENOMEM, "no memory for a report");
+		add_report(text, space, kind);
+		if (text->length <= text->size)
+			return 0;
+		/* A quarter more, as the space may grow in between. */
+		space->unmap(text->bytes, text->size);
+		text->size = page_round_up(text->length + text->length / 4);
+		text->length = 0;
+	}
+}
+
+int space_report(struct space *space, enum space_report_kind kind, FILE *stream)
+{
+	struct text text;
+	int error;
+
+	if (kind != SPACE_REPORT_MAPS && kind != SPACE_REPORT_TREE)
+		return error_say(-EINVAL, "no report of kind %d", (int)kind);
+	error = make_report(&text, space, kind);
+	if (error)
+		return error;
+	if (fwrite(text.bytes, 1, text.length, stream) != text.length)
+		error = error_say(-EIO, "the report could not be written");
+	space->unmap(text.bytes, text.size);
+	return error;
+}

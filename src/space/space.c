@@ -1,0 +1,69 @@
+/* space.c - a space begins and ends */
+/* SPDX-License-Identifier: MIT */
+#include "space/space.h"
+#include "space/space_private.h"
+
+static void check_mmu(const struct mmu *mmu)
+{
+	check(!((mmu->lowest | mmu->highest | mmu->arena | mmu->arena_end) &
+		PAGE_MASK),
+	      "the borders of an mmu are whole pages");
+	check(mmu->lowest <= mmu->arena && mmu->arena <= mmu->arena_end &&
+		      mmu->arena_end <= mmu->highest,
+	      "the arena lies in the mmu's space");
+}
+
+void space_init(struct space *space, const struct space_options *options)
+{
+	check_mmu(options->mmu);
+	rwlock_init(&space->lock, LOCK_RANK_SPACE);
+	space->mmu = options->mmu;
+	vma_tree_init(&space->tree);
+	atomic_init(&space->last_hit, NULL);
+	space->map_count = 0;
+	space->total_pages = 0;
+	space->generation = 0;
+	space->map_count_limit = options->map_count_limit;
+	if (space->map_count_limit == 0)
+		space->map_count_limit = SPACE_MAP_COUNT_LIMIT;
+	space->address_space_limit = options->address_space_limit;
+	if (space->address_space_limit == 0)
+		space->address_space_limit = SPACE_ADDRESS_SPACE_LIMIT;
+	space->map = options->map;
+	space->unmap = options->unmap;
+	/* Of the space's own rank: VMAs come and go outside of its lock. */
+	pool_init(&space->pool, sizeof(struct vma), LOCK_RANK_SPACE,
+		  options->map, options->unmap);
+}
+
+/* One VMA at a time: at the end nobody waits for the lock. */
+static int unmap_first(struct space *space)
+{
+	struct vma_stock stock;
+	struct vma *vma;
+	int error;
+
+	vma_stock_init(space, &stock, 0); /* takes none: cannot fail */
+	rwlock_take_write(&space->lock);
+	vma = vma_of(tree_first(&space->tree));
+	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
+	vma_remove(space, vma, &stock);
+	rwlock_drop_write(&space->lock);
+	vma_stock_finish(space, &stock);
+	return error;
+}
+
+int space_finish(struct space *space)
+{
+	int first_error = 0;
+
+	while (space->tree.root) {
+		int error = unmap_first(space);
+
+		if (!first_error)
+			first_error = error;
+	}
+	pool_finish(&space->pool);
+	rwlock_finish(&space->lock);
+	return first_error;
+}

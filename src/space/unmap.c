@@ -1,0 +1,138 @@
+/* unmap.c - munmap: what is there goes */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order, for each run of VMAs without a hole:
+ *
+ *   1 mmu_unmap()        may fail: nothing has changed.  After it no store
+ *                        reaches the pages, and who was trapped there wakes.
+ *   2 the tree, and      cannot fail.  The writer of the object saw the
+ *     object_detach()    mapping up to here, so no page was written back while
+ *     or _adjust()       a store could still pass by unseen.  Between 1 and 2
+ *                        he may protect addresses that are free, or by now a
+ *                        stranger's: that is no error and changes nothing.
+ *
+ * Runs, as a hole in the range may hold memory that is not the space's.
+ */
+#include "space/space_private.h"
+
+#include <errno.h>
+
+int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end)
+{
+	const struct vma *vma = space_find_intersection(space, start, end);
+
+	if (!vma || vma->mapping.start >= start || vma->mapping.end <= end)
+		return 0;
+	if (space->map_count < space->map_count_limit)
+		return 0;
+	return error_say(-ENOMEM, "a cut would exceed %zu mappings",
+			 space->map_count_limit);
+}
+
+/*
+ * The part of vma inside [start, end) goes.
+ *
+ *      |----------|    |--------|    |--------|        |----|
+ *          |--|             |------|    |--------|   |---------|
+ *      |---|  |---|    |----|              (shrinks from below; gone)
+ */
+static void cut(struct space *space, struct vma *vma, uint64_t start,
+		uint64_t end, struct vma_stock *stock)
+{
+	uint64_t vma_start = vma->mapping.start;
+	uint64_t vma_end = vma->mapping.end;
+
+	if (vma_start < start && vma_end > end) {
+		vma_split(space, vma, end, stock);
+		vma_set_borders(space, vma, vma_start, start);
+	} else if (vma_start < start) {
+		vma_set_borders(space, vma, vma_start, start);
+	} else if (vma_end > end) {
+		vma_set_borders(space, vma, end, vma_end);
+	} else {
+		vma_remove(space, vma, stock);
+	}
+}
+
+void unmap_commit(struct space *space, uint64_t start, uint64_t end,
+		  struct vma_stock *stock)
+{
+	struct vma *vma;
+
+	while ((vma = space_find_intersection(space, start, end)) != NULL)
+		cut(space, vma, start, end, stock);
+}
+
+/* How far the VMAs go on without a hole, from vma on, up to end. */
+static uint64_t run_end(const struct vma *vma, uint64_t end)
+{
+	uint64_t run = vma->mapping.end;
+
+	while (run < end) {
+		vma = space_next(vma);
+		if (!vma || vma->mapping.start != run)
+			return run;
+		run = vma->mapping.end;
+	}
+	return end;
+}
+
+static int unmap_runs(struct space *space, uint64_t start, uint64_t end,
+		      struct vma_stock *stock)
+{
+	struct vma *vma;
+
+	while ((vma = space_find_intersection(space, start, end)) != NULL) {
+		uint64_t run;
+		int error;
+
+		if (start < vma->mapping.start)
+			start = vma->mapping.start;
+		run = run_end(vma, end);
+		error = mmu_unmap(space->mmu, start, run - start);
+		if (error)
+			return error_say(error, "the host keeps 0x%llx mapped",
+					 (unsigned long long)start);
+		unmap_commit(space, start, run, stock);
+		start = run;
+	}
+	return 0;
+}
+
+static int check_range(const struct space *space, uint64_t address,
+		       uint64_t length)
+{
+	if (address & PAGE_MASK)
+		return error_say(-EINVAL, "address 0x%llx is inside a page",
+				 (unsigned long long)address);
+	if (address > space->mmu->highest ||
+	    length > space->mmu->highest - address)
+		return error_say(-EINVAL, "the range ends above 0x%llx",
+				 (unsigned long long)space->mmu->highest);
+	if (length == 0)
+		return error_say(-EINVAL, "no bytes to unmap");
+	return 0;
+}
+
+int space_unmap(struct space *space, uint64_t address, uint64_t length)
+{
+	struct vma_stock stock;
+	uint64_t end;
+	int error;
+
+	error = check_range(space, address, length);
+	if (error)
+		return error;
+	error = vma_stock_init(space, &stock, 1);
+	if (error)
+		return error;
+	end = address + page_round_up(length);
+
+	rwlock_take_write(&space->lock);
+	error = unmap_check_limit(space, address, end);
+	if (!error)
+		error = unmap_runs(space, address, end, &stock);
+	rwlock_drop_write(&space->lock);
+	vma_stock_finish(space, &stock);
+	return error;
+}

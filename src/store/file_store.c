@@ -1,0 +1,284 @@
+/* file_store.c - a store in a regular file or a block device */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two descriptors of one file: `direct` for what is aligned, `fd` for the
+ * rest and for everything else.  A step is cut to its aligned part; store.c
+ * carries on with what is left, which is not aligned and so is buffered.
+ *
+ * Both paths see each other's bytes: before a direct transfer Linux writes
+ * the range's dirty cached pages home, and after a direct write it drops the
+ * cached ones (generic_file_direct_write, iomap_dio_rw).  That holds for one
+ * after the other; two at once on one page are the caller's error.
+ */
+#include "store/file_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct file_store {
+	struct store store;
+	struct ring *ring;           /* [I] NULL: the workers do it */
+	struct worker_pool *workers; /* [I] */
+	int fd;                      /* [I] buffered */
+	int direct;                  /* [I] -1: none */
+};
+
+static struct file_store *file_of(struct store *store)
+{
+	return container_of(store, struct file_store, store);
+}
+
+/* ---- transfers ---- */
+
+/* The descriptor for io's step, which is cut to what that one can move. */
+static int step_descriptor(const struct file_store *file, struct store_io *io)
+{
+	if (file->direct >= 0 && file_trim_to_aligned(io))
+		return file->direct;
+	return file->fd;
+}
+
+static void ring_complete(struct ring_op *op, int64_t result)
+{
+	struct store_io *io = container_of(op, struct store_io, step.ring);
+	struct file_store *file = file_of(io->store);
+
+	if (result == -EINVAL && op->fd == file->direct) {
+		op->fd = file->fd;
+		ring_submit(file->ring, op);
+		return;
+	}
+	io->step_complete(io, result);
+}
+
+static void submit_to_ring(struct file_store *file, struct store_io *io)
+{
+	static const enum ring_operation operations[] = {
+		[STORE_READ] = RING_READV,
+		[STORE_WRITE] = RING_WRITEV,
+		[STORE_FLUSH] = RING_FSYNC,
+	};
+	struct ring_op *op = &io->step.ring;
+
+	op->operation = operations[io->operation];
+	op->fd = step_descriptor(file, io);
+	op->iov = io->step_iov;
+	op->iov_count = io->step_iov_count;
+	op->offset = io->step_offset;
+	op->complete = ring_complete;
+	ring_submit(file->ring, op);
+}
+
+static int64_t move(const struct store_io *io, int fd)
+{
+	int count = (int)io->step_iov_count;
+	off_t offset = (off_t)io->step_offset;
+	int64_t moved;
+
+	if (io->operation == STORE_READ)
+		moved = preadv(fd, io->step_iov, count, offset);
+	else if (io->operation == STORE_WRITE)
+		moved = pwritev(fd, io->step_iov, count, offset);
+	else
+		moved = fdatasync(fd);
+	return moved < 0 ? -errno : moved;
+}
+
+static void run(struct work *work)
+{
+	struct store_io *io = container_of(work, struct store_io, step.work);
+	struct file_store *file = file_of(io->store);
+	int fd = step_descriptor(file, io);
+	int64_t result = move(io, fd);
+
+	if (result == -EINVAL && fd == file->direct)
+		result = move(io, file->fd);
+	io->step_complete(io, result);
+}
+
+static void file_submit(struct store *store, struct store_io *io)
+{
+	struct file_store *file = file_of(store);
+
+	if (file->ring) {
+		submit_to_ring(file, io);
+		return;
+	}
+	io->step.work.run = run;
+	worker_submit(file->workers, &io->step.work);
+}
+
+/* ---- size ---- */
+
+static int file_size(struct store *store, uint64_t *size)
+{
+	struct file_store *file = file_of(store);
+	struct stat found;
+	int failed = fstat(file->fd, &found);
+
+	if (!failed && S_ISBLK(found.st_mode))
+		failed = ioctl(file->fd, BLKGETSIZE64, size);
+	else if (!failed)
+		*size = (uint64_t)found.st_size;
+	if (failed)
+		return error_say(-errno, "the file's size can't be had: %s",
+				 strerror(errno));
+	return 0;
+}
+
+static int set_length(int fd, uint64_t size)
+{
+	int failed;
+
+	do
+		failed = ftruncate(fd, (off_t)size);
+	while (failed && errno == EINTR);
+	return failed ? -errno : 0;
+}
+
+static int file_resize(struct store *store, uint64_t size)
+{
+	struct file_store *file = file_of(store);
+	struct stat found;
+	int error;
+
+	if (!fstat(file->fd, &found) && S_ISBLK(found.st_mode))
+		return error_say(-EOPNOTSUPP,
+				 "the size of a block device is fixed");
+	error = set_length(file->fd, size);
+	if (error)
+		return error_say(error, "the file can't have %llu bytes: %s",
+				 (unsigned long long)size, strerror(-error));
+	return 0;
+}
+
+/* A failed fallocate(2) may have made the file longer all the same. */
+static void undo_growth(struct file_store *file, uint64_t before)
+{
+	uint64_t after;
+
+	if (!file_size(&file->store, &after) && after > before)
+		set_length(file->fd, before);
+}
+
+static int file_allocate(struct store *store, uint64_t offset, uint64_t length)
+{
+	struct file_store *file = file_of(store);
+	uint64_t before;
+	int error = file_size(store, &before);
+
+	if (error)
+		return error;
+	do
+		error = fallocate(file->fd, 0, (off_t)offset, (off_t)length)
+				? -errno
+				: 0;
+	while (error == -EINTR);
+	if (!error)
+		return 0;
+	undo_growth(file, before);
+	return error_say(error, "%llu bytes at %llu can't be allocated: %s",
+			 (unsigned long long)length, (unsigned long long)offset,
+			 strerror(-error));
+}
+
+/* ---- life ---- */
+
+static void file_destroy(struct store *store)
+{
+	struct file_store *file = file_of(store);
+
+	if (file->direct >= 0)
+		close(file->direct);
+	close(file->fd);
+	free(file);
+}
+
+static const struct store_ops file_ops = {
+	.submit = file_submit,
+	.size = file_size,
+	.resize = file_resize,
+	.allocate = file_allocate,
+	.destroy = file_destroy,
+};
+
+static int check_kind(int fd)
+{
+	struct stat found;
+
+	if (fstat(fd, &found))
+		return error_say(-errno, "not an open file: %s",
+				 strerror(errno));
+	if (S_ISDIR(found.st_mode))
+		return error_say(-EISDIR, "a directory can't be mapped");
+	if (!S_ISREG(found.st_mode) && !S_ISBLK(found.st_mode))
+		return error_say(-ENODEV, "only a regular file or a block "
+					  "device can be mapped");
+	return 0;
+}
+
+/*
+ * The access mode must allow the transfers.  O_APPEND would have each write
+ * land at the end, and O_DIRECT refuse what is not aligned: such a file is
+ * opened anew, as these flags may be shared with another holder.
+ */
+static int check_mode(int *fd, bool writable)
+{
+	int flags = fcntl(*fd, F_GETFL);
+	int access = flags & O_ACCMODE;
+	int plain;
+
+	if (flags < 0)
+		return error_say(-errno, "not an open file: %s",
+				 strerror(errno));
+	if (access == O_WRONLY || (flags & O_PATH))
+		return error_say(-EBADF, "the file isn't open for reading");
+	if (writable && access != O_RDWR)
+		return error_say(-EACCES, "the file isn't open for writing");
+	if (!(flags & (O_APPEND | O_DIRECT)))
+		return 0;
+	plain = file_reopen(*fd, writable ? O_RDWR : O_RDONLY);
+	if (plain < 0)
+		return error_say(plain,
+				 "a file open with O_APPEND or O_DIRECT "
+				 "can't be opened without: %s",
+				 strerror(-plain));
+	close(*fd);
+	*fd = plain;
+	return 0;
+}
+
+int file_store_create(const struct store_context *context, int fd,
+		      bool writable, struct store **store)
+{
+	struct file_store *file = calloc(1, sizeof(*file));
+	int error = file ? check_kind(fd) : -ENOMEM;
+
+	if (!error)
+		error = check_mode(&fd, writable);
+	if (error) {
+		close(fd);
+		free(file);
+		return error;
+	}
+	file->store.ops = &file_ops;
+	file->store.writable = writable;
+	file->ring = context->ring;
+	file->workers = context->workers;
+	file->fd = fd;
+	file->direct = file_open_direct(fd, writable);
+	*store = &file->store;
+	return 0;
+}
+
+bool file_store_is_direct(const struct store *store)
+{
+	return store->ops == &file_ops &&
+	       container_of(store, struct file_store, store)->direct >= 0;
+}

@@ -1,0 +1,213 @@
+/* run.c - one write of a run of pages */
+/* SPDX-License-Identifier: MIT */
+#include "writeback/writeback_private.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+
+#define RUN_MAX 256     /* pages: the largest staging buffer */
+#define RUNS_AT_ONCE 32 /* of one batch */
+
+struct run {
+	struct pager_io io;
+	struct object *object;
+	struct batch *batch;
+	uint64_t count;
+};
+
+void writeback_runs_init(struct writeback *writeback)
+{
+	pool_init(&writeback->runs, sizeof(struct run), LOCK_RANK_STORE,
+		  memory_pool_map, memory_unmap);
+}
+
+void writeback_runs_finish(struct writeback *writeback)
+{
+	pool_finish(&writeback->runs);
+}
+
+void batch_init(struct batch *batch, struct writeback *writeback)
+{
+	batch->writeback = writeback;
+	lock_init(&batch->lock, LOCK_RANK_WRITEBACK);
+	condition_init(&batch->condition);
+	batch->pending = 0;
+	batch->error = 0;
+}
+
+void batch_wait(struct batch *batch, unsigned count)
+{
+	lock_take(&batch->lock);
+	while (batch->pending > count)
+		condition_wait(&batch->condition, &batch->lock);
+	lock_drop(&batch->lock);
+}
+
+int batch_finish(struct batch *batch)
+{
+	batch_wait(batch, 0);
+	lock_finish(&batch->lock);
+	condition_finish(&batch->condition);
+	return batch->error;
+}
+
+/* The batch may be gone when this returns. */
+static void batch_end_run(struct batch *batch, int error)
+{
+	lock_take(&batch->lock);
+	batch->pending--;
+	if (!batch->error)
+		batch->error = error;
+	condition_wake_all(&batch->condition);
+	lock_drop(&batch->lock);
+}
+
+static void end_pages(struct object *object, uint64_t index, uint64_t count,
+		      bool good)
+{
+	for (uint64_t i = 0; i < count; i++)
+		object_end_write(object, index + i, good);
+}
+
+static void failed(struct object *object, uint64_t count, int error)
+{
+	count_add(object_host(object)->counters, COUNT_WRITE_ERRORS, 1);
+	/* Invariant 6: recorded first, then the pages are DIRTY again. */
+	object_record_error(object, error, "written");
+	if (count > 1)
+		object_write_singly(object, count);
+}
+
+static void run_complete(struct pager_io *io, int error)
+{
+	struct run *run = container_of(io, struct run, io);
+	struct object *object = run->object;
+	struct batch *batch = run->batch;
+	struct writeback *writeback = batch->writeback;
+	struct object_host *host = writeback->host;
+	uint64_t index = io->index, count = run->count;
+
+	staging_drop(&host->staging, io->staging);
+	pool_drop(&writeback->runs, run);
+	if (error)
+		failed(object, count, error);
+	else
+		atomic_fetch_add(&writeback->progress, count);
+	end_pages(object, index, count, !error);
+	if (!error) {
+		count_add(host->counters, COUNT_PAGES_WRITTEN, count);
+		writeback_relax(writeback);
+		cache_encourage(host->cache);
+	}
+	batch_end_run(batch, error);
+	object_release(object);
+}
+
+/* DIRTY -> WRITING for the pages that follow each other, inside the object. */
+static uint64_t begin_pages(struct object *object, uint64_t index,
+			    uint64_t most)
+{
+	uint64_t count = 0;
+
+	while (count < most &&
+	       page_begin_write(object_word(object, index + count)))
+		count++;
+	return count;
+}
+
+/* Rule 4: protect, and only when the last call has returned, read. */
+static int take_bytes(struct object *object, uint64_t index, uint64_t count,
+		      struct staging *staging)
+{
+	int error = object_write_protect(object, index, count);
+
+	if (error)
+		return error;
+	return memory_file_read(object_memory(object), staging->bytes,
+				count << PAGE_SHIFT, index << PAGE_SHIFT);
+}
+
+/* Bytes of the run inside the object: 0 if a cut has begun. */
+static uint64_t length_of(struct object *object, uint64_t index,
+			  uint64_t count)
+{
+	uint64_t size = object_size(object), start = index << PAGE_SHIFT;
+
+	if (size <= start)
+		return 0;
+	return size - start < count << PAGE_SHIFT ? size - start :
+						    count << PAGE_SHIFT;
+}
+
+static void submit(struct batch *batch, struct object *object,
+		   struct run *run, struct staging *staging)
+{
+	run->object = object;
+	run->batch = batch;
+	run->io.operation = PAGER_WRITE;
+	run->io.staging = staging;
+	run->io.complete = run_complete;
+	object_use(object);
+	lock_take(&batch->lock);
+	batch->pending++;
+	lock_drop(&batch->lock);
+	count_add(object_host(object)->counters, COUNT_WRITES, 1);
+	pager_submit(object_writer(object), &run->io);
+}
+
+/* Writes the run with what it needs at hand; see batch_write(). */
+static int64_t write_with(struct batch *batch, struct object *object,
+			  uint64_t index, uint64_t most, struct run *run,
+			  struct staging *staging)
+{
+	uint64_t length, count = begin_pages(object, index, most);
+	int error;
+
+	if (count == 0)
+		return 0;
+	error = take_bytes(object, index, count, staging);
+	length = length_of(object, index, count);
+	if (error || length == 0) {
+		if (error)
+			failed(object, count, error);
+		end_pages(object, index, count, false);
+		return error ? error : -ENXIO;
+	}
+	/* A page that a cut has overtaken stays as it was, for the cut. */
+	run->count = (length + PAGE_MASK) >> PAGE_SHIFT;
+	end_pages(object, index + run->count, count - run->count, false);
+	run->io.index = index;
+	run->io.length = length;
+	submit(batch, object, run, staging);
+	return (int64_t)count;
+}
+
+int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
+		    uint64_t end)
+{
+	struct writeback *writeback = batch->writeback;
+	struct staging_pool *pool = &writeback->host->staging;
+	uint64_t most = end - index < RUN_MAX ? end - index : RUN_MAX;
+	struct staging *staging = NULL;
+	struct run *run;
+	int64_t result = -ENOMEM;
+
+	batch_wait(batch, RUNS_AT_ONCE - 1);
+	if (object_writes_singly(object))
+		most = 1;
+	run = pool_take(&writeback->runs);
+	if (run)
+		staging = staging_take(pool, most);
+	if (staging) {
+		if (most > staging->pages)
+			most = staging->pages;
+		result = write_with(batch, object, index, most, run, staging);
+		if (result > 0)
+			return result;
+		staging_drop(pool, staging);
+	}
+	if (run)
+		pool_drop(&writeback->runs, run);
+	return result;
+}

@@ -1,0 +1,73 @@
+/* sync.c - msync: what was dirty at the call is home at its end */
+/* SPDX-License-Identifier: MIT */
+#include "writeback/writeback_private.h"
+
+#include <errno.h>
+
+/*
+ * A write that is under way may have begun before the caller's last store:
+ * its end is waited for, and the page looked at again.  One that began after
+ * that wait is enough, but must end as well.
+ */
+static int64_t sync_page(struct batch *batch, struct object *object,
+			 uint64_t index, uint64_t end)
+{
+	struct wait_table *waits = &object_host(object)->cache->waits;
+	page_word *word = object_word(object, index);
+	int waited = 0;
+
+	for (;;) {
+		enum page_state state = word_state(atomic_load(word));
+		int64_t started;
+
+		if (state == PAGE_DIRTY) {
+			started = batch_write(batch, object, index, end);
+			if (started != 0)
+				return started;
+		} else if (state == PAGE_WRITING) {
+			wait_for_change(waits, object_table(object), index,
+					word, state);
+			if (++waited == 2)
+				return 1;
+		} else {
+			return 1;
+		}
+	}
+}
+
+static int sync_pages(struct batch *batch, struct object *object,
+		      uint64_t index, uint64_t end)
+{
+	int error = 0;
+
+	while ((index = object_next_dirty(object, index)) < end) {
+		int64_t done = sync_page(batch, object, index, end);
+
+		/* -ENXIO: a cut took it, there is nothing to write. */
+		if (done < 0 && done != -ENXIO && !error)
+			error = (int)done;
+		index += done > 0 ? (uint64_t)done : 1;
+	}
+	return error;
+}
+
+int writeback_sync(struct writeback *writeback, struct object *object,
+		   uint64_t index, uint64_t count, bool durable)
+{
+	uint64_t end = count < UINT64_MAX - index ? index + count : UINT64_MAX;
+	struct batch batch;
+	int error, later;
+
+	batch_init(&batch, writeback);
+	error = sync_pages(&batch, object, index, end);
+	later = batch_finish(&batch);
+	if (!error)
+		error = later;
+	if (error || !durable || !object_writable(object))
+		return error;
+	count_add(writeback->host->counters, COUNT_FLUSHES, 1);
+	error = pager_flush(object_writer(object));
+	if (error)
+		object_record_error(object, error, "made durable");
+	return error;
+}

@@ -1,0 +1,399 @@
+/* test_file_store.c - the file store of store/store.h */
+/* SPDX-License-Identifier: MIT */
+#include "unit/store_tools.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+static struct store_context with_workers;
+
+/* ---- a kernel that refuses ---- */
+
+static atomic_bool refuse_direct;   /* direct transfers are EINVAL */
+static atomic_bool refuse_allocate; /* half of it, then ENOSPC */
+static atomic_uint direct_count;    /* direct transfers asked for */
+
+static bool is_refused(int fd)
+{
+	if (!(fcntl(fd, F_GETFL) & O_DIRECT))
+		return false;
+	atomic_fetch_add(&direct_count, 1);
+	errno = EINVAL;
+	return atomic_load(&refuse_direct);
+}
+
+/* These stand in the place of libc's, for the store as for all. */
+ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	ssize_t (*real)(int, const struct iovec *, int, off_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "preadv");
+	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
+}
+
+ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	ssize_t (*real)(int, const struct iovec *, int, off_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "pwritev");
+	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	int (*real)(int, int, off_t, off_t);
+
+	if (atomic_load(&refuse_allocate)) {
+		if (ftruncate(fd, offset + length / 2))
+			return -1;
+		errno = ENOSPC;
+		return -1;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "fallocate");
+	return real(fd, mode, offset, length);
+}
+
+/* ---- fixtures ---- */
+
+static int new_file(int flags)
+{
+	char path[] = "/var/tmp/quire-test-file-XXXXXX";
+	int fd = mkstemp(path);
+	int again;
+
+	assert_return_code(fd, errno);
+	again = open(path, flags | O_CLOEXEC);
+	assert_return_code(again, errno);
+	close(fd);
+	unlink(path);
+	return again;
+}
+
+static struct store *store_of(int fd, bool writable)
+{
+	struct store *store;
+
+	assert_int_equal(file_store_create(&with_workers, fd, writable, &store),
+			 0);
+	return store;
+}
+
+/* fd is refused, with a sentence, and closed all the same. */
+static void assert_refused(int fd, bool writable, int error)
+{
+	struct store *store = NULL;
+
+	error_clear();
+	assert_int_equal(file_store_create(&with_workers, fd, writable, &store),
+			 error);
+	assert_string_not_equal(error_sentence(), "");
+	assert_null(store);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* ---- tests ---- */
+
+static void only_files_are_taken(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_refused(open("/", O_RDONLY), false, -EISDIR);
+	assert_return_code(pipe(ends), errno);
+	assert_refused(ends[0], false, -ENODEV);
+	close(ends[1]);
+	assert_refused(ends[1], false, -EBADF);
+	assert_refused(new_file(O_WRONLY), false, -EBADF);
+	assert_refused(new_file(O_RDONLY), true, -EACCES);
+}
+
+static void a_read_only_file_is_read(void **state)
+{
+	int fd = new_file(O_RDWR);
+	int again;
+	char path[64];
+	struct store *store;
+	unsigned char *bytes = new_buffer(PAGE_SIZE);
+
+	(void)state;
+	assert_int_equal(pwrite(fd, "read me", 7, 0), 7);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	assert_return_code(again, errno);
+	store = store_of(again, false);
+	assert_int_equal(read_at(store, bytes, PAGE_SIZE, 0), 7);
+	assert_memory_equal(bytes, "read me", 7);
+	assert_int_equal(write_at(store, bytes, 7, 0), -EACCES);
+	store_destroy(store);
+	close(fd);
+	free(bytes);
+}
+
+/* O_APPEND would move every write to the end. */
+static void special_modes_do_no_harm(void **state)
+{
+	static const int modes[] = { O_APPEND, O_DIRECT };
+	unsigned char *bytes = new_buffer(PAGE_SIZE);
+	struct store *store;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		store = store_of(new_file(O_RDWR | modes[i]), true);
+		assert_int_equal(write_at(store, "0123456789", 10, 0), 10);
+		assert_int_equal(write_at(store, "xx", 2, 3), 2);
+		assert_int_equal(size_of_store(store), 10);
+		assert_int_equal(read_at(store, bytes, PAGE_SIZE, 0), 10);
+		assert_memory_equal(bytes, "012xx56789", 10);
+		store_destroy(store);
+	}
+	free(bytes);
+}
+
+static void a_write_past_the_end_grows_the_file(void **state)
+{
+	struct store *store = store_of(new_file(O_RDWR), true);
+
+	(void)state;
+	assert_int_equal(write_at(store, "end", 3, 10000), 3);
+	assert_int_equal(size_of_store(store), 10003);
+	store_destroy(store);
+}
+
+/* 2 pages and a bit: the pages direct, the bit not. */
+static void what_is_aligned_goes_direct(void **state)
+{
+	const size_t length = 2 * PAGE_SIZE + 100;
+	struct store *store = store_of(new_file(O_RDWR), true);
+	unsigned char *in = new_buffer(length);
+	unsigned char *out = new_buffer(length);
+
+	(void)state;
+	if (!file_store_is_direct(store)) {
+		store_destroy(store);
+		free(in);
+		free(out);
+		skip();
+	}
+	fill_random(in, length, 1);
+	atomic_store(&direct_count, 0);
+	assert_int_equal(write_at(store, in, length, 0), length);
+	assert_int_equal(atomic_load(&direct_count), 1);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	assert_int_equal(atomic_load(&direct_count), 2);
+	assert_memory_equal(in, out, length);
+	/* Offset, length and memory, each unaligned. */
+	assert_int_equal(read_at(store, out, PAGE_SIZE, 1), PAGE_SIZE);
+	assert_int_equal(read_at(store, out, PAGE_SIZE - 1, 0), PAGE_SIZE - 1);
+	assert_int_equal(read_at(store, out + 1, PAGE_SIZE, 0), PAGE_SIZE);
+	assert_int_equal(atomic_load(&direct_count), 2);
+	assert_memory_equal(in, out + 1, PAGE_SIZE);
+	store_destroy(store);
+	free(in);
+	free(out);
+}
+
+/* Pages of the file that are in the kernel's cache, of the first count. */
+static unsigned cached_pages(int fd, size_t count)
+{
+	unsigned char present[64];
+	unsigned cached = 0;
+	void *view =
+		mmap(NULL, count * PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+
+	assert_true(view != MAP_FAILED && count <= sizeof(present));
+	assert_return_code(mincore(view, count * PAGE_SIZE, present), errno);
+	for (size_t i = 0; i < count; i++)
+		cached += present[i] & 1;
+	munmap(view, count * PAGE_SIZE);
+	return cached;
+}
+
+static void direct_transfers_bypass_the_cache(void **state)
+{
+	const size_t length = 64 * PAGE_SIZE;
+	int fd = new_file(O_RDWR);
+	struct store *store = store_of(dup(fd), true);
+	unsigned char *bytes = new_buffer(length);
+
+	(void)state;
+	assert_int_equal(write_at(store, bytes, length, 0), length);
+	assert_int_equal(read_at(store, bytes, length, 0), length);
+	if (file_store_is_direct(store))
+		assert_int_equal(cached_pages(fd, 64), 0);
+	else
+		assert_true(cached_pages(fd, 64) > 0);
+	store_destroy(store);
+	close(fd);
+	free(bytes);
+}
+
+static void refused_direct_transfers_are_buffered(void **state)
+{
+	const size_t length = 4 * PAGE_SIZE;
+	struct store *store = store_of(new_file(O_RDWR), true);
+	unsigned char *in = new_buffer(length);
+	unsigned char *out = new_buffer(length);
+
+	(void)state;
+	fill_random(in, length, 9);
+	atomic_store(&refuse_direct, true);
+	assert_int_equal(write_at(store, in, length, 0), length);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	atomic_store(&refuse_direct, false);
+	assert_memory_equal(in, out, length);
+	/* And the direct path sees what was buffered. */
+	memset(out, 0, length);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	assert_memory_equal(in, out, length);
+	store_destroy(store);
+	free(in);
+	free(out);
+}
+
+static void a_failed_allocation_leaves_the_size(void **state)
+{
+	struct store *store = store_of(new_file(O_RDWR), true);
+
+	(void)state;
+	assert_int_equal(store_resize(store, 5000), 0);
+	atomic_store(&refuse_allocate, true);
+	error_clear();
+	assert_int_equal(store_allocate(store, 4096, 1 << 20), -ENOSPC);
+	atomic_store(&refuse_allocate, false);
+	assert_string_not_equal(error_sentence(), "");
+	assert_int_equal(size_of_store(store), 5000);
+	assert_int_equal(store_allocate(store, 4096, 1 << 20), 0);
+	assert_int_equal(size_of_store(store), 4096 + (1 << 20));
+	store_destroy(store);
+}
+
+static void the_file_size_limit_is_an_error(void **state)
+{
+	struct store *store = store_of(new_file(O_RDWR), true);
+	unsigned char *bytes = new_buffer(2 * PAGE_SIZE);
+	struct rlimit before, limit;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &before), errno);
+	limit = before;
+	limit.rlim_cur = PAGE_SIZE;
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &limit), errno);
+	assert_int_equal(write_at(store, bytes, 2 * PAGE_SIZE, 0), -EFBIG);
+	assert_int_equal(store_resize(store, 2 * PAGE_SIZE), -EFBIG);
+	assert_int_equal(store_allocate(store, 0, 2 * PAGE_SIZE), -EFBIG);
+	assert_int_equal(size_of_store(store), PAGE_SIZE);
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &before), errno);
+	assert_int_equal(write_at(store, bytes, 2 * PAGE_SIZE, 0),
+			 2 * PAGE_SIZE);
+	store_destroy(store);
+	free(bytes);
+}
+
+/* A file on a file system of 16 pages, or -1: may not mount. */
+static int file_on_a_small_disk(void)
+{
+	char place[] = "/var/tmp/quire-test-disk-XXXXXX";
+	char path[sizeof(place) + 2];
+	int fd = -1;
+
+	assert_non_null(mkdtemp(place));
+	if (!mount("test", place, "tmpfs", 0, "size=64k")) {
+		snprintf(path, sizeof(path), "%s/f", place);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_return_code(fd, errno);
+		umount2(place, MNT_DETACH);
+	}
+	rmdir(place);
+	return fd;
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	const size_t length = 17 * PAGE_SIZE;
+	int fd = file_on_a_small_disk();
+	unsigned char *bytes;
+	struct store *store;
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	bytes = new_buffer(length);
+	store = store_of(fd, true);
+	assert_false(file_store_is_direct(store));
+	assert_int_equal(store_allocate(store, 0, length), -ENOSPC);
+	assert_int_equal(size_of_store(store), 0);
+	assert_int_equal(write_at(store, bytes, length, 0), -ENOSPC);
+	assert_int_equal(store_resize(store, 0), 0);
+	assert_int_equal(write_at(store, bytes, length - PAGE_SIZE, 0),
+			 length - PAGE_SIZE);
+	store_destroy(store);
+	free(bytes);
+}
+
+/* ---- block devices ---- */
+
+static void only_size_of_a_block_device_is_fixed(void **state)
+{
+	struct store *store;
+	int fd = -1;
+	int backing = new_file(O_RDWR);
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	char path[32];
+	int number;
+
+	(void)state;
+	number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	if (number >= 0) {
+		snprintf(path, sizeof(path), "/dev/loop%d", number);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	assert_return_code(ftruncate(backing, 1 << 20), errno);
+	if (fd < 0 || ioctl(fd, LOOP_SET_FD, backing)) {
+		close(fd);
+		close(backing);
+		close(control);
+		skip();
+	}
+	store = store_of(dup(fd), true);
+	assert_int_equal(size_of_store(store), 1 << 20);
+	assert_int_equal(write_at(store, "block", 5, 4095), 5);
+	assert_int_equal(store_resize(store, 4096), -EOPNOTSUPP);
+	assert_int_equal(flush_all(store), 0);
+	store_destroy(store);
+	ioctl(fd, LOOP_CLR_FD, 0);
+	close(fd);
+	close(backing);
+	close(control);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_files_are_taken),
+		cmocka_unit_test(a_read_only_file_is_read),
+		cmocka_unit_test(special_modes_do_no_harm),
+		cmocka_unit_test(a_write_past_the_end_grows_the_file),
+		cmocka_unit_test(what_is_aligned_goes_direct),
+		cmocka_unit_test(direct_transfers_bypass_the_cache),
+		cmocka_unit_test(refused_direct_transfers_are_buffered),
+		cmocka_unit_test(a_failed_allocation_leaves_the_size),
+		cmocka_unit_test(the_file_size_limit_is_an_error),
+		cmocka_unit_test(a_full_disk_is_an_error),
+		cmocka_unit_test(only_size_of_a_block_device_is_fixed),
+	};
+	int failed;
+
+	if (worker_pool_create(2, "test-worker", &with_workers.workers))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	worker_pool_destroy(with_workers.workers);
+	return failed;
+}
