@@ -29,6 +29,8 @@ int engine_open(uint64_t budget, struct quire **quire)
 	struct quire_options options = {
 		.size = sizeof(options),
 		.budget = budget,
+		/* an error is told by the command, in one sentence */
+		.log_level = QUIRE_LOG_ERROR,
 	};
 	int error = quire_open(&options, quire);
 

@@ -49,8 +49,8 @@ struct quire_space;
 /* ---- engine ---- */
 
 enum quire_io {
-	QUIRE_IO_AUTO,    /* io_uring where the kernel allows it, else threads */
-	QUIRE_IO_URING,   /* io_uring, or quire_open() fails */
+	QUIRE_IO_AUTO,  /* io_uring where the kernel allows it, else threads */
+	QUIRE_IO_URING, /* io_uring, or quire_open() fails */
 	QUIRE_IO_THREADS, /* a pool of blocking threads */
 };
 
@@ -69,18 +69,18 @@ typedef void quire_log_function(void *context, enum quire_log_level level,
 
 /* A zeroed struct with its size set is valid: 0 means the default. */
 struct quire_options {
-	size_t size;               /* sizeof(struct quire_options) */
-	uint64_t budget;           /* bytes resident at most; default 256 MiB */
+	size_t size;     /* sizeof(struct quire_options) */
+	uint64_t budget; /* bytes resident at most; default 256 MiB */
 	enum quire_io io;
-	uint32_t trap_threads;     /* default 1 */
-	uint32_t io_threads;       /* of the blocking pool; default 8 */
-	uint32_t dirty_percent;    /* of the budget, dirty at most; default 25 */
-	uint32_t flush_interval_ms;/* how often dirty pages go home; 1000 */
-	uint32_t full_wait_ms;     /* how long a newcomer waits in a budget full
+	uint32_t trap_threads;  /* default 1 */
+	uint32_t io_threads;    /* of the blocking pool; default 8 */
+	uint32_t dirty_percent; /* of the budget, dirty at most; default 25 */
+	uint32_t flush_interval_ms; /* how often dirty pages go home; 1000 */
+	uint32_t full_wait_ms; /* how long a newcomer waits in a budget full
 				      of pins; default 2000 */
-	uint32_t flags;            /* QUIRE_NO_REPORT */
-	const char *swap_directory;/* of anon: objects; default /var/tmp */
-	quire_log_function *log;   /* default: warnings to standard error */
+	uint32_t flags;        /* QUIRE_NO_REPORT */
+	const char *swap_directory; /* of anon: objects; default /var/tmp */
+	quire_log_function *log;    /* default: warnings to standard error */
 	void *log_context;
 	enum quire_log_level log_level; /* default QUIRE_LOG_WARNING */
 };
@@ -135,16 +135,16 @@ typedef enum quire_error_policy quire_error_function(void *context,
 
 /* A zeroed struct with its size set is valid. */
 struct quire_object_options {
-	size_t size;            /* sizeof(struct quire_object_options) */
+	size_t size; /* sizeof(struct quire_object_options) */
 	enum quire_policy policy;
 	enum quire_error_policy error_policy;
 	quire_error_function *error_function;
 	void *error_context;
-	uint64_t capacity;      /* bytes it may grow to; default: twice its size,
+	uint64_t capacity;  /* bytes it may grow to; default: twice its size,
 				   16 GiB at least */
-	uint32_t readahead;     /* bytes read ahead of a sequential reader at
+	uint32_t readahead; /* bytes read ahead of a sequential reader at
 				   most; default 1 MiB; one page: none */
-	mode_t mode;            /* of a file that O_CREAT makes; default 0644 */
+	mode_t mode;        /* of a file that O_CREAT makes; default 0644 */
 };
 
 /*
@@ -183,14 +183,14 @@ QUIRE_API int quire_object_create_anonymous(
  * reading, and is tried again when writing), or a negative errno.
  */
 struct quire_pager_ops {
-	size_t size;            /* sizeof(struct quire_pager_ops) */
+	size_t size; /* sizeof(struct quire_pager_ops) */
 	ssize_t (*read)(void *context, void *buffer, size_t length,
 			uint64_t offset);
 	ssize_t (*write)(void *context, const void *buffer, size_t length,
-			 uint64_t offset); /* NULL: read-only */
-	int (*flush)(void *context);        /* NULL: nothing to do */
+			 uint64_t offset);           /* NULL: read-only */
+	int (*flush)(void *context);                 /* NULL: nothing to do */
 	int (*resize)(void *context, uint64_t size); /* NULL: fixed size */
-	void (*close)(void *context);       /* NULL: nothing to do */
+	void (*close)(void *context);                /* NULL: nothing to do */
 };
 
 /* An object of size bytes served by ops.  name appears in reports. */
@@ -273,11 +273,11 @@ QUIRE_API ssize_t quire_object_pwrite(struct quire_object *object,
 
 /* Bytes of an object that stay where they are until unpinned. */
 struct quire_pin {
-	void *address;  /* of the byte at offset; the whole length is contiguous */
+	void *address; /* of the byte at offset; the whole length is contiguous */
 	size_t length;
 	struct quire_object *object;
 	uint64_t offset;
-	int access;     /* PROT_READ, or PROT_READ | PROT_WRITE */
+	int access; /* PROT_READ, or PROT_READ | PROT_WRITE */
 };
 
 /*
@@ -342,10 +342,10 @@ QUIRE_API int quire_poke(struct quire_space *space, void *address,
 
 /* What stopped a guarded body. */
 struct quire_fault_report {
-	void *address;  /* that could not be accessed */
-	int signal;     /* SIGBUS or SIGSEGV */
-	int code;       /* si_code */
-	int error;      /* as quire_peek() would return; 0 if nothing happened */
+	void *address; /* that could not be accessed */
+	int signal;    /* SIGBUS or SIGSEGV */
+	int code;      /* si_code */
+	int error;     /* as quire_peek() would return; 0 if nothing happened */
 };
 
 /*
@@ -369,30 +369,30 @@ QUIRE_API int quire_space_report(struct quire_space *space,
 
 /* Counts since quire_open(), but for the first group.  Pages are 4 KiB. */
 struct quire_statistics {
-	size_t size;            /* set it before the call */
-	uint64_t budget;        /* bytes */
-	uint64_t resident;      /* bytes now, reads in flight included */
-	uint64_t resident_peak; /* bytes */
-	uint64_t dirty;         /* bytes now */
-	uint64_t reads_in_flight;      /* now */
+	size_t size;              /* set it before the call */
+	uint64_t budget;          /* bytes */
+	uint64_t resident;        /* bytes now, reads in flight included */
+	uint64_t resident_peak;   /* bytes */
+	uint64_t dirty;           /* bytes now */
+	uint64_t reads_in_flight; /* now */
 	uint64_t reads_in_flight_peak;
-	uint64_t traps;         /* taken by the trap threads */
-	uint64_t write_traps;   /* of these, for stores */
-	uint64_t hits;          /* accesses (traps, pins, copies) that found the page */
-	uint64_t misses;        /* ... that did not */
-	uint64_t parked;        /* faults that had to wait for something */
-	uint64_t reads;         /* requests to the stores */
+	uint64_t traps;       /* taken by the trap threads */
+	uint64_t write_traps; /* of these, for stores */
+	uint64_t hits; /* accesses (traps, pins, copies) that found the page */
+	uint64_t misses; /* ... that did not */
+	uint64_t parked; /* faults that had to wait for something */
+	uint64_t reads;  /* requests to the stores */
 	uint64_t pages_read;
-	uint64_t pages_ahead;   /* of these, read ahead of need */
+	uint64_t pages_ahead; /* of these, read ahead of need */
 	uint64_t read_errors;
-	uint64_t writes;        /* requests */
+	uint64_t writes; /* requests */
 	uint64_t pages_written;
 	uint64_t write_errors;
 	uint64_t flushes;
-	uint64_t evictions;     /* pages */
-	uint64_t throttled;     /* stores that waited for the dirty bound */
-	uint64_t starved;       /* newcomers that waited for the budget */
-	uint64_t refused;       /* accesses that ended in an error */
+	uint64_t evictions; /* pages */
+	uint64_t throttled; /* stores that waited for the dirty bound */
+	uint64_t starved;   /* newcomers that waited for the budget */
+	uint64_t refused;   /* accesses that ended in an error */
 };
 
 QUIRE_API int quire_get_statistics(struct quire *quire,

@@ -61,8 +61,8 @@ static inline void count_level(struct counters *counters, enum counter level,
 
 	while (change > 0 && now > most &&
 	       !atomic_compare_exchange_weak_explicit(
-		       &counters->value[peak], &most, now,
-		       memory_order_relaxed, memory_order_relaxed))
+		       &counters->value[peak], &most, now, memory_order_relaxed,
+		       memory_order_relaxed))
 		;
 }
 

@@ -17,22 +17,23 @@ enum lock_rank {
 	LOCK_RANK_LOG = 10,
 	LOCK_RANK_WORKER,
 	/* THROTTLE and FAULTS are taken by what is called upwards: low. */
-	LOCK_RANK_THROTTLE,       /* who waits for the dirty bound */
+	LOCK_RANK_THROTTLE, /* who waits for the dirty bound */
 	LOCK_RANK_RING = 20,
-	LOCK_RANK_SLEEPER = 25,   /* of one sleeping thread */
+	LOCK_RANK_SLEEPER = 25, /* of one sleeping thread */
 	LOCK_RANK_STORE = 30,
-	LOCK_RANK_WAIT = 40,      /* a bucket of parked waiters */
-	LOCK_RANK_CACHE,          /* queue and budget */
-	LOCK_RANK_FAULTS,         /* lists of faults that wait, or are ready */
+	LOCK_RANK_WAIT = 40, /* a bucket of parked waiters */
+	LOCK_RANK_CACHE,     /* queue and budget */
+	LOCK_RANK_FAULTS,    /* lists of faults that wait, or are ready */
 	LOCK_RANK_PAGER = 50,
 	LOCK_RANK_MMU = 60,
 	LOCK_RANK_OBJECT_DIRTY = 70,
 	LOCK_RANK_OBJECT_MAPPINGS,
-	LOCK_RANK_OBJECT,         /* size, readahead, errors */
-	LOCK_RANK_REGISTRY,       /* of objects */
+	LOCK_RANK_OBJECT,   /* size, readahead, errors */
+	LOCK_RANK_REGISTRY, /* of objects */
 	LOCK_RANK_WRITEBACK = 80,
 	LOCK_RANK_SPACE = 90,
-	LOCK_RANK_OBJECT_RESIZE = 95, /* held across I/O, a copy in, throttling */
+	LOCK_RANK_OBJECT_RESIZE =
+		95, /* held across I/O, a copy in, throttling */
 	LOCK_RANK_ENGINE = 110,
 };
 

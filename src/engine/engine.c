@@ -143,8 +143,7 @@ static int check_options(const struct quire_options *options)
 		return error_say(-EINVAL, "no such kind of I/O: %d",
 				 (int)options->io);
 	if (options->flags & ~QUIRE_NO_REPORT)
-		return error_say(-EINVAL, "unknown flags 0x%x",
-				 options->flags);
+		return error_say(-EINVAL, "unknown flags 0x%x", options->flags);
 	return 0;
 }
 
@@ -190,8 +189,7 @@ static int open_ring(struct quire *quire, const struct quire_options *options)
 	return 0;
 }
 
-static int open_stores(struct quire *quire,
-		       const struct quire_options *options)
+static int open_stores(struct quire *quire, const struct quire_options *options)
 {
 	int error;
 
@@ -216,8 +214,7 @@ static void close_stores(struct quire *quire)
 	worker_pool_destroy(quire->workers);
 }
 
-static void init_cache(struct quire *quire,
-		       const struct quire_options *options)
+static void init_cache(struct quire *quire, const struct quire_options *options)
 {
 	cache_init(&quire->cache, options->budget >> PAGE_SHIFT,
 		   &quire->counters);
@@ -353,10 +350,10 @@ static int end_orphans(struct quire *quire)
 	int error, first = 0;
 
 	while ((object = object_next(&quire->host, NULL))) {
-		error = object_discards(object) ?
-				0 :
-				writeback_sync(&quire->writeback, object, 0,
-					       UINT64_MAX, true);
+		error = object_discards(object)
+				? 0
+				: writeback_sync(&quire->writeback, object, 0,
+						 UINT64_MAX, true);
 		if (error && !first)
 			first = error;
 		/* The flusher may be seeing to its end. */
@@ -381,13 +378,12 @@ int quire_close(struct quire *quire)
 		return error;
 	error_clear();
 	if (atomic_load(&quire->open_handles) > 0)
-		return error_say(-EBUSY, "%llu object(s) are still open",
-				 (unsigned long long)atomic_load(
-					 &quire->open_handles));
+		return error_say(
+			-EBUSY, "%llu object(s) are still open",
+			(unsigned long long)atomic_load(&quire->open_handles));
 	if (atomic_load(&quire->pins) > 0)
 		return error_say(-EBUSY, "%llu pin(s) are still held",
-				 (unsigned long long)atomic_load(
-					 &quire->pins));
+				 (unsigned long long)atomic_load(&quire->pins));
 	report_stop(quire);
 	engines_remove(quire);
 	space_finish(&quire->host_space.space);

@@ -17,24 +17,24 @@ struct quire_space {
 };
 
 struct quire {
-	struct list link;               /* [engines] of this process */
-	_Atomic bool forked;            /* this is a child: nothing works */
-	struct log log;                 /* [I] */
+	struct list link;    /* [engines] of this process */
+	_Atomic bool forked; /* this is a child: nothing works */
+	struct log log;      /* [I] */
 	struct counters counters;
-	struct worker_pool *workers;    /* [I] */
-	struct ring *ring;              /* [I] NULL: workers do all */
-	struct store_context stores;    /* [I] */
+	struct worker_pool *workers; /* [I] */
+	struct ring *ring;           /* [I] NULL: workers do all */
+	struct store_context stores; /* [I] */
 	struct cache cache;
 	struct object_host host;
-	struct mmu *mmu;                /* [I] */
+	struct mmu *mmu; /* [I] */
 	struct quire_space host_space;
 	struct writeback writeback;
 	struct fault_handler faults;
-	char *swap_directory;           /* [I] */
-	_Atomic uint64_t open_handles;  /* that users have not closed */
+	char *swap_directory;          /* [I] */
+	_Atomic uint64_t open_handles; /* that users have not closed */
 	_Atomic uint64_t pins;
-	int report_socket;              /* [I] -1: nobody may ask */
-	int report_stop;                /* [I] eventfd */
+	int report_socket; /* [I] -1: nobody may ask */
+	int report_stop;   /* [I] eventfd */
 	pthread_t report_thread;
 };
 

@@ -117,9 +117,9 @@ int quire_object_sync(struct quire_object *handle, uint64_t offset,
 
 static uint64_t end_of(const struct quire_range *range, uint64_t size)
 {
-	return range->length < size - range->offset ?
-		       range->offset + range->length :
-		       size;
+	return range->length < size - range->offset
+		       ? range->offset + range->length
+		       : size;
 }
 
 ssize_t quire_object_prefetch(struct quire_object *handle,
@@ -138,8 +138,7 @@ ssize_t quire_object_prefetch(struct quire_object *handle,
 			continue;
 		started += object_read_ahead(
 			handle->object, first,
-			((end_of(&range, size) - 1) >> PAGE_SHIFT) - first +
-				1);
+			((end_of(&range, size) - 1) >> PAGE_SHIFT) - first + 1);
 	}
 	return (ssize_t)started;
 }
@@ -190,8 +189,8 @@ static int check_pin(const struct quire_object *handle, uint64_t offset,
 
 static uint64_t pinned_pages(uint64_t offset, size_t length)
 {
-	return ((offset + length - 1) >> PAGE_SHIFT) -
-	       (offset >> PAGE_SHIFT) + 1;
+	return ((offset + length - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) +
+	       1;
 }
 
 int quire_object_pin(struct quire_object *handle, uint64_t offset,

@@ -89,8 +89,8 @@ int engine_last_drop(struct quire_object *handle)
 
 	if (object_drop_handle(object)) {
 		if (!discards)
-			writeback_sync(&quire->writeback, object, 0,
-				       UINT64_MAX, false);
+			writeback_sync(&quire->writeback, object, 0, UINT64_MAX,
+				       false);
 		error = discards ? 0 : handle_report_error(handle);
 		object_end(object, discards);
 	} else {
@@ -109,8 +109,8 @@ static void fill_parameters(struct object_parameters *parameters,
 	uint64_t capacity = options->capacity;
 
 	if (capacity == 0)
-		capacity = size < LEAST_CAPACITY / 2 ? LEAST_CAPACITY :
-						       2 * size;
+		capacity = size < LEAST_CAPACITY / 2 ? LEAST_CAPACITY
+						     : 2 * size;
 	if (capacity < size)
 		capacity = size;
 	parameters->size = size;
@@ -120,9 +120,8 @@ static void fill_parameters(struct object_parameters *parameters,
 	parameters->error_policy =
 		(enum object_error_policy)options->error_policy;
 	/* The enums have the same values and size. */
-	parameters->error_function =
-		(enum object_error_policy(*)(void *, uint64_t, int))
-			options->error_function;
+	parameters->error_function = (enum object_error_policy(*)(
+		void *, uint64_t, int))options->error_function;
 	parameters->error_context = options->error_context;
 }
 
@@ -204,8 +203,7 @@ int object_over_file(struct quire *quire, const char *name, int fd,
 
 	if (error) {
 		close(fd);
-		return error_say_first(error, "%s: %s", name,
-				       strerror(-error));
+		return error_say_first(error, "%s: %s", name, strerror(-error));
 	}
 	object = object_lookup(&quire->host, status.st_dev, status.st_ino);
 	if (object)
@@ -322,8 +320,8 @@ static int open_sized(struct quire *quire, const char *uri, const char *text,
 				 "%s: '%s' is no size (a number with an "
 				 "optional K, M, G or T)",
 				 uri, text);
-	return swap ? over_swap(quire, uri, size, options, handle) :
-		      over_memory(quire, uri, size, options, handle);
+	return swap ? over_swap(quire, uri, size, options, handle)
+		    : over_memory(quire, uri, size, options, handle);
 }
 
 /* ---- the public functions ---- */
@@ -381,9 +379,8 @@ int quire_object_open(struct quire *quire, const char *uri, int open_flags,
 	if ((open_flags & O_TRUNC) && (open_flags & O_ACCMODE) != O_RDWR)
 		return error_say(-EINVAL, "%s: O_TRUNC wants O_RDWR", uri);
 	error = open_uri(quire, uri, open_flags, &options, object);
-	return error ? error_say_first(error, "%s: %s", uri,
-				       strerror(-error)) :
-		       0;
+	return error ? error_say_first(error, "%s: %s", uri, strerror(-error))
+		     : 0;
 }
 
 /*
@@ -446,9 +443,8 @@ int quire_object_open_fd(struct quire *quire, int fd,
 	error = object_over_file(quire, name, own,
 				 (flags & O_ACCMODE) == O_RDWR, &options,
 				 object);
-	return error ? error_say_first(error, "%s: %s", name,
-				       strerror(-error)) :
-		       0;
+	return error ? error_say_first(error, "%s: %s", name, strerror(-error))
+		     : 0;
 }
 
 int quire_object_create_anonymous(struct quire *quire, uint64_t size,
@@ -489,8 +485,9 @@ int quire_object_create(struct quire *quire, const char *name, uint64_t size,
 	if (error)
 		return error;
 	if (given->size != sizeof(*given) || !given->read)
-		return error_say(-EINVAL, "quire_pager_ops of %zu bytes, or "
-					  "without read",
+		return error_say(-EINVAL,
+				 "quire_pager_ops of %zu bytes, or "
+				 "without read",
 				 given->size);
 	if (size > INT64_MAX)
 		return error_say(-EFBIG, "%llu bytes are too many",
@@ -505,8 +502,7 @@ int quire_object_create(struct quire *quire, const char *name, uint64_t size,
 	error = callback_store_create(&quire->stores, size, &ops, context,
 				      &store);
 	if (error)
-		return error_say_first(error, "%s: %s", name,
-				       strerror(-error));
+		return error_say_first(error, "%s: %s", name, strerror(-error));
 	return object_over_store(quire, name, NULL, size, store, &options,
 				 object);
 }

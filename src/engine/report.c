@@ -60,9 +60,8 @@ static bool may_ask(int peer)
 	       (who.uid == geteuid() || who.uid == 0);
 }
 
-#define LINE(name)                            \
-	fprintf(out, #name " %llu\n",         \
-		(unsigned long long)statistics.name)
+#define LINE(name) \
+	fprintf(out, #name " %llu\n", (unsigned long long)statistics.name)
 
 static void write_statistics(struct quire *quire, FILE *out)
 {
@@ -123,8 +122,8 @@ static void answer(struct quire *quire, int peer)
 	if (may_ask(peer) && recv(peer, question, sizeof(question) - 1, 0) > 0)
 		text = make_answer(quire, question, &length);
 	while (text && sent < length) {
-		ssize_t n = send(peer, text + sent, length - sent,
-				 MSG_NOSIGNAL);
+		ssize_t n =
+			send(peer, text + sent, length - sent, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			break;

@@ -39,13 +39,11 @@ static int anonymous_handle(struct quire_space *space, size_t length,
 	if (length == 0 || length > INT64_MAX - PAGE_SIZE)
 		return error_say(length ? -ENOMEM : -EINVAL,
 				 "%zu bytes of anonymous memory", length);
-	return quire_object_create_anonymous(space->quire,
-					     page_round_up(length), NULL,
-					     handle);
+	return quire_object_create_anonymous(
+		space->quire, page_round_up(length), NULL, handle);
 }
 
-static void populate(struct quire_space *space, uint64_t address,
-		     size_t length)
+static void populate(struct quire_space *space, uint64_t address, size_t length)
 {
 	uint64_t most = space->quire->cache.budget / 2 << PAGE_SHIFT;
 
@@ -76,8 +74,7 @@ static int map(struct quire_space *space, struct space_map_request *request,
 }
 
 void *quire_mmap(struct quire_space *space, void *address, size_t length,
-		 int prot, int flags, struct quire_object *object,
-		 off_t offset)
+		 int prot, int flags, struct quire_object *object, off_t offset)
 {
 	struct space_map_request request = {
 		.address = (uint64_t)(uintptr_t)address,
@@ -103,8 +100,8 @@ int quire_munmap(struct quire_space *space, void *address, size_t length)
 	int error = begin(space);
 
 	if (!error)
-		error = space_unmap(&space->space,
-				    (uint64_t)(uintptr_t)address, length);
+		error = space_unmap(&space->space, (uint64_t)(uintptr_t)address,
+				    length);
 	return posix_result(error);
 }
 
@@ -125,8 +122,8 @@ int quire_peek(struct quire_space *space, const void *address, void *out,
 {
 	int error = begin(space);
 
-	return error ? error :
-		       guard_copy_out(&space->quire->faults, address, out,
+	return error ? error
+		     : guard_copy_out(&space->quire->faults, address, out,
 				      length);
 }
 
@@ -135,13 +132,13 @@ int quire_poke(struct quire_space *space, void *address, const void *in,
 {
 	int error = begin(space);
 
-	return error ? error :
-		       guard_copy_in(&space->quire->faults, address, in,
+	return error ? error
+		     : guard_copy_in(&space->quire->faults, address, in,
 				     length);
 }
 
-int quire_guard(struct quire_space *space, void (*body)(void *),
-		void *argument, struct quire_fault_report *report)
+int quire_guard(struct quire_space *space, void (*body)(void *), void *argument,
+		struct quire_fault_report *report)
 {
 	struct guard_report found = { .error = 0 };
 	int error = begin(space);
@@ -164,7 +161,7 @@ int quire_space_report(struct quire_space *space, enum quire_report kind,
 {
 	int error = begin(space);
 
-	return error ? error :
-		       space_report(&space->space,
-				    (enum space_report_kind)kind, stream);
+	return error ? error
+		     : space_report(&space->space, (enum space_report_kind)kind,
+				    stream);
 }

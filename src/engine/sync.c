@@ -25,8 +25,8 @@ int sync_handle(struct quire_object *handle, uint64_t offset, uint64_t length,
 	if (length && length < UINT64_MAX - offset)
 		pages = ((offset + length - 1) >> PAGE_SHIFT) - first + 1;
 	if (flags & MS_SYNC)
-		error = writeback_sync(&quire->writeback, handle->object,
-				       first, pages, true);
+		error = writeback_sync(&quire->writeback, handle->object, first,
+				       pages, true);
 	else if (flags & MS_ASYNC)
 		writeback_kick(&quire->writeback, true);
 	/* Dirty pages stay: they are newer than what would be read. */
@@ -98,7 +98,8 @@ int quire_msync(struct quire_space *space, void *address, size_t length,
 	if (!error && (start & PAGE_MASK))
 		error = error_say(-EINVAL, "%p is inside a page", address);
 	if (!error && length > UINT64_MAX - PAGE_MASK - start)
-		error = error_say(-ENOMEM, "the range passes the end of memory");
+		error = error_say(-ENOMEM,
+				  "the range passes the end of memory");
 	if (!error && length > 0)
 		error = sync_mapped(&space->space, start,
 				    start + page_round_up(length), flags);

@@ -34,20 +34,20 @@ struct refusal {
 };
 
 struct fault_handler {
-	struct space *space;             /* [I] */
-	struct mmu *mmu;                 /* [I] */
-	struct object_host *host;        /* [I] */
-	struct writeback *writeback;     /* [I] */
+	struct space *space;         /* [I] */
+	struct mmu *mmu;             /* [I] */
+	struct object_host *host;    /* [I] */
+	struct writeback *writeback; /* [I] */
 	struct pool faults;
-	struct lock lock;                /* LOCK_RANK_FAULTS */
-	struct list ready;               /* [lock] */
-	struct list waiting;             /* [lock] until a time, or for room */
-	struct list refused;             /* [lock] to be tried again */
-	uint64_t next_time_ns;           /* [lock] when to look at the lists */
+	struct lock lock;      /* LOCK_RANK_FAULTS */
+	struct list ready;     /* [lock] */
+	struct list waiting;   /* [lock] until a time, or for room */
+	struct list refused;   /* [lock] to be tried again */
+	uint64_t next_time_ns; /* [lock] when to look at the lists */
 	struct refusal recent[REFUSALS_KEPT]; /* [lock] a ring */
-	unsigned next_refusal;           /* [lock] */
+	unsigned next_refusal;                /* [lock] */
 	_Atomic bool stopping;
-	int wake_fd;                     /* [I] eventfd: the trap threads' */
+	int wake_fd; /* [I] eventfd: the trap threads' */
 	unsigned threads;
 	pthread_t thread[TRAP_THREADS_MAX];
 };

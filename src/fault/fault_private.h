@@ -15,9 +15,9 @@ enum fault_wait {
 
 struct fault {
 	struct waiter waiter;
-	struct list link;       /* ready, or one of the handler's lists */
+	struct list link; /* ready, or one of the handler's lists */
 	struct fault_handler *handler;
-	uint64_t address;       /* of the page */
+	uint64_t address; /* of the page */
 	bool write;
 	bool again;             /* a retry of a refused page: nobody waits */
 	bool planned;           /* the reader's pattern was looked at */
@@ -26,11 +26,11 @@ struct fault {
 	uint64_t count;         /* pages to read */
 	uint64_t install_pages; /* that may be shown from address on */
 	enum fault_wait wait;
-	uint64_t due_ns;        /* the time it waits for */
-	uint64_t since_ns;      /* since when it has had no room */
-	uint64_t progress;      /* of writes and evictions, then */
-	uint64_t pause_ns;      /* before the next retry */
-	int error;              /* why it is refused */
+	uint64_t due_ns;   /* the time it waits for */
+	uint64_t since_ns; /* since when it has had no room */
+	uint64_t progress; /* of writes and evictions, then */
+	uint64_t pause_ns; /* before the next retry */
+	int error;         /* why it is refused */
 };
 
 /* One round; the fault is done (and freed), parked, or waits. */
@@ -54,8 +54,7 @@ void fault_delay(struct fault *fault, uint64_t pause_ns);
  * Parks for room in the budget.  False: try again at once.  *expired: there
  * was no room, and no progress, for too long.
  */
-bool fault_wait_for_room(struct fault *fault, uint64_t sequence,
-			 bool *expired);
+bool fault_wait_for_room(struct fault *fault, uint64_t sequence, bool *expired);
 /* Parks for the dirty bound; as above. */
 bool fault_wait_for_writer(struct fault *fault, bool *expired);
 /* It found what it waited for. */

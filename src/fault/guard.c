@@ -60,8 +60,8 @@ static bool caught(int signal, const siginfo_t *info)
 	guard->report.address = info->si_addr;
 	guard->report.signal = signal;
 	guard->report.code = info->si_code;
-	guard->report.error = error_of(guard->handler, signal, info->si_code,
-				       address);
+	guard->report.error =
+		error_of(guard->handler, signal, info->si_code, address);
 	siglongjmp(guard->place, 1);
 }
 
@@ -163,7 +163,9 @@ static int copy_guarded(struct fault_handler *handler, struct copy *copy)
 int guard_copy_out(struct fault_handler *handler, const void *address,
 		   void *out, size_t length)
 {
-	struct copy copy = { .from = address, .to = out, .length = length,
+	struct copy copy = { .from = address,
+			     .to = out,
+			     .length = length,
 			     .address = (uint64_t)(uintptr_t)address };
 
 	return copy_guarded(handler, &copy);
@@ -172,7 +174,9 @@ int guard_copy_out(struct fault_handler *handler, const void *address,
 int guard_copy_in(struct fault_handler *handler, void *address, const void *in,
 		  size_t length)
 {
-	struct copy copy = { .from = in, .to = address, .length = length,
+	struct copy copy = { .from = in,
+			     .to = address,
+			     .length = length,
 			     .address = (uint64_t)(uintptr_t)address };
 
 	return copy_guarded(handler, &copy);

@@ -23,7 +23,7 @@ int guard_run(struct fault_handler *handler, void (*body)(void *),
 /* Copies length bytes between the space and a buffer outside it. */
 int guard_copy_out(struct fault_handler *handler, const void *address,
 		   void *out, size_t length);
-int guard_copy_in(struct fault_handler *handler, void *address,
-		  const void *in, size_t length);
+int guard_copy_in(struct fault_handler *handler, void *address, const void *in,
+		  size_t length);
 
 #endif

@@ -92,8 +92,7 @@ static void take_trap(struct fault_handler *handler,
 		      const struct uffd_trap *trap)
 {
 	struct counters *counters = handler->host->counters;
-	struct fault *fault =
-		fault_create(handler, trap->address, trap->write);
+	struct fault *fault = fault_create(handler, trap->address, trap->write);
 
 	count_add(counters, COUNT_TRAPS, 1);
 	if (trap->write)

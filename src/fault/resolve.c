@@ -25,8 +25,8 @@ enum step {
 	STEP_AGAIN,    /* the page has changed: another round at once */
 	STEP_SOON,     /* another round a little later */
 	STEP_THROTTLE, /* too much is dirty */
-	STEP_PAGE,     /* the page has no bytes: see to it, with object in use */
-	STEP_REFUSED,  /* it has none to store to */
+	STEP_PAGE,    /* the page has no bytes: see to it, with object in use */
+	STEP_REFUSED, /* it has none to store to */
 };
 
 struct place {
@@ -89,10 +89,10 @@ static enum step grant(struct fault *fault, const struct place *place)
 	if (taken == PAGE_TAKEN_DIRTIED)
 		object_mark_dirty(object, place->index);
 	/* Rule 11: store, then look. */
-	error = place->index < object_pages(object) ?
-			mmu_grant(fault->handler->mmu, fault->address,
-				  PAGE_SIZE) :
-			-EAGAIN;
+	error = place->index < object_pages(object)
+			? mmu_grant(fault->handler->mmu, fault->address,
+				    PAGE_SIZE)
+			: -EAGAIN;
 	drop_pin(object, place->index, true);
 	return after_mmu(fault, error);
 }
@@ -122,16 +122,16 @@ static enum step install(struct fault *fault, const struct place *place)
 		most = size - place->index;
 	count = pin_run(object, place->index, most);
 	if (count == 0)
-		return word_visible(atomic_load(
-			       object_word(object, place->index))) ?
-			       STEP_SOON : /* its pins are all taken */
+		return word_visible(
+			       atomic_load(object_word(object, place->index)))
+			       ? STEP_SOON
+			       : /* its pins are all taken */
 			       STEP_AGAIN;
 	/* Rule 11: store, then look. */
 	if (place->index + count <= object_pages(object))
-		step = after_mmu(fault, mmu_install(fault->handler->mmu,
-						    fault->address,
-						    count << PAGE_SHIFT,
-						    place->shared));
+		step = after_mmu(
+			fault, mmu_install(fault->handler->mmu, fault->address,
+					   count << PAGE_SHIFT, place->shared));
 	for (uint64_t i = 0; i < count; i++)
 		drop_pin(object, place->index + i, false);
 	return step;
@@ -155,8 +155,8 @@ static enum step show(struct fault *fault, const struct place *place,
 {
 	if (!visible)
 		return STEP_PAGE;
-	return wants_grant(fault, place) ? grant(fault, place) :
-					   install(fault, place);
+	return wants_grant(fault, place) ? grant(fault, place)
+					 : install(fault, place);
 }
 
 /* False: nothing is mapped there. */
@@ -248,9 +248,8 @@ static bool start_read(struct fault *fault, const struct place *place)
 /* The page has no bytes.  True: the fault is in other hands now. */
 static bool see_to_page(struct fault *fault, const struct place *place)
 {
-	enum page_state state =
-		word_state(atomic_load(object_word(place->object,
-						   place->index)));
+	enum page_state state = word_state(
+		atomic_load(object_word(place->object, place->index)));
 
 	switch (state) {
 	case PAGE_FAILED:

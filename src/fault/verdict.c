@@ -101,8 +101,7 @@ static void wait_and_retry(struct fault *fault)
 {
 	fault->waited = false;
 	fault->since_ns = 0;
-	fault->pause_ns = fault->pause_ns ? fault->pause_ns * 2 :
-					    WAIT_PAUSE_NS;
+	fault->pause_ns = fault->pause_ns ? fault->pause_ns * 2 : WAIT_PAUSE_NS;
 	if (fault->pause_ns > WAIT_PAUSE_MOST_NS)
 		fault->pause_ns = WAIT_PAUSE_MOST_NS;
 	fault_delay(fault, fault->pause_ns);

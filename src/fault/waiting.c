@@ -10,8 +10,7 @@
 #define REFUSED_PAUSE_MOST_NS UINT64_C(8000000000)
 
 /* The lock is held.  True: the trap threads must be told. */
-static bool list_until(struct fault *fault, struct list *list,
-		       uint64_t due_ns)
+static bool list_until(struct fault *fault, struct list *list, uint64_t due_ns)
 {
 	struct fault_handler *handler = fault->handler;
 
@@ -88,8 +87,7 @@ static uint64_t slice_end(const struct fault_handler *handler)
 	return clock_now_ns() + handler->host->full_wait_ns / 4 + 1;
 }
 
-bool fault_wait_for_room(struct fault *fault, uint64_t sequence,
-			 bool *too_long)
+bool fault_wait_for_room(struct fault *fault, uint64_t sequence, bool *too_long)
 {
 	struct fault_handler *handler = fault->handler;
 	bool parked, tell = false;
@@ -102,8 +100,7 @@ bool fault_wait_for_room(struct fault *fault, uint64_t sequence,
 	parked = cache_starve(handler->host->cache, sequence, &fault->waiter);
 	if (parked) {
 		fault->wait = FAULT_WAITS_ROOM;
-		tell = list_until(fault, &handler->waiting,
-				  slice_end(handler));
+		tell = list_until(fault, &handler->waiting, slice_end(handler));
 	}
 	lock_drop(&handler->lock);
 	if (tell)
@@ -124,8 +121,7 @@ bool fault_wait_for_writer(struct fault *fault, bool *too_long)
 	parked = writeback_park(handler->writeback, &fault->waiter);
 	if (parked) {
 		fault->wait = FAULT_WAITS_THROTTLE;
-		tell = list_until(fault, &handler->waiting,
-				  slice_end(handler));
+		tell = list_until(fault, &handler->waiting, slice_end(handler));
 	}
 	lock_drop(&handler->lock);
 	writeback_kick(handler->writeback, false);

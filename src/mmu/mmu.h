@@ -47,13 +47,17 @@ struct mmu_ops {
 
 struct mmu {
 	const struct mmu_ops *ops;
-	uint64_t lowest;     /* addresses that may be mapped at all: [lowest, */
-	uint64_t highest;    /* highest) */
-	uint64_t arena;      /* where a free range is looked for: [arena, */
-	uint64_t arena_end;  /* arena_end) */
+	uint64_t lowest;    /* addresses that may be mapped at all: [lowest, */
+	uint64_t highest;   /* highest) */
+	uint64_t arena;     /* where a free range is looked for: [arena, */
+	uint64_t arena_end; /* arena_end) */
 };
 
-/* Maps with no translation, ready to trap. -EEXIST, -ENOMEM, ... */
+/*
+ * Maps with no translation, ready to trap.  -EEXIST, -ENOMEM, ...: nothing has
+ * changed; but if the kernel takes the place of what is replaced and then has
+ * no memory to watch it, that place is left unmapped: an access is SIGSEGV.
+ */
 int mmu_map(struct mmu *mmu, const struct mmu_mapping *mapping);
 /* Drops mapping and translations, and wakes who was trapped there. */
 int mmu_unmap(struct mmu *mmu, uint64_t start, uint64_t length);
@@ -68,8 +72,7 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot);
  * shown already is left as it is.  0; -EAGAIN: try again a little later;
  * -ENOENT, -ESRCH: no mapping there any more; -EFAULT: not resident.
  */
-int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length,
-		bool shared);
+int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared);
 /* Shows pages writable, all of them, shown before or not.  As mmu_install(). */
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
 /*

@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define LOWEST UINT64_C(0x10000)          /* vm.mmap_min_addr's default */
-#define HIGHEST UINT64_C(0x7ffffffff000)  /* of 47 bits of address */
+#define LOWEST UINT64_C(0x10000)         /* vm.mmap_min_addr's default */
+#define HIGHEST UINT64_C(0x7ffffffff000) /* of 47 bits of address */
 
 /*
  * Far from the heap, the stack and what the kernel places by itself, so that
@@ -96,8 +96,8 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 		   bool shared)
 {
 	uint64_t done;
-	int error = uffd_continue(&own(mmu)->uffd, start, length, shared,
-				  &done);
+	int error =
+		uffd_continue(&own(mmu)->uffd, start, length, shared, &done);
 
 	if (done > 0)
 		return 0;

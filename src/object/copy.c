@@ -33,8 +33,7 @@ static int move_held(const struct copy *copy, uint64_t offset, uint64_t length)
 	return memory_file_read(copy->object->memory, bytes, length, offset);
 }
 
-static int move_piece(const struct copy *copy, uint64_t offset,
-		      uint64_t length)
+static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
 {
 	uint64_t index = offset >> PAGE_SHIFT;
 	uint64_t count = pages_of((offset & PAGE_MASK) + length);
@@ -57,9 +56,9 @@ static uint64_t piece_length(const struct copy *copy, uint64_t offset,
 			     uint64_t length)
 {
 	uint64_t size = object_size(copy->object);
-	uint64_t pages = copy->bounce && copy->bounce->pages < COPY_PAGES ?
-				 copy->bounce->pages :
-				 COPY_PAGES;
+	uint64_t pages = copy->bounce && copy->bounce->pages < COPY_PAGES
+				 ? copy->bounce->pages
+				 : COPY_PAGES;
 	uint64_t budget = copy->object->host->cache->budget / 4;
 	uint64_t most;
 

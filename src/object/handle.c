@@ -28,9 +28,9 @@ int handle_report_error(struct quire_object *handle)
 	return error_say(error, "%s could not be %s: %s%s",
 			 object->parameters.identity.name,
 			 atomic_load(&object->failed), strerror(-error),
-			 object_dirty_pages(object) ?
-				 " (dirty pages are kept and tried again)" :
-				 "");
+			 object_dirty_pages(object)
+				 ? " (dirty pages are kept and tried again)"
+				 : "");
 }
 
 bool object_may_log(struct object *object)

@@ -13,8 +13,8 @@
 struct hold {
 	struct object *object;
 	bool write;
-	bool waited;        /* for a read of the page in hand */
-	uint64_t sequence;  /* of the budget, after -EAGAIN */
+	bool waited;       /* for a read of the page in hand */
+	uint64_t sequence; /* of the budget, after -EAGAIN */
 	uint64_t deadline_ns;
 };
 
@@ -38,8 +38,8 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
 static int try_hold(struct object *object, uint64_t index, bool write)
 {
 	page_word *word = object_word(object, index);
-	enum page_taken taken = write ? page_take_wpin(word, true) :
-					page_take_rpin(word, true);
+	enum page_taken taken = write ? page_take_wpin(word, true)
+				      : page_take_rpin(word, true);
 
 	if (taken == PAGE_NOT_VISIBLE)
 		return 0;

@@ -31,16 +31,15 @@ static int protect_in(const struct mapping *mapping, uint64_t index,
 {
 	uint64_t pages = (mapping->end - mapping->start) >> PAGE_SHIFT;
 	uint64_t first = index > mapping->index ? index : mapping->index;
-	uint64_t end = index + count < mapping->index + pages ?
-			       index + count :
-			       mapping->index + pages;
+	uint64_t end = index + count < mapping->index + pages
+			       ? index + count
+			       : mapping->index + pages;
 
 	if (!mapping->shared || first >= end)
 		return 0;
 	return mmu_write_protect(mapping->mmu,
-				 mapping->start +
-					 ((first - mapping->index)
-					  << PAGE_SHIFT),
+				 mapping->start + ((first - mapping->index)
+						   << PAGE_SHIFT),
 				 (end - first) << PAGE_SHIFT);
 }
 

@@ -14,11 +14,11 @@ struct object;
  * change only under that lock and the space's write lock.
  */
 struct mapping {
-	struct list link;  /* in the object's list */
+	struct list link; /* in the object's list */
 	struct mmu *mmu;
-	uint64_t start;    /* addresses, half open */
+	uint64_t start; /* addresses, half open */
 	uint64_t end;
-	uint64_t index;    /* page of the object at start */
+	uint64_t index; /* page of the object at start */
 	bool shared;
 };
 

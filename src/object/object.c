@@ -101,8 +101,7 @@ static int init(struct object *object)
 	error = init_bits(object);
 	if (error)
 		goto undo_memory;
-	error = page_table_init(&object->table, object->host->cache,
-				&owner_ops,
+	error = page_table_init(&object->table, object->host->cache, &owner_ops,
 				pages_of(object->parameters.capacity));
 	if (error)
 		goto undo_bits;
@@ -212,8 +211,7 @@ bool object_end(struct object *object, bool lose)
 	lock_take(&registry->lock);
 	while (object->handles == 0 && atomic_load(&object->users) > 1)
 		condition_wait(&registry->idle, &registry->lock);
-	end = object->handles == 0 &&
-	      (lose || object_dirty_pages(object) == 0);
+	end = object->handles == 0 && (lose || object_dirty_pages(object) == 0);
 	object->ending = end;
 	if (end)
 		list_remove(&object->link);

@@ -35,8 +35,7 @@ struct quire_object {
 static inline void handle_take(struct quire_object *handle)
 {
 	/* relaxed: the caller holds one already */
-	atomic_fetch_add_explicit(&handle->references, 1,
-				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
 }
 
 /*
@@ -51,9 +50,9 @@ int handle_report_error(struct quire_object *handle);
 /* ---- the house of all objects of an engine ---- */
 
 struct object_registry {
-	struct lock lock;        /* LOCK_RANK_REGISTRY */
-	struct condition idle;   /* some object's last user has gone */
-	struct list objects;     /* [lock] */
+	struct lock lock;      /* LOCK_RANK_REGISTRY */
+	struct condition idle; /* some object's last user has gone */
+	struct list objects;   /* [lock] */
 };
 
 /* What the objects of an engine share, and what they call upwards. */
@@ -64,7 +63,7 @@ struct object_host {
 	struct staging_pool staging;
 	struct pool reads;
 	struct object_registry registry;
-	uint64_t full_wait_ns;   /* for the budget, without any progress */
+	uint64_t full_wait_ns; /* for the budget, without any progress */
 	/* A page became dirty; called under a pin: must not block. */
 	void (*dirtied)(void *context);
 	/* Waits while too much is dirty; called with nothing held. */
@@ -89,8 +88,8 @@ enum object_error_policy {
 
 /* What reports show of an object; device and inode 0: it is no file. */
 struct object_identity {
-	const char *name;   /* path or URI; lives as long as the object */
-	uint64_t device;    /* as st_dev */
+	const char *name; /* path or URI; lives as long as the object */
+	uint64_t device;  /* as st_dev */
 	uint64_t inode;
 };
 
@@ -98,8 +97,8 @@ struct object_parameters {
 	struct object_identity identity; /* the name is copied */
 	uint64_t size;
 	uint64_t capacity;
-	uint64_t readahead;      /* pages at most */
-	bool discard;            /* dirty pages need not go home at the end */
+	uint64_t readahead; /* pages at most */
+	bool discard;       /* dirty pages need not go home at the end */
 	enum object_error_policy error_policy;
 	enum object_error_policy (*error_function)(void *context,
 						   uint64_t offset, int error);
@@ -136,8 +135,8 @@ void object_use(struct object *object);
 void object_release(struct object *object);
 
 const struct object_identity *object_identity(const struct object *object);
-int object_memory(const struct object *object);     /* its memfd */
-uint64_t object_size(const struct object *object);  /* bytes, now */
+int object_memory(const struct object *object);    /* its memfd */
+uint64_t object_size(const struct object *object); /* bytes, now */
 bool object_writable(const struct object *object);
 bool object_discards(const struct object *object);
 struct object_host *object_host(const struct object *object);
@@ -167,8 +166,8 @@ enum object_error_policy object_decide(struct object *object, uint64_t index,
  * -EAGAIN: no room in the budget (*sequence for cache_starve()); -ENXIO: past
  * the end; -ENOMEM.
  */
-int64_t object_start_read(struct object *object, uint64_t index,
-			  uint64_t count, uint64_t *sequence);
+int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
+			  uint64_t *sequence);
 /* Starts all that is absent in the range, ahead of need; how many pages. */
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count);
@@ -183,13 +182,11 @@ struct read_plan {
 	uint64_t install_end; /* pages from index to here may be shown */
 };
 
-void object_plan(struct object *object, uint64_t index,
-		 struct read_plan *plan);
+void object_plan(struct object *object, uint64_t index, struct read_plan *plan);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */
-int object_zero_page(struct object *object, uint64_t index,
-		     uint64_t *sequence);
+int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence);
 bool object_is_zeroed(struct object *object, uint64_t index);
 
 /* ---- holding pages ---- */
@@ -220,8 +217,7 @@ uint64_t object_dirty_pages(struct object *object);
 /* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
 bool object_end_write(struct object *object, uint64_t index, bool good);
 /* When it returns 0 no store to the pages goes through without a trap. */
-int object_write_protect(struct object *object, uint64_t index,
-			 uint64_t count);
+int object_write_protect(struct object *object, uint64_t index, uint64_t count);
 /* How many failures there were: what a new handle need not be told. */
 uint64_t object_errors(const struct object *object);
 /* Something failed: every handle will be told, once.  what: "written". */

@@ -7,45 +7,46 @@
 
 /* A sequential reader, as far as it can be told. */
 struct stream {
-	uint64_t next;    /* the first page that was not asked for */
-	uint64_t mark;    /* a touch from here on asks for the next window */
-	uint64_t window;  /* pages */
-	uint64_t used;    /* when, by the object's own clock of touches */
+	uint64_t next;   /* the first page that was not asked for */
+	uint64_t mark;   /* a touch from here on asks for the next window */
+	uint64_t window; /* pages */
+	uint64_t used;   /* when, by the object's own clock of touches */
 };
 
 #define STREAMS 8
 
 struct object {
-	struct list link;             /* [registry] */
-	uint32_t handles;             /* [registry] */
-	bool ending;                  /* [registry] somebody sees to its end */
+	struct list link; /* [registry] */
+	uint32_t handles; /* [registry] */
+	bool ending;      /* [registry] somebody sees to its end */
 	_Atomic uint32_t users;
-	struct object_host *host;     /* [I] */
+	struct object_host *host;            /* [I] */
 	struct object_parameters parameters; /* [I] but for size */
-	struct pager *pager;          /* [I] reads */
+	struct pager *pager;                 /* [I] reads */
 	_Atomic(struct pager *) writer; /* the same, or a later one; or NULL */
-	int memory;                   /* [I] memfd */
-	void *window;                 /* [I] of capacity bytes */
+	int memory;                     /* [I] memfd */
+	void *window;                   /* [I] of capacity bytes */
 	struct page_table table;
-	_Atomic uint64_t size;        /* changed under resize_lock */
+	_Atomic uint64_t size; /* changed under resize_lock */
 	struct lock resize_lock;
 
 	struct lock mappings_lock;
-	struct list mappings;         /* [mappings_lock] */
+	struct list mappings; /* [mappings_lock] */
 
 	struct lock dirty_lock;
-	void *bits;                   /* [I] memory of both bitmaps */
-	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
-	struct bitmap zeroed;         /* [dirty_lock] */
-	uint64_t dirty_count;         /* [dirty_lock] */
+	void *bits;           /* [I] memory of both bitmaps */
+	struct bitmap dirty;  /* [dirty_lock] DIRTY or WRITING pages */
+	struct bitmap zeroed; /* [dirty_lock] */
+	uint64_t dirty_count; /* [dirty_lock] */
 	_Atomic uint64_t zeroed_count;
 
 	struct lock lock;
 	struct stream streams[STREAMS]; /* [lock] */
-	uint64_t touches;             /* [lock] */
+	uint64_t touches;               /* [lock] */
 
-	_Atomic int read_error;       /* of the last read that failed */
-	_Atomic uint32_t single_reads;/* to make one page at a time: a run failed */
+	_Atomic int read_error; /* of the last read that failed */
+	_Atomic uint32_t
+		single_reads; /* to make one page at a time: a run failed */
 	_Atomic uint32_t single_writes;
 	_Atomic int error;            /* the last that holders must be told */
 	_Atomic(const char *) failed; /* "written" or "read" */

@@ -41,8 +41,8 @@ static void end_run(struct object *object, uint64_t index, uint64_t count,
 	bool waiters[RUN_MAX];
 
 	for (uint64_t i = 0; i < count; i++)
-		waiters[i] = page_end_read(object_word(object, index + i),
-					   state);
+		waiters[i] =
+			page_end_read(object_word(object, index + i), state);
 	if (state == PAGE_CLEAN)
 		cache_encourage(cache_of(object));
 	else
@@ -69,9 +69,9 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 			 "%s: page %llu could not be read: %s",
 			 object->parameters.identity.name,
 			 (unsigned long long)index,
-			 error == -ENODATA ?
-				 "the store is shorter than the object" :
-				 strerror(-error));
+			 error == -ENODATA
+				 ? "the store is shorter than the object"
+				 : strerror(-error));
 	end_run(object, index, count, PAGE_FAILED);
 }
 
@@ -130,8 +130,7 @@ static uint64_t clip(struct object *object, uint64_t index, uint64_t count)
 }
 
 /* Wins as many pages as it can of what is charged; gives the others back. */
-static uint64_t begin_run(struct object *object, uint64_t index,
-			  uint64_t count)
+static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 {
 	uint64_t won = 0, inside;
 
@@ -159,19 +158,19 @@ static void submit(struct object *object, struct object_read *read,
 	read->io.operation = PAGER_READ;
 	read->io.index = index;
 	/* A cut that comes now waits for this read: any length will do. */
-	read->io.length = size > start && size - start < length ? size - start :
-								  length;
+	read->io.length = size > start && size - start < length ? size - start
+								: length;
 	read->io.staging = staging;
 	read->io.complete = read_complete;
 	object_use(object);
 	count_add(counters, COUNT_READS, 1);
-	count_level(counters, COUNT_READS_IN_FLIGHT,
-		    COUNT_READS_IN_FLIGHT_PEAK, 1);
+	count_level(counters, COUNT_READS_IN_FLIGHT, COUNT_READS_IN_FLIGHT_PEAK,
+		    1);
 	pager_submit(object->pager, &read->io);
 }
 
-int64_t object_start_read(struct object *object, uint64_t index,
-			  uint64_t count, uint64_t *sequence)
+int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
+			  uint64_t *sequence)
 {
 	struct object_host *host = object->host;
 	struct staging *staging = NULL;

@@ -57,8 +57,7 @@ static struct stream *oldest(struct object *object)
 	return oldest;
 }
 
-static void begin(struct object *object, uint64_t index,
-		  struct read_plan *plan)
+static void begin(struct object *object, uint64_t index, struct read_plan *plan)
 {
 	struct stream *stream = oldest(object);
 
@@ -68,8 +67,8 @@ static void begin(struct object *object, uint64_t index,
 	stream->mark = stream->next;
 	stream->used = ++object->touches;
 	plan->count = stream->window;
-	plan->install_end = index == 0 ? stream->next :
-					 (index | (CLUSTER_PAGES - 1)) + 1;
+	plan->install_end = index == 0 ? stream->next
+				       : (index | (CLUSTER_PAGES - 1)) + 1;
 }
 
 /* Asks for one window more. */
@@ -103,8 +102,7 @@ static void go_on(struct object *object, struct stream *stream, uint64_t index,
 	plan->install_end = stream->mark;
 }
 
-void object_plan(struct object *object, uint64_t index,
-		 struct read_plan *plan)
+void object_plan(struct object *object, uint64_t index, struct read_plan *plan)
 {
 	struct stream *stream;
 

@@ -31,8 +31,7 @@ struct object *object_lookup(struct object_host *host, uint64_t device,
 
 	lock_take(&registry->lock);
 	list_for_each(link, &registry->objects) {
-		struct object *object =
-			container_of(link, struct object, link);
+		struct object *object = container_of(link, struct object, link);
 
 		if (object->parameters.identity.inode == inode &&
 		    object->parameters.identity.device == device) {

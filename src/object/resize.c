@@ -138,12 +138,12 @@ static int resize_locked(struct object *object, uint64_t size)
 		return error_say(-EACCES, "%s is read-only",
 				 object->parameters.identity.name);
 	if (size > object->parameters.capacity)
-		return error_say(-EFBIG,
-				 "%s cannot grow beyond its capacity of %llu "
-				 "bytes (set it when it is opened)",
-				 object->parameters.identity.name,
-				 (unsigned long long)object->parameters
-					 .capacity);
+		return error_say(
+			-EFBIG,
+			"%s cannot grow beyond its capacity of %llu "
+			"bytes (set it when it is opened)",
+			object->parameters.identity.name,
+			(unsigned long long)object->parameters.capacity);
 	return size > old ? grow(object, size) : shrink(object, size);
 }
 

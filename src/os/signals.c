@@ -33,8 +33,7 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
 	if (action->sa_flags & SA_SIGINFO)
 		action->sa_sigaction(signal, info, context);
-	else if (action->sa_handler != SIG_DFL &&
-		 action->sa_handler != SIG_IGN)
+	else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
 		action->sa_handler(signal);
 	else if (sigaction(signal, &fallback, NULL) == 0 && sent)
 		raise(signal);

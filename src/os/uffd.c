@@ -32,7 +32,7 @@ struct uffdio_poison {
 #define UFFDIO_POISON _IOWR(UFFDIO, _UFFDIO_POISON, struct uffdio_poison)
 #endif
 
-#define NEEDED                                                     \
+#define NEEDED                                                         \
 	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_MISSING_SHMEM | \
 	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |  \
 	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_POISON)
@@ -61,8 +61,8 @@ static int open_best(struct uffd *uffd)
 	if (uffd->fd >= 0)
 		return 0;
 	uffd->kernel_mode = false;
-	uffd->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
-							 UFFD_USER_MODE_ONLY);
+	uffd->fd = (int)syscall(SYS_userfaultfd,
+				O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	return uffd->fd >= 0 ? 0 : -errno;
 }
 
@@ -121,9 +121,9 @@ int uffd_read(const struct uffd *uffd, struct uffd_trap *traps, int count)
 		if (message->event != UFFD_EVENT_PAGEFAULT)
 			continue; /* no other event was asked for */
 		traps[taken].address = message->arg.pagefault.address;
-		traps[taken].write = message->arg.pagefault.flags &
-				     (UFFD_PAGEFAULT_FLAG_WRITE |
-				      UFFD_PAGEFAULT_FLAG_WP);
+		traps[taken].write =
+			message->arg.pagefault.flags &
+			(UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 		taken++;
 	}
 	return taken;
@@ -142,8 +142,8 @@ int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return error;
 }
 
-int uffd_write_protect(const struct uffd *uffd, uint64_t start,
-		       uint64_t length, bool on)
+int uffd_write_protect(const struct uffd *uffd, uint64_t start, uint64_t length,
+		       bool on)
 {
 	struct uffdio_writeprotect request = {
 		.range = { .start = start, .len = length },

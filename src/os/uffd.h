@@ -42,8 +42,8 @@ int uffd_read(const struct uffd *uffd, struct uffd_trap *traps, int count);
  */
 int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,
 		  bool protect, uint64_t *done);
-int uffd_write_protect(const struct uffd *uffd, uint64_t start,
-		       uint64_t length, bool on);
+int uffd_write_protect(const struct uffd *uffd, uint64_t start, uint64_t length,
+		       bool on);
 int uffd_poison(const struct uffd *uffd, uint64_t start, uint64_t length);
 void uffd_wake(const struct uffd *uffd, uint64_t start, uint64_t length);
 

@@ -149,8 +149,7 @@ static void wake_all(struct list *woken)
 	struct list *link;
 
 	while ((link = list_pop(woken))) {
-		struct waiter *waiter =
-			container_of(link, struct waiter, link);
+		struct waiter *waiter = container_of(link, struct waiter, link);
 
 		waiter->wake(waiter);
 	}
@@ -172,8 +171,7 @@ void cache_uncharge(struct cache *cache, struct page_table *table,
 	wake_all(&woken);
 }
 
-bool cache_starve(struct cache *cache, uint64_t sequence,
-		  struct waiter *waiter)
+bool cache_starve(struct cache *cache, uint64_t sequence, struct waiter *waiter)
 {
 	bool parked;
 

@@ -36,25 +36,25 @@ struct page_owner_ops {
 };
 
 struct cluster {
-	struct list link;         /* in the queue; next NULL: not in it */
+	struct list link; /* in the queue; next NULL: not in it */
 	struct page_table *table;
-	uint32_t charged;         /* pages */
+	uint32_t charged; /* pages */
 	uint32_t unused;
 };
 
 struct cache {
-	struct lock lock;         /* LOCK_RANK_CACHE */
-	struct counters *counters;/* [I] */
+	struct lock lock;          /* LOCK_RANK_CACHE */
+	struct counters *counters; /* [I] */
 	/* Nothing can be reclaimed: dirty pages should go home.  No lock is
 	 * held; must not block. */
 	void (*pressure)(void *context); /* [I] */
-	void *pressure_context;   /* [I] */
-	uint64_t budget;          /* [I] pages */
-	uint64_t charged;         /* [lock] pages */
-	uint64_t charged_peak;    /* [lock] pages */
-	struct list queue;        /* [lock] of clusters */
-	uint64_t queue_length;    /* [lock] */
-	struct list starving;     /* [lock] of waiters for the budget */
+	void *pressure_context;          /* [I] */
+	uint64_t budget;                 /* [I] pages */
+	uint64_t charged;                /* [lock] pages */
+	uint64_t charged_peak;           /* [lock] pages */
+	struct list queue;               /* [lock] of clusters */
+	uint64_t queue_length;           /* [lock] */
+	struct list starving;            /* [lock] of waiters for the budget */
 	uint64_t sequence;        /* [lock] of what may have ended a famine */
 	_Atomic bool hungry;      /* somebody found nothing to reclaim */
 	_Atomic uint64_t dirty;   /* pages DIRTY or WRITING */
@@ -63,13 +63,13 @@ struct cache {
 };
 
 struct page_table {
-	struct cache *cache;                 /* [I] */
-	const struct page_owner_ops *owner;  /* [I] */
-	uint64_t pages;                      /* [I] capacity */
-	page_word *words;                    /* [I] atomics */
-	struct cluster *clusters;            /* [cache's lock] */
-	uint32_t *chapters;                  /* [cache's lock] charged pages */
-	uint64_t charged;                    /* [cache's lock] */
+	struct cache *cache;                /* [I] */
+	const struct page_owner_ops *owner; /* [I] */
+	uint64_t pages;                     /* [I] capacity */
+	page_word *words;                   /* [I] atomics */
+	struct cluster *clusters;           /* [cache's lock] */
+	uint32_t *chapters;                 /* [cache's lock] charged pages */
+	uint64_t charged;                   /* [cache's lock] */
 };
 
 void cache_init(struct cache *cache, uint64_t budget_pages,

@@ -28,7 +28,8 @@ static void add_victim(struct victims *victims, struct page_table *table,
 					 : NULL;
 
 	victims->pages++;
-	if (last && last->table == table && last->index + last->count == index) {
+	if (last && last->table == table &&
+	    last->index + last->count == index) {
 		last->count++;
 		return;
 	}
@@ -59,8 +60,7 @@ static void take_cluster(struct cache *cache, struct victims *victims,
 	struct list *link = list_pop(&cache->queue);
 	struct cluster *cluster = container_of(link, struct cluster, link);
 	struct page_table *table = cluster->table;
-	uint64_t first = (uint64_t)(cluster - table->clusters)
-			 << CLUSTER_SHIFT;
+	uint64_t first = (uint64_t)(cluster - table->clusters) << CLUSTER_SHIFT;
 
 	list_add_tail(&cache->queue, link);
 	if (cluster_forgiven(cluster, first) && forgive)
@@ -75,8 +75,7 @@ static void take_cluster(struct cache *cache, struct victims *victims,
  * Twice round the queue at most: the first time round forgives what was
  * referenced, the second takes it.
  */
-static void choose(struct cache *cache, struct victims *victims,
-		   uint64_t count)
+static void choose(struct cache *cache, struct victims *victims, uint64_t count)
 {
 	uint64_t once, seen;
 
@@ -94,8 +93,8 @@ static void choose(struct cache *cache, struct victims *victims,
 /* EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last. */
 static uint64_t evict_run(struct cache *cache, const struct run *run)
 {
-	int error = run->table->owner->evict(run->table, run->index,
-					     run->count);
+	int error =
+		run->table->owner->evict(run->table, run->index, run->count);
 	uint64_t flags[RECLAIM_BATCH / 64] = { 0 };
 	bool waiters;
 

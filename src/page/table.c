@@ -82,9 +82,9 @@ void page_table_release(struct page_table *table, uint64_t chapter)
 {
 	memory_clear((void *)&table->words[chapter << CHAPTER_SHIFT],
 		     CHAPTER_PAGES * sizeof(page_word));
-	memory_clear(&table->clusters[chapter
-				      << (CHAPTER_SHIFT - CLUSTER_SHIFT)],
-		     PAGE_SIZE);
+	memory_clear(
+		&table->clusters[chapter << (CHAPTER_SHIFT - CLUSTER_SHIFT)],
+		PAGE_SIZE);
 }
 
 static uint64_t next_in_chapter(const struct page_table *table, uint64_t index)

@@ -53,8 +53,7 @@ void wait_wake(struct wait_table *table, const void *place, uint64_t index)
 	list_init(&woken);
 	lock_take(&bucket->lock);
 	list_for_each_safe(link, after, &bucket->waiters) {
-		struct waiter *waiter =
-			container_of(link, struct waiter, link);
+		struct waiter *waiter = container_of(link, struct waiter, link);
 
 		if (waiter->place != place || waiter->index != index)
 			continue;
@@ -64,8 +63,7 @@ void wait_wake(struct wait_table *table, const void *place, uint64_t index)
 	}
 	lock_drop(&bucket->lock);
 	while ((link = list_pop(&woken))) {
-		struct waiter *waiter =
-			container_of(link, struct waiter, link);
+		struct waiter *waiter = container_of(link, struct waiter, link);
 
 		waiter->wake(waiter);
 	}
@@ -73,8 +71,7 @@ void wait_wake(struct wait_table *table, const void *place, uint64_t index)
 
 static void sleeper_wake(struct waiter *waiter)
 {
-	struct sleeper *sleeper =
-		container_of(waiter, struct sleeper, waiter);
+	struct sleeper *sleeper = container_of(waiter, struct sleeper, waiter);
 
 	lock_take(&sleeper->lock);
 	sleeper->woken = true;

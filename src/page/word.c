@@ -86,8 +86,7 @@ static bool leave(page_word *word, enum page_state from, enum page_state to)
 	do {
 		check(word_state(old) == from,
 		      "only its owner moves a page out of this state");
-	} while (!swap(word, &old,
-		       word_with_state(old & ~WORD_WAITERS, to)));
+	} while (!swap(word, &old, word_with_state(old & ~WORD_WAITERS, to)));
 	return (old & WORD_WAITERS) != 0;
 }
 
@@ -170,7 +169,6 @@ bool page_forgive(page_word *word)
 
 	if (!(old & WORD_REFERENCED))
 		return false;
-	atomic_fetch_and_explicit(word, ~WORD_REFERENCED,
-				  memory_order_relaxed);
+	atomic_fetch_and_explicit(word, ~WORD_REFERENCED, memory_order_relaxed);
 	return true;
 }

@@ -36,8 +36,7 @@ static int end_read(struct pager_io *io, uint64_t got)
 
 static void store_complete(struct store_io *store_io, int64_t result)
 {
-	struct pager_io *io =
-		container_of(store_io, struct pager_io, store_io);
+	struct pager_io *io = container_of(store_io, struct pager_io, store_io);
 	int error = result < 0 ? (int)result : 0;
 
 	if (!error && io->operation == PAGER_READ)

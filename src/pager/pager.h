@@ -20,8 +20,8 @@ enum pager_operation {
 
 struct pager_io {
 	enum pager_operation operation;
-	uint64_t index;   /* first page */
-	uint64_t length;  /* bytes that lie inside the object */
+	uint64_t index;  /* first page */
+	uint64_t length; /* bytes that lie inside the object */
 	struct staging *staging;
 	/* error: 0 or a negative errno; -ENODATA: the store has become shorter
 	 * than the object and a whole page is missing. */

@@ -82,8 +82,8 @@ struct staging *staging_take(struct staging_pool *pool, uint64_t count)
 	for (unsigned class = class_for(count);; class --) {
 		struct list *link = list_pop(&pool->free[class]);
 
-		staging = link ? container_of(link, struct staging, link) :
-				 make(pool, class);
+		staging = link ? container_of(link, struct staging, link)
+			       : make(pool, class);
 		if (staging || class == 0)
 			break;
 	}

@@ -21,7 +21,7 @@
 
 struct staging {
 	struct list link;
-	void *bytes;    /* page aligned */
+	void *bytes; /* page aligned */
 	uint64_t pages;
 	unsigned class;
 };
@@ -29,8 +29,8 @@ struct staging {
 struct staging_pool {
 	struct lock lock; /* LOCK_RANK_PAGER */
 	struct pool items;
-	struct list free[STAGING_CLASSES];     /* [lock] */
-	unsigned made[STAGING_CLASSES];        /* [lock] */
+	struct list free[STAGING_CLASSES]; /* [lock] */
+	unsigned made[STAGING_CLASSES];    /* [lock] */
 };
 
 void staging_pool_init(struct staging_pool *pool);

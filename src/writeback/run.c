@@ -129,19 +129,18 @@ static int take_bytes(struct object *object, uint64_t index, uint64_t count,
 }
 
 /* Bytes of the run inside the object: 0 if a cut has begun. */
-static uint64_t length_of(struct object *object, uint64_t index,
-			  uint64_t count)
+static uint64_t length_of(struct object *object, uint64_t index, uint64_t count)
 {
 	uint64_t size = object_size(object), start = index << PAGE_SHIFT;
 
 	if (size <= start)
 		return 0;
-	return size - start < count << PAGE_SHIFT ? size - start :
-						    count << PAGE_SHIFT;
+	return size - start < count << PAGE_SHIFT ? size - start
+						  : count << PAGE_SHIFT;
 }
 
-static void submit(struct batch *batch, struct object *object,
-		   struct run *run, struct staging *staging)
+static void submit(struct batch *batch, struct object *object, struct run *run,
+		   struct staging *staging)
 {
 	run->object = object;
 	run->batch = batch;

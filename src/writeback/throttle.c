@@ -52,8 +52,7 @@ void writeback_relax(struct writeback *writeback)
 	list_splice_tail(&woken, &writeback->throttled);
 	lock_drop(&writeback->throttle_lock);
 	while ((link = list_pop(&woken))) {
-		struct waiter *waiter =
-			container_of(link, struct waiter, link);
+		struct waiter *waiter = container_of(link, struct waiter, link);
 
 		waiter->wake(waiter);
 	}

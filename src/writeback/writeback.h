@@ -16,19 +16,19 @@
 #include <pthread.h>
 
 struct writeback {
-	struct object_host *host;      /* [I] */
+	struct object_host *host; /* [I] */
 	struct pool runs;
-	uint64_t bound;                /* [I] pages dirty at most */
-	uint64_t interval_ns;          /* [I] */
-	_Atomic uint64_t progress;     /* pages that got home */
-	struct lock lock;              /* LOCK_RANK_WRITEBACK */
-	struct condition condition;    /* the flusher's */
-	bool kicked;                   /* [lock] */
-	bool urgent;                   /* [lock] scratch pages must go, too */
-	bool stopping;                 /* [lock] */
-	_Atomic bool kick_pending;     /* a kick nobody has answered yet */
-	struct lock throttle_lock;     /* LOCK_RANK_THROTTLE */
-	struct list throttled;         /* [throttle_lock] waiters */
+	uint64_t bound;             /* [I] pages dirty at most */
+	uint64_t interval_ns;       /* [I] */
+	_Atomic uint64_t progress;  /* pages that got home */
+	struct lock lock;           /* LOCK_RANK_WRITEBACK */
+	struct condition condition; /* the flusher's */
+	bool kicked;                /* [lock] */
+	bool urgent;                /* [lock] scratch pages must go, too */
+	bool stopping;              /* [lock] */
+	_Atomic bool kick_pending;  /* a kick nobody has answered yet */
+	struct lock throttle_lock;  /* LOCK_RANK_THROTTLE */
+	struct list throttled;      /* [throttle_lock] waiters */
 	pthread_t flusher;
 };
 

@@ -8,10 +8,10 @@
 /* Writes under way for one caller. */
 struct batch {
 	struct writeback *writeback;
-	struct lock lock;           /* LOCK_RANK_WRITEBACK */
+	struct lock lock; /* LOCK_RANK_WRITEBACK */
 	struct condition condition;
-	unsigned pending;           /* [lock] runs */
-	int error;                  /* [lock] the first */
+	unsigned pending; /* [lock] runs */
+	int error;        /* [lock] the first */
 };
 
 void batch_init(struct batch *batch, struct writeback *writeback);

@@ -9,6 +9,7 @@
 awk '/^```c$/ { inside = 1; next }
 	/^```$/ { if (inside) exit }
 	inside' "$QUIRE_SOURCE/README.md" >"$WORK/readme.c"
+[ -s "$WORK/readme.c" ] || echo "#error no program" >"$WORK/readme.c"
 check "the README shows a program" grep -q quire_mmap "$WORK/readme.c"
 cp "$QUIRE_SOURCE/examples/first.c" "$WORK/first.c"
 
