@@ -85,8 +85,11 @@ static bool chunk_compare(struct walk *walk, const unsigned char *bytes,
 				 "%ju",
 				 (uintmax_t)offset);
 	walk->same += length;
-	/* or the page cache would count as the arm's memory */
-	posix_fadvise(walk->compare_fd, (off_t)offset, (off_t)length,
+	/*
+	 * Or the page cache would count as the arm's memory.  From the first
+	 * byte, as a large folio leaves only when all of it may.
+	 */
+	posix_fadvise(walk->compare_fd, 0, (off_t)(offset + length),
 		      POSIX_FADV_DONTNEED);
 	return true;
 }

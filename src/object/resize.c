@@ -27,12 +27,13 @@ static int zero_tail(struct object *object, uint64_t size)
 {
 	static const char zeros[PAGE_SIZE];
 	uint64_t index = size >> PAGE_SHIFT;
-	page_word *word = object_word(object, index);
 	enum page_state state;
+	page_word *word;
 	int error;
 
 	if ((size & PAGE_MASK) == 0)
 		return 0;
+	word = object_word(object, index);
 	while (page_take_rpin(word, false) != PAGE_TAKEN) {
 		state = word_state(atomic_load(word));
 		if (state == PAGE_ABSENT || state == PAGE_FAILED)

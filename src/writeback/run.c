@@ -187,11 +187,14 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 {
 	struct writeback *writeback = batch->writeback;
 	struct staging_pool *pool = &writeback->host->staging;
-	uint64_t most = end - index < RUN_MAX ? end - index : RUN_MAX;
+	uint64_t left = object_table(object)->pages - index;
+	uint64_t most = left < RUN_MAX ? left : RUN_MAX;
 	struct staging *staging = NULL;
 	struct run *run;
 	int64_t result = -ENOMEM;
 
+	if (most > end - index)
+		most = end - index;
 	batch_wait(batch, RUNS_AT_ONCE - 1);
 	if (object_writes_singly(object))
 		most = 1;

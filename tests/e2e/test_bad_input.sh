@@ -7,15 +7,15 @@ make_file "$WORK/file" 10000
 
 check_refused "no such file" 1 "No such file" "$QUIRE" cat "$WORK/nothing"
 check_refused "a folder" 1 "directory" "$QUIRE" cat "$WORK"
-check_refused "a device" 1 "." "$QUIRE" cat /dev/null
+check_refused "a device" 1 "cannot be mapped" "$QUIRE" cat /dev/null
 mkfifo "$WORK/pipe"
-check_refused "a pipe, and without waiting for it" 1 "." \
+check_refused "a pipe, and without waiting for it" 1 "cannot be mapped" \
 	timeout 20 "$QUIRE" scan "$WORK/pipe"
 check_refused "an unknown scheme" 1 "known" "$QUIRE" cat nosuch://host/x
-check_refused "a wrong size" 1 "." "$QUIRE" cat anon:lots
+check_refused "a wrong size" 1 "size" "$QUIRE" cat anon:lots
 check_refused "a budget below one page" 1 "budget" \
 	"$QUIRE" cat --budget 4095 "$WORK/file"
-check_refused "an empty name" 1 "." "$QUIRE" cat ""
+check_refused "an empty name" 1 "No such file" "$QUIRE" cat ""
 
 check_refused "no command" 2 "command" "$QUIRE"
 check_refused "an unknown command" 2 "frobnicate" "$QUIRE" frobnicate

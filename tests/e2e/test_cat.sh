@@ -6,7 +6,8 @@
 same_sum() {
 	local sum
 
-	sum=$("$QUIRE" cat --budget "$2" "$1" | sha256sum) &&
+	# or a program that fails would have written what an empty file holds
+	sum=$(set -o pipefail && "$QUIRE" cat --budget "$2" "$1" | sha256sum) &&
 		[ "$sum" = "$(sha256sum <"$1")" ]
 }
 
