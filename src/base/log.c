@@ -3,7 +3,9 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,14 @@
 #define LOG_LINE 1024
 #define LOG_PREFIX "quire: "
 #define LOG_PREFIX_LENGTH (sizeof(LOG_PREFIX) - 1)
+
+/* A thread that resolves traps may not wait for whoever reads a pipe. */
+static bool would_block(void)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT);
+}
 
 /*
  * text begins with the prefix.  One write, so that lines of several threads
@@ -22,6 +32,8 @@ static void write_line(char *text)
 	size_t length = strlen(text);
 
 	text[length] = '\n';
+	if (would_block())
+		return;
 	if (write(STDERR_FILENO, text, length + 1) < 0)
 		return;
 }

@@ -144,6 +144,9 @@ static int check_options(const struct quire_options *options)
 				 (int)options->io);
 	if (options->flags & ~QUIRE_NO_REPORT)
 		return error_say(-EINVAL, "unknown flags 0x%x", options->flags);
+	if (options->log_level > QUIRE_LOG_DEBUG)
+		return error_say(-EINVAL, "no such log level: %d",
+				 (int)options->log_level);
 	return 0;
 }
 

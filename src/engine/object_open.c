@@ -115,6 +115,10 @@ static void fill_parameters(struct object_parameters *parameters,
 		capacity = size;
 	parameters->size = size;
 	parameters->capacity = capacity < PAGE_SIZE ? PAGE_SIZE : capacity;
+	/* What was asked for in so many words is had, or is an error. */
+	parameters->least_capacity =
+		options->capacity ? parameters->capacity
+				  : (size < PAGE_SIZE ? PAGE_SIZE : size);
 	parameters->readahead = options->readahead >> PAGE_SHIFT;
 	parameters->discard = options->policy == QUIRE_DISCARD;
 	parameters->error_policy =

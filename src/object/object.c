@@ -92,7 +92,7 @@ static void destroy(struct object *object)
 	free(object);
 }
 
-static int init(struct object *object)
+static int init_with_capacity(struct object *object)
 {
 	int error = init_memory(object);
 
@@ -105,13 +105,31 @@ static int init(struct object *object)
 				pages_of(object->parameters.capacity));
 	if (error)
 		goto undo_bits;
-	init_locks(object);
 	return 0;
 
 undo_bits:
 	finish_bits(object);
 undo_memory:
 	finish_memory(object);
+	return error;
+}
+
+/* Where addresses are short (RLIMIT_AS) it may grow to less. */
+static int init(struct object *object)
+{
+	uint64_t least = page_round_up(object->parameters.least_capacity);
+	uint64_t *capacity = &object->parameters.capacity;
+	int error;
+
+	*capacity = page_round_up(*capacity);
+	while ((error = init_with_capacity(object)) == -ENOMEM &&
+	       *capacity > least) {
+		*capacity = page_round_up(*capacity / 2);
+		if (*capacity < least)
+			*capacity = least;
+	}
+	if (!error)
+		init_locks(object);
 	return error;
 }
 
@@ -128,7 +146,6 @@ int object_create(struct object_host *host,
 	new->host = host;
 	new->parameters = *parameters;
 	new->parameters.identity.name = name;
-	new->parameters.capacity = page_round_up(parameters->capacity);
 	new->pager = pager;
 	atomic_store(&new->writer, pager->writable ? pager : NULL);
 	new->handles = 1;

@@ -96,9 +96,11 @@ struct object_identity {
 struct object_parameters {
 	struct object_identity identity; /* the name is copied */
 	uint64_t size;
-	uint64_t capacity;
-	uint64_t readahead; /* pages at most */
-	bool discard;       /* dirty pages need not go home at the end */
+	uint64_t capacity;       /* bytes it may grow to, if there are so many
+				    addresses; */
+	uint64_t least_capacity; /* else less, but not below this */
+	uint64_t readahead;      /* pages at most */
+	bool discard;            /* dirty pages need not go home at the end */
 	enum object_error_policy error_policy;
 	enum object_error_policy (*error_function)(void *context,
 						   uint64_t offset, int error);
