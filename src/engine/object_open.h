@@ -22,5 +22,13 @@ int object_over_store(struct quire *quire, const char *name,
 int object_over_file(struct quire *quire, const char *name, int fd,
 		     bool writable, const struct quire_object_options *options,
 		     struct quire_object **handle);
+/* Scratch: memory within the budget, an unlinked file beyond it. */
+int object_over_swap(struct quire *quire, const char *name, uint64_t size,
+		     const struct quire_object_options *options,
+		     struct quire_object **handle);
+/* Bytes kept in memory outside the budget. */
+int object_over_memory(struct quire *quire, const char *name, uint64_t size,
+		       const struct quire_object_options *options,
+		       struct quire_object **handle);
 
 #endif
