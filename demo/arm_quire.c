@@ -103,6 +103,8 @@ static void count(struct quire *quire, struct result *result)
 
 	if (quire_get_statistics(quire, &counts))
 		return;
+	snprintf(result->trap_mode, sizeof(result->trap_mode), "%s",
+		 quire_trap_mode(quire));
 	result->data_peak = counts.resident_peak;
 	result->traps = counts.traps;
 	result->hits = counts.hits;
@@ -119,6 +121,7 @@ bool arm_quire(const struct input *input, struct result *result,
 	struct quire_options options = {
 		.size = sizeof(options),
 		.budget = input->budget,
+		.log_level = QUIRE_LOG_ERROR, /* the trap mode is printed */
 	};
 	struct view view = { .result = result };
 	struct quire *quire;

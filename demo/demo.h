@@ -32,7 +32,8 @@ struct input {
 /* What an arm found and took; in memory that parent and child share. */
 struct result {
 	bool done;
-	char failure[512]; /* empty: none */
+	char failure[512];   /* empty: none */
+	char trap_mode[256]; /* of Quire's arm */
 	double scan_s;
 	double random_s;
 	double change_s; /* with its sync */

@@ -252,4 +252,6 @@ void table_print(const struct input *input, const struct result *results)
 	printf("\n  [1] as the memory cgroup of each counts it, page cache "
 	       "included\n"
 	       "  [2] of the kernel's mmap: page faults, minor and major\n");
+	if (*results[ARM_QUIRE].trap_mode)
+		printf("  Quire's traps: %s\n", results[ARM_QUIRE].trap_mode);
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include "fault/guard.h"
 #include "mmu/mmu_uffd.h"
 #include "os/memory.h"
 
@@ -70,6 +71,15 @@ static bool on_managed(void *context, const void *address, size_t length)
 	managed = space_find_intersection(space, start, start + length);
 	rwlock_drop_read(&space->lock);
 	return managed;
+}
+
+static int on_copy(void *context, void *to, const void *from, size_t length,
+		   bool to_managed)
+{
+	struct quire *quire = context;
+
+	return to_managed ? guard_copy_in(&quire->faults, to, from, length)
+			  : guard_copy_out(&quire->faults, from, to, length);
 }
 
 static void on_pressure(void *context)
@@ -229,6 +239,7 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 	quire->host.dirtied = on_dirtied;
 	quire->host.throttle = on_throttle;
 	quire->host.managed = on_managed;
+	quire->host.copy = on_copy;
 	quire->host.context = quire;
 }
 
@@ -370,6 +381,12 @@ static int end_orphans(struct quire *quire)
 	return first;
 }
 
+static void unmap_all(struct space *space)
+{
+	space_unmap(space, space->mmu->lowest,
+		    space->mmu->highest - space->mmu->lowest);
+}
+
 int quire_close(struct quire *quire)
 {
 	int error;
@@ -389,11 +406,14 @@ int quire_close(struct quire *quire)
 				 (unsigned long long)atomic_load(&quire->pins));
 	report_stop(quire);
 	engines_remove(quire);
-	space_finish(&quire->host_space.space);
+	unmap_all(&quire->host_space.space);
 	error = end_orphans(quire);
+	/* The ring's thread may still be about to drain ready faults. */
+	fault_handler_stop(&quire->faults);
+	close_stores(quire);
 	fault_handler_finish(&quire->faults);
 	writeback_finish(&quire->writeback);
-	close_stores(quire);
+	space_finish(&quire->host_space.space);
 	finish_cache(quire);
 	mmu_destroy(quire->mmu);
 	destroy(quire);

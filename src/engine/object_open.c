@@ -80,6 +80,14 @@ static int give_handle(struct quire *quire, struct object *object,
 	return 0;
 }
 
+/* What give_handle() gave, with the sentence of what failed kept. */
+static void take_back(struct quire *quire, struct quire_object **handle)
+{
+	atomic_fetch_sub(&quire->open_handles, 1);
+	handle_drop(*handle);
+	*handle = NULL;
+}
+
 int engine_last_drop(struct quire_object *handle)
 {
 	struct object *object = handle->object;
@@ -243,6 +251,8 @@ static int open_path(struct quire *quire, const char *path, int flags,
 
 	if (fd < 0) {
 		error = -errno;
+		if (error == -ENXIO) /* a socket, or a device without one */
+			return error_say(-ENODEV, "%s cannot be mapped", path);
 		return error_say(error, "%s: %s", path, strerror(-error));
 	}
 	error = object_over_file(quire, path, fd, writable, options, handle);
@@ -250,7 +260,7 @@ static int open_path(struct quire *quire, const char *path, int flags,
 		return error;
 	error = truncate_object(*handle);
 	if (error)
-		quire_object_close(*handle);
+		take_back(quire, handle);
 	return error;
 }
 

@@ -30,8 +30,10 @@ int sync_handle(struct quire_object *handle, uint64_t offset, uint64_t length,
 	else if (flags & MS_ASYNC)
 		writeback_kick(&quire->writeback, true);
 	/* Dirty pages stay: they are newer than what would be read. */
-	if (flags & MS_INVALIDATE)
+	if (flags & MS_INVALIDATE) {
 		object_invalidate(handle->object, first, pages);
+		fault_handler_retry(&quire->faults);
+	}
 	reported = handle_report_error(handle);
 	return reported ? reported : error;
 }

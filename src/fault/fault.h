@@ -57,6 +57,8 @@ int fault_handler_init(struct fault_handler *handler, struct space *space,
 		       struct object_host *host, struct writeback *writeback,
 		       unsigned threads);
 /* Ends them.  Nothing is mapped any more. */
+void fault_handler_stop(struct fault_handler *handler);
+/* After all threads that may drain have ended, too: forgets what waits. */
 void fault_handler_finish(struct fault_handler *handler);
 
 /*

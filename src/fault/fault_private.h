@@ -64,11 +64,17 @@ void fault_keep_refused(struct fault *fault);
 /* Makes those ready whose time has come; how many ms until the next: -1. */
 int fault_handler_tick(struct fault_handler *handler);
 
+/* Takes all that wait back from where they are parked; nobody runs. */
+void fault_handler_forget(struct fault_handler *handler);
+
 /* ---- verdict.c ---- */
 
-/* The page cannot be had, with that error: what the object's policy says. */
+/*
+ * The page cannot be had, with that error: what the object's policy says.
+ * absent: it has no bytes; else it has, and may not be stored to.
+ */
 void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
-		   int error);
+		   int error, bool absent);
 /* SIGBUS, whatever the policy. */
 void fault_refuse(struct fault *fault, int error);
 

@@ -146,12 +146,13 @@ static void *trap_thread(void *argument)
 	return NULL;
 }
 
-static void stop_threads(struct fault_handler *handler)
+void fault_handler_stop(struct fault_handler *handler)
 {
 	atomic_store(&handler->stopping, true); /* read by trap_thread() */
 	fault_handler_kick(handler);
 	for (unsigned i = 0; i < handler->threads; i++)
 		pthread_join(handler->thread[i], NULL);
+	handler->threads = 0;
 }
 
 int fault_handler_init(struct fault_handler *handler, struct space *space,
@@ -189,7 +190,8 @@ int fault_handler_init(struct fault_handler *handler, struct space *space,
 
 void fault_handler_finish(struct fault_handler *handler)
 {
-	stop_threads(handler);
+	fault_handler_stop(handler);
+	fault_handler_forget(handler);
 	pool_finish(&handler->faults);
 	lock_finish(&handler->lock);
 	close(handler->wake_fd);

@@ -81,13 +81,11 @@ static enum step grant(struct fault *fault, const struct place *place)
 	    !object_discards(object) &&
 	    writeback_over_bound(fault->handler->writeback))
 		return STEP_THROTTLE;
-	taken = page_take_wpin(word, !fault->waited);
+	taken = object_take_wpin(object, place->index, !fault->waited);
 	if (taken == PAGE_NOT_VISIBLE)
 		return STEP_AGAIN;
 	if (taken == PAGE_PINS_FULL)
 		return STEP_SOON;
-	if (taken == PAGE_TAKEN_DIRTIED)
-		object_mark_dirty(object, place->index);
 	/* Rule 11: store, then look. */
 	error = place->index < object_pages(object)
 			? mmu_grant(fault->handler->mmu, fault->address,
@@ -116,6 +114,8 @@ static enum step install(struct fault *fault, const struct place *place)
 	uint64_t most = fault->install_pages;
 	enum step step = STEP_SOON;
 
+	if (size <= place->index)
+		return STEP_SOON; /* cut since we looked */
 	if (most > place->pages)
 		most = place->pages;
 	if (most > size - place->index)
@@ -241,7 +241,7 @@ static bool start_read(struct fault *fault, const struct place *place)
 		return true;
 	if (!expired)
 		return false;
-	fault_verdict(fault, place->object, place->index, -ENOMEM);
+	fault_verdict(fault, place->object, place->index, -ENOMEM, true);
 	return true;
 }
 
@@ -255,7 +255,7 @@ static bool see_to_page(struct fault *fault, const struct place *place)
 	case PAGE_FAILED:
 		if (fault->waited) {
 			fault_verdict(fault, place->object, place->index,
-				      object_read_error(place->object));
+				      object_read_error(place->object), true);
 			return true;
 		}
 		return start_read(fault, place);
@@ -277,7 +277,7 @@ static bool throttle(struct fault *fault, const struct place *place)
 		return true;
 	if (!expired)
 		return false;
-	fault_verdict(fault, place->object, place->index, -EIO);
+	fault_verdict(fault, place->object, place->index, -EIO, false);
 	return true;
 }
 

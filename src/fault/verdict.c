@@ -54,7 +54,7 @@ void fault_refuse(struct fault *fault, int error)
 	struct fault_handler *handler = fault->handler;
 	struct space *space = handler->space;
 	uint64_t address = fault->address;
-	struct vma *vma;
+	bool mapped;
 
 	if (fault->again) {
 		fault_keep_refused(fault);
@@ -67,18 +67,13 @@ void fault_refuse(struct fault *fault, int error)
 	fault_keep_refused(fault);
 
 	rwlock_take_read(&space->lock);
-	vma = space_find(space, address);
-	if (vma) {
-		log_line(handler->host->log, LOG_WARNING,
-			 "access refused at 0x%llx (%s): %s",
-			 (unsigned long long)address,
-			 object_identity(vma->handle->object)->name,
-			 sentence_of(error));
-		error = mmu_refuse(handler->mmu, address);
-	}
-	if (!vma || error)
+	mapped = space_find(space, address) != NULL;
+	if (!mapped || mmu_refuse(handler->mmu, address))
 		mmu_wake(handler->mmu, address, PAGE_SIZE);
 	rwlock_drop_read(&space->lock);
+	log_line(handler->host->log, LOG_WARNING,
+		 "access refused at 0x%llx: %s", (unsigned long long)address,
+		 sentence_of(error));
 }
 
 /* Shows zeros, and keeps the error for the holders' next check. */
@@ -108,7 +103,7 @@ static void wait_and_retry(struct fault *fault)
 }
 
 void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
-		   int error)
+		   int error, bool absent)
 {
 	if (fault->again) {
 		fault_keep_refused(fault);
@@ -116,7 +111,10 @@ void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
 	}
 	switch (object_decide(object, index, error)) {
 	case OBJECT_ERROR_ZERO:
-		show_zeros(fault, object, index, error);
+		if (absent)
+			show_zeros(fault, object, index, error);
+		else
+			fault_refuse(fault, error);
 		break;
 	case OBJECT_ERROR_WAIT:
 		wait_and_retry(fault);

@@ -57,12 +57,6 @@ void fault_keep_refused(struct fault *fault)
 		fault_handler_kick(handler);
 }
 
-static uint64_t progress_of(const struct fault_handler *handler)
-{
-	return atomic_load(&handler->writeback->progress) +
-	       count_get(handler->host->counters, COUNT_EVICTIONS);
-}
-
 void fault_relieved(struct fault *fault)
 {
 	fault->since_ns = 0;
@@ -72,7 +66,8 @@ void fault_relieved(struct fault *fault)
 static bool expired(struct fault *fault)
 {
 	struct fault_handler *handler = fault->handler;
-	uint64_t now = clock_now_ns(), progress = progress_of(handler);
+	uint64_t now = clock_now_ns(),
+		 progress = object_host_progress(handler->host);
 
 	if (fault->since_ns == 0 || progress != fault->progress) {
 		fault->since_ns = now;
@@ -198,4 +193,15 @@ void fault_handler_retry(struct fault_handler *handler)
 	lock_drop(&handler->lock);
 	if (any)
 		fault_handler_kick(handler);
+}
+
+/* A fault outlives its mapping until its time has come. */
+void fault_handler_forget(struct fault_handler *handler)
+{
+	struct list *link;
+
+	lock_take(&handler->lock);
+	while ((link = list_pop(&handler->waiting)))
+		take_back(container_of(link, struct fault, link));
+	lock_drop(&handler->lock);
 }

@@ -11,7 +11,6 @@
 #include "os/memory.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define COPY_PAGES 16 /* held at once */
 
@@ -35,19 +34,25 @@ static int move_held(const struct copy *copy, uint64_t offset, uint64_t length)
 
 static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
 {
+	struct object_host *host = copy->object->host;
 	uint64_t index = offset >> PAGE_SHIFT;
 	uint64_t count = pages_of((offset & PAGE_MASK) + length);
 	int error;
 
-	if (copy->bounce && copy->in)
-		memcpy(copy->bounce->bytes, copy->buffer, length);
+	if (copy->bounce && copy->in) {
+		error = host->copy(host->context, copy->bounce->bytes,
+				   copy->buffer, length, false);
+		if (error)
+			return error;
+	}
 	error = object_hold(copy->object, index, count, copy->in);
 	if (error)
 		return error;
 	error = move_held(copy, offset, length);
 	object_let_go(copy->object, index, count, copy->in);
 	if (!error && copy->bounce && !copy->in)
-		memcpy(copy->buffer, copy->bounce->bytes, length);
+		error = host->copy(host->context, copy->buffer,
+				   copy->bounce->bytes, length, true);
 	return error;
 }
 
@@ -89,7 +94,7 @@ static int64_t move(struct copy *copy, uint64_t offset, uint64_t length)
 		moved += piece;
 		copy->buffer += piece;
 	}
-	if (error == -ENXIO)
+	if (error == -ENXIO && offset + moved >= object_size(copy->object))
 		error = 0; /* cut meanwhile: short, as at any end */
 	return error && moved == 0 ? error : (int64_t)moved;
 }

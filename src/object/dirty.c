@@ -1,10 +1,10 @@
 /* dirty.c - which pages must go home */
 /* SPDX-License-Identifier: MIT */
 /*
- * The set holds every page that is DIRTY or WRITING and whose write pin has
- * got past object_mark_dirty(); that is before the store it was taken for.
- * dirty_lock joins the end of a write with the set: a page leaves the set in
- * one step with becoming CLEAN.
+ * The set holds every page that is DIRTY or WRITING.  dirty_lock joins the
+ * swap CLEAN -> DIRTY with entering the set, and the end of a write with
+ * leaving it: whoever finds a page DIRTY, stores to it, and then asks the set
+ * (msync), finds it there.
  */
 #include "object/object_private.h"
 
@@ -18,18 +18,36 @@ static void count_dirty(struct object *object, uint64_t change)
 		atomic_fetch_add(&cache->must_go, change);
 }
 
-void object_mark_dirty(struct object *object, uint64_t index)
+static enum page_taken take_clean(struct object *object, uint64_t index,
+				  bool referenced)
 {
 	struct object_host *host = object->host;
+	enum page_taken taken;
 
 	lock_take(&object->dirty_lock);
-	check(!bitmap_test(&object->dirty, index),
-	      "a CLEAN page is not in the set of dirty ones");
-	bitmap_set(&object->dirty, index);
-	object->dirty_count++;
+	taken = page_take_wpin(object_word(object, index), referenced, true);
+	if (taken == PAGE_TAKEN_DIRTIED) {
+		check(!bitmap_test(&object->dirty, index),
+		      "a CLEAN page is not in the set of dirty ones");
+		bitmap_set(&object->dirty, index);
+		object->dirty_count++;
+	}
 	lock_drop(&object->dirty_lock);
+	if (taken != PAGE_TAKEN_DIRTIED)
+		return taken;
 	count_dirty(object, 1);
 	host->dirtied(host->context);
+	return PAGE_TAKEN;
+}
+
+enum page_taken object_take_wpin(struct object *object, uint64_t index,
+				 bool referenced)
+{
+	enum page_taken taken =
+		page_take_wpin(object_word(object, index), referenced, false);
+
+	return taken == PAGE_IS_CLEAN ? take_clean(object, index, referenced)
+				      : taken;
 }
 
 bool object_end_write(struct object *object, uint64_t index, bool good)

@@ -15,6 +15,7 @@ struct hold {
 	bool write;
 	bool waited;       /* for a read of the page in hand */
 	uint64_t sequence; /* of the budget, after -EAGAIN */
+	uint64_t progress; /* of the host, when the deadline was set */
 	uint64_t deadline_ns;
 };
 
@@ -37,9 +38,9 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
 /* Pins if the page has bytes.  1: done; 0: not now; or an error. */
 static int try_hold(struct object *object, uint64_t index, bool write)
 {
-	page_word *word = object_word(object, index);
-	enum page_taken taken = write ? page_take_wpin(word, true)
-				      : page_take_rpin(word, true);
+	enum page_taken taken =
+		write ? object_take_wpin(object, index, true)
+		      : page_take_rpin(object_word(object, index), true);
 
 	if (taken == PAGE_NOT_VISIBLE)
 		return 0;
@@ -47,8 +48,6 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
 				 (unsigned long long)index,
 				 object->parameters.identity.name);
-	if (taken == PAGE_TAKEN_DIRTIED)
-		object_mark_dirty(object, index);
 	/* Rule 11: store, then look: a cut stores the size, then sees pins. */
 	if (index >= object_pages(object)) {
 		let_go_one(object, index, write);
@@ -142,22 +141,39 @@ static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 	return result == 1 ? 0 : result;
 }
 
+/* The wait is for too long when nothing has moved meanwhile. */
+static void set_deadline(struct hold *hold)
+{
+	struct object_host *host = hold->object->host;
+
+	hold->progress = object_host_progress(host);
+	hold->deadline_ns = clock_now_ns() + host->full_wait_ns;
+}
+
+static bool too_late(struct hold *hold)
+{
+	if (clock_now_ns() < hold->deadline_ns)
+		return false;
+	if (object_host_progress(hold->object->host) == hold->progress)
+		return true;
+	set_deadline(hold);
+	return false;
+}
+
 /* Waits until the budget may have room.  False: for too long now. */
 static bool wait_for_budget(struct hold *hold)
 {
 	struct object_host *host = hold->object->host;
 	struct sleeper sleeper;
-	bool woken = true;
 
 	count_add(host->counters, COUNT_STARVED, 1);
 	sleeper_init(&sleeper);
-	if (cache_starve(host->cache, hold->sequence, &sleeper.waiter)) {
-		woken = sleeper_sleep_until(&sleeper, hold->deadline_ns);
-		if (!woken && !cache_unstarve(host->cache, &sleeper.waiter))
-			sleeper_sleep(&sleeper); /* it is being woken now */
-	}
+	if (cache_starve(host->cache, hold->sequence, &sleeper.waiter) &&
+	    !sleeper_sleep_until(&sleeper, hold->deadline_ns) &&
+	    !cache_unstarve(host->cache, &sleeper.waiter))
+		sleeper_sleep(&sleeper); /* it is being woken now */
 	sleeper_finish(&sleeper);
-	return woken && clock_now_ns() < hold->deadline_ns;
+	return !too_late(hold);
 }
 
 static int say_full(struct object *object, uint64_t count)
@@ -193,11 +209,11 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 
 	if (count > host->cache->budget)
 		return say_full(object, count);
-	if (write)
+	if (write && !object->parameters.discard)
 		error = host->throttle(host->context);
 	if (error)
 		return error;
-	hold.deadline_ns = clock_now_ns() + host->full_wait_ns;
+	set_deadline(&hold);
 	for (;;) {
 		hold.sequence = UINT64_MAX;
 		error = hold_all(&hold, index, count);

@@ -193,7 +193,7 @@ static void drop_page(struct object *object, uint64_t index)
 	check(object_punch(object, index, 1) == 0, "a page can be dropped");
 	cache_wake(cache, &object->table, index,
 		   page_end_evict(word, PAGE_ABSENT));
-	cache_uncharge(cache, &object->table, index, 1);
+	cache_uncharge(cache, &object->table, index, 1, false);
 }
 
 void object_drop_pages(struct object *object, uint64_t index)

@@ -70,12 +70,17 @@ struct object_host {
 	int (*throttle)(void *context);
 	/* True if the range may trap. */
 	bool (*managed)(void *context, const void *address, size_t length);
+	/* memcpy, where to or from may trap: an error in place of a signal. */
+	int (*copy)(void *context, void *to, const void *from, size_t length,
+		    bool to_managed);
 	void *context;
 };
 
 void object_host_init(struct object_host *host, struct cache *cache,
 		      struct counters *counters, const struct log *log);
 void object_host_finish(struct object_host *host);
+/* Grows whenever a page left memory or got home. */
+uint64_t object_host_progress(const struct object_host *host);
 
 /* ---- objects ---- */
 
@@ -201,8 +206,10 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 		bool write);
 void object_let_go(struct object *object, uint64_t index, uint64_t count,
 		   bool write);
-/* What has to be done after a PAGE_TAKEN_DIRTIED, before any store. */
-void object_mark_dirty(struct object *object, uint64_t index);
+/* A write pin (rule 2); the page is among the dirty ones then.  TAKEN,
+ * NOT_VISIBLE or PINS_FULL. */
+enum page_taken object_take_wpin(struct object *object, uint64_t index,
+				 bool referenced);
 void *object_window(const struct object *object, uint64_t offset);
 
 /* Bytes moved, short at the end of the object; or a negative errno. */

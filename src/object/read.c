@@ -46,7 +46,8 @@ static void end_run(struct object *object, uint64_t index, uint64_t count,
 	if (state == PAGE_CLEAN)
 		cache_encourage(cache_of(object));
 	else
-		cache_uncharge(cache_of(object), &object->table, index, count);
+		cache_uncharge(cache_of(object), &object->table, index, count,
+			       state == PAGE_FAILED);
 	for (uint64_t i = 0; i < count; i++)
 		cache_wake(cache_of(object), &object->table, index + i,
 			   waiters[i]);
@@ -138,7 +139,7 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 		won++;
 	if (won < count)
 		cache_uncharge(cache_of(object), &object->table, index + won,
-			       count - won);
+			       count - won, false);
 	/* Rule 11: store, then look.  A resize stores the size and then looks
 	 * at the pages; one of the two sees the other. */
 	inside = clip(object, index, won);

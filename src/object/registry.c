@@ -113,3 +113,9 @@ void object_host_finish(struct object_host *host)
 	pool_finish(&host->reads);
 	staging_pool_finish(&host->staging);
 }
+
+uint64_t object_host_progress(const struct object_host *host)
+{
+	return count_get(host->counters, COUNT_EVICTIONS) +
+	       count_get(host->counters, COUNT_PAGES_WRITTEN);
+}

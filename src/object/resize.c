@@ -111,6 +111,23 @@ static int wait_until_quiet(struct object *object, uint64_t index)
 	return 0;
 }
 
+/*
+ * A write of the page in which the new end lies may have looked at the old
+ * size: it would make the store long again.
+ */
+static void wait_for_last_write(struct object *object, uint64_t size)
+{
+	uint64_t index = size >> PAGE_SHIFT;
+	page_word *word;
+
+	if ((size & PAGE_MASK) == 0)
+		return;
+	word = object_word(object, index);
+	while (word_state(atomic_load(word)) == PAGE_WRITING)
+		wait_for_change(&object->host->cache->waits, &object->table,
+				index, word, PAGE_WRITING);
+}
+
 static int shrink(struct object *object, uint64_t size)
 {
 	uint64_t old = object_size(object);
@@ -118,6 +135,8 @@ static int shrink(struct object *object, uint64_t size)
 
 	atomic_store(&object->size, size); /* rule 11: then look at pages */
 	error = wait_until_quiet(object, pages_of(size));
+	if (!error)
+		wait_for_last_write(object, size);
 	if (!error)
 		error = pager_resize(object_writer(object), size);
 	if (error) {

@@ -1,5 +1,12 @@
 /* signals.c - SIGSEGV and SIGBUS, shared with the program's own handlers */
 /* SPDX-License-Identifier: MIT */
+/*
+ * What the program had when ours came is kept, oldest first.  A handler that
+ * the program installs later replaces ours, and ours goes before it when it is
+ * wanted again; that handler may pass on what it does not know to the one it
+ * found, which was ours.  So a signal that comes back to us while it is being
+ * passed on goes to the next older action.
+ */
 #include "os/signals.h"
 
 #include "base/base.h"
@@ -8,34 +15,84 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define ACTIONS_KEPT 8
+
+struct actions {
+	_Atomic unsigned count; /* written last, under the lock */
+	struct sigaction kept[ACTIONS_KEPT];
+};
+
 static _Atomic(bool (*)(int, const siginfo_t *)) hook;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct actions for_segv, for_bus;
 
-/* What the program had, per signal; written before our handler stands. */
-static struct sigaction before_segv;
-static struct sigaction before_bus;
-
-static struct sigaction *before(int signal)
+static struct actions *actions_for(int signal)
 {
-	return signal == SIGSEGV ? &before_segv : &before_bus;
+	return signal == SIGSEGV ? &for_segv : &for_bus;
+}
+
+/* How often the signal was passed on: in the tail of its description, which
+ * the kernel fills with zeros.  A long jump out of a handler leaves none. */
+static unsigned *times_passed_on(siginfo_t *info)
+{
+	return (unsigned *)(info + 1) - 1;
+}
+
+/* NULL: nobody is left to ask. */
+static const struct sigaction *next_action(int signal, siginfo_t *info)
+{
+	struct actions *actions = actions_for(signal);
+	unsigned passed_on = (*times_passed_on(info))++;
+	unsigned count = atomic_load(&actions->count);
+
+	return passed_on < count ? &actions->kept[count - 1 - passed_on] : NULL;
+}
+
+static void put_default_back(int signal)
+{
+	struct sigaction fallback = { .sa_handler = SIG_DFL };
+
+	sigaction(signal, &fallback, NULL);
+}
+
+/* With its mask, and once only if it wanted that: as the kernel does it. */
+static void call(const struct sigaction *action, int signal, siginfo_t *info,
+		 void *context)
+{
+	sigset_t blocked = action->sa_mask, before;
+
+	if (!(action->sa_flags & SA_NODEFER))
+		sigaddset(&blocked, signal);
+	if (action->sa_flags & (int)SA_RESETHAND)
+		put_default_back(signal);
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	if (action->sa_flags & SA_SIGINFO)
+		action->sa_sigaction(signal, info, context);
+	else
+		action->sa_handler(signal);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /*
- * As if we were not there.  A handler of the old kind gets the signal alone;
- * without a handler the default is put back, and the access, tried again,
- * meets it.
+ * As if we were not there.  Without a handler the default is put back, and the
+ * access, tried again, meets it.
  */
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
-	const struct sigaction *action = before(signal);
-	struct sigaction fallback = { .sa_handler = SIG_DFL };
+	const struct sigaction *action = next_action(signal, info);
 	bool sent = info->si_code <= 0; /* by kill(): no access comes again */
 
-	if (action->sa_flags & SA_SIGINFO)
-		action->sa_sigaction(signal, info, context);
-	else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
-		action->sa_handler(signal);
-	else if (sigaction(signal, &fallback, NULL) == 0 && sent)
+	if (action && ((action->sa_flags & SA_SIGINFO) ||
+		       (action->sa_handler != SIG_DFL &&
+			action->sa_handler != SIG_IGN))) {
+		call(action, signal, info, context);
+		return;
+	}
+	/* Only what was sent can be ignored. */
+	if (sent && action && action->sa_handler == SIG_IGN)
+		return;
+	put_default_back(signal);
+	if (sent)
 		raise(signal);
 }
 
@@ -51,17 +108,38 @@ static void handler(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* The handler shares its place with the one of three arguments. */
+static bool same_action(const struct sigaction *one,
+			const struct sigaction *other)
+{
+	return one->sa_handler == other->sa_handler &&
+	       one->sa_flags == other->sa_flags;
+}
+
+/* The lock is held.  An action that comes back takes its old place. */
+static void keep(struct actions *actions, const struct sigaction *action)
+{
+	unsigned count = atomic_load(&actions->count), place = 0;
+
+	while (place < count && !same_action(&actions->kept[place], action))
+		place++;
+	if (place == ACTIONS_KEPT)
+		place--;
+	actions->kept[place] = *action;
+	atomic_store(&actions->count, place + 1); /* read by next_action() */
+}
+
 static int install(int signal)
 {
-	struct sigaction now, ours;
+	struct sigaction now, ours = { .sa_sigaction = handler };
 
 	if (sigaction(signal, NULL, &now))
 		return -errno;
 	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler)
 		return 0;
-	*before(signal) = now;
-	ours = now; /* the program's mask and stack go on to hold */
-	ours.sa_sigaction = handler;
+	keep(actions_for(signal), &now);
+	/* No mask: a guard leaves by a long jump, and would leave it set. */
+	sigemptyset(&ours.sa_mask);
 	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |
 			(now.sa_flags & SA_RESTART);
 	return sigaction(signal, &ours, NULL) ? -errno : 0;

@@ -48,7 +48,7 @@ static void charge_page(struct cache *cache, struct page_table *table,
 }
 
 static void uncharge_page(struct cache *cache, struct page_table *table,
-			  uint64_t index)
+			  uint64_t index, bool failed)
 {
 	struct cluster *cluster = &table->clusters[index >> CLUSTER_SHIFT];
 	uint64_t chapter = index >> CHAPTER_SHIFT;
@@ -58,7 +58,7 @@ static void uncharge_page(struct cache *cache, struct page_table *table,
 		list_remove(&cluster->link);
 		cache->queue_length--;
 	}
-	if (--table->chapters[chapter] == 0)
+	if (--table->chapters[chapter] == 0 && !failed)
 		page_table_release(table, chapter);
 }
 
@@ -156,7 +156,7 @@ static void wake_all(struct list *woken)
 }
 
 void cache_uncharge(struct cache *cache, struct page_table *table,
-		    uint64_t index, uint64_t count)
+		    uint64_t index, uint64_t count, bool failed)
 {
 	struct list woken;
 
@@ -164,7 +164,7 @@ void cache_uncharge(struct cache *cache, struct page_table *table,
 	cache->charged -= count;
 	table->charged -= count;
 	for (uint64_t i = 0; i < count; i++)
-		uncharge_page(cache, table, index + i);
+		uncharge_page(cache, table, index + i, failed);
 	take_starving(cache, &woken);
 	lock_drop(&cache->lock);
 	/* From here on the table may be gone. */

@@ -95,9 +95,13 @@ static inline page_word *page_table_word(const struct page_table *table,
  */
 uint64_t cache_charge(struct cache *cache, struct page_table *table,
 		      uint64_t index, uint64_t count, uint64_t *sequence);
-/* Gives pages back that are ABSENT or FAILED, or were never read. */
+/*
+ * Gives pages back that are ABSENT or FAILED, or were never read.  failed:
+ * somebody may be about to look at a word that says FAILED, so the memory of
+ * the words stays for now.
+ */
 void cache_uncharge(struct cache *cache, struct page_table *table,
-		    uint64_t index, uint64_t count);
+		    uint64_t index, uint64_t count, bool failed);
 
 /* Evicts up to count pages if it can; returns how many. */
 uint64_t cache_reclaim(struct cache *cache, uint64_t count);

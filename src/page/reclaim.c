@@ -107,7 +107,8 @@ static uint64_t evict_run(struct cache *cache, const struct run *run)
 	}
 	if (!error) {
 		count_add(cache->counters, COUNT_EVICTIONS, run->count);
-		cache_uncharge(cache, run->table, run->index, run->count);
+		cache_uncharge(cache, run->table, run->index, run->count,
+			       false);
 	}
 	for (uint64_t i = 0; i < run->count; i++)
 		cache_wake(cache, run->table, run->index + i,

@@ -21,7 +21,7 @@ enum page_taken page_take_rpin(page_word *word, bool referenced)
 	return PAGE_TAKEN;
 }
 
-enum page_taken page_take_wpin(page_word *word, bool referenced)
+enum page_taken page_take_wpin(page_word *word, bool referenced, bool may_dirty)
 {
 	uint64_t old = atomic_load(word);
 	uint64_t flag = referenced ? WORD_REFERENCED : 0;
@@ -32,6 +32,8 @@ enum page_taken page_take_wpin(page_word *word, bool referenced)
 			return PAGE_NOT_VISIBLE;
 		if ((old & WORD_WPINS) == WORD_WPINS)
 			return PAGE_PINS_FULL;
+		if (word_state(old) == PAGE_CLEAN && !may_dirty)
+			return PAGE_IS_CLEAN;
 		new = (old + WORD_WPIN) | flag;
 		if (word_state(old) == PAGE_CLEAN)
 			new = word_with_state(new, PAGE_DIRTY);

@@ -48,6 +48,7 @@ enum page_state {
 enum page_taken {
 	PAGE_TAKEN,
 	PAGE_TAKEN_DIRTIED, /* a write pin that made a CLEAN page DIRTY */
+	PAGE_IS_CLEAN,      /* a write pin would make it DIRTY, and may not */
 	PAGE_NOT_VISIBLE,   /* no bytes to see in this state */
 	PAGE_PINS_FULL,     /* the count is at its maximum */
 };
@@ -77,8 +78,12 @@ static inline uint64_t word_with_state(uint64_t word, enum page_state state)
 
 /* A hold that forbids leaving.  referenced: the page is worth keeping. */
 enum page_taken page_take_rpin(page_word *word, bool referenced);
-/* A hold that forbids leaving and becoming CLEAN (rule 2). */
-enum page_taken page_take_wpin(page_word *word, bool referenced);
+/*
+ * A hold that forbids leaving and becoming CLEAN (rule 2).  may_dirty: the
+ * caller keeps the set of dirty pages and holds its lock.
+ */
+enum page_taken page_take_wpin(page_word *word, bool referenced,
+			       bool may_dirty);
 /* True if the page has no pin left. */
 bool page_drop_rpin(page_word *word);
 bool page_drop_wpin(page_word *word);

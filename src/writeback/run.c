@@ -116,18 +116,6 @@ static uint64_t begin_pages(struct object *object, uint64_t index,
 	return count;
 }
 
-/* Rule 4: protect, and only when the last call has returned, read. */
-static int take_bytes(struct object *object, uint64_t index, uint64_t count,
-		      struct staging *staging)
-{
-	int error = object_write_protect(object, index, count);
-
-	if (error)
-		return error;
-	return memory_file_read(object_memory(object), staging->bytes,
-				count << PAGE_SHIFT, index << PAGE_SHIFT);
-}
-
 /* Bytes of the run inside the object: 0 if a cut has begun. */
 static uint64_t length_of(struct object *object, uint64_t index, uint64_t count)
 {
@@ -165,8 +153,17 @@ static int64_t write_with(struct batch *batch, struct object *object,
 
 	if (count == 0)
 		return 0;
-	error = take_bytes(object, index, count, staging);
+	/*
+	 * Rule 4: protect, and only when the last call has returned, read.
+	 * The size in between: a store to what it does not include yet will
+	 * trap, and what it includes had its tail zeroed before the copy.
+	 */
+	error = object_write_protect(object, index, count);
 	length = length_of(object, index, count);
+	if (!error && length > 0)
+		error = memory_file_read(object_memory(object), staging->bytes,
+					 count << PAGE_SHIFT,
+					 index << PAGE_SHIFT);
 	if (error || length == 0) {
 		if (error)
 			failed(object, count, error);

@@ -6,15 +6,14 @@
 
 /*
  * A write that is under way may have begun before the caller's last store:
- * its end is waited for, and the page looked at again.  One that began after
- * that wait is enough, but must end as well.
+ * its end is waited for, and the page looked at again.  To be woken says
+ * nothing of which write has ended.
  */
 static int64_t sync_page(struct batch *batch, struct object *object,
 			 uint64_t index, uint64_t end)
 {
 	struct wait_table *waits = &object_host(object)->cache->waits;
 	page_word *word = object_word(object, index);
-	int waited = 0;
 
 	for (;;) {
 		enum page_state state = word_state(atomic_load(word));
@@ -27,8 +26,6 @@ static int64_t sync_page(struct batch *batch, struct object *object,
 		} else if (state == PAGE_WRITING) {
 			wait_for_change(waits, object_table(object), index,
 					word, state);
-			if (++waited == 2)
-				return 1;
 		} else {
 			return 1;
 		}

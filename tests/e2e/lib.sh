@@ -25,8 +25,8 @@ cleanup() {
 	local child
 
 	for child in "${children[@]}"; do
-		kill -KILL "$child" 2>/dev/null
-	done
+		kill -KILL "$child" && wait "$child"
+	done 2>/dev/null
 	chmod -R u+rwX "$WORK" 2>/dev/null
 	rm -rf "$WORK"
 }

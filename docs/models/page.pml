@@ -1,0 +1,790 @@
+/* page.pml - the life of one page of an object, and of the translations to it */
+/* SPDX-License-Identifier: MIT */
+/*
+ * True to src/page/word.c (the word), fault/resolve.c (handler), object/read.c
+ * (pager), object/hold.c (pinner), object/resize.c (resizer), page/reclaim.c
+ * (evictor), writeback/ (flusher, msync), page/wait.c (parking).  README.md
+ * says what stands for what.
+ *
+ * One page; two shared mappings of it (0 and 1) and, with -DPRIV, a private one
+ * (2).  A page has two locations, each stored to by one owner only, so that a
+ * lost or a stale value is always visible.  Contents are kept relative to the
+ * owner's last store: mem[h] and home[h] are 1 when the memfd, or the store,
+ * holds exactly what was stored last in location h, and 0 when they hold
+ * anything else (an older value, an unfilled page, the rubbish of a failed
+ * write).  A store makes home[h] 0; a copy copies the bit.  So nothing is
+ * counted, nothing aliases, and every actor may go on for ever.
+ *
+ * One step is one thing the machine does at once: a compare-and-swap on the
+ * page word, one ioctl on one mapping, one load or store of the program, one
+ * half of a transfer, one critical section of a lock.  Between two steps of one
+ * actor any other actor may run.  The program's stores through a writable
+ * translation need nobody's leave.
+ *
+ *   parts      -DPINS    a holder of pins (pins and copies); it owns location 1
+ *                        in place of program thread 1
+ *              -DMSYNC   a caller of msync(MS_SYNC), who writes pages himself
+ *              -DREMAP   mapping 0 is given to another object and back
+ *              -DRFAIL   reads may fail, alone (FAILED) or as a part of a run
+ *                        (ABSENT)
+ *              -DWFAIL   writes may fail, and leave rubbish
+ *              -DPRIV    a private mapping, copied on write by the kernel
+ *              -DTRUNC   the object shrinks to nothing and grows again; the
+ *                        store may refuse
+ *
+ *   smaller    -DNHAND=1 one trap handler   -DNOEVICT no evictor
+ *              -DSAME both threads use mapping 0
+ *              -DSPLIT thread 1 uses mapping 1 only
+ *
+ *   mistakes   each puts one back; spin must then find an error
+ *     V_GRANT      a write grant does not hold a write pin over its ioctls
+ *     V_WPFIRST    write-protect first, DIRTY -> WRITING second
+ *     V_INSTALL    a read-only install does not hold a pin over its ioctl
+ *     V_WPINDONE   the end of a write ignores write pins
+ *     V_UNPIN      dropping a write pin in WRITING does not set REDIRTIED
+ *     V_EVICTPIN   eviction looks at the pins before its swap, not in it
+ *     V_LATEPUNCH  the word says ABSENT before the hole is punched
+ *     V_HALFREAD   a failed read leaves its half-filled page behind
+ *     V_PARK       a fault is parked without comparing the word again
+ *     V_VMA        the mapping is compared, then the install is done unlocked
+ *     V_MSYNC      msync takes WRITING for "being done"
+ *     V_COUNTWAKES msync takes its second wake-up for the end of a write
+ *     V_EIO        a failed write ends in CLEAN
+ *     V_SNAPEARLY  the copy starts before the last mapping is protected
+ *     V_REFUSE     a refusal un-protects a page that is shown
+ *     V_BLAME      a fault is refused for a read that it did not wait for
+ *     V_CUTPINNED  a cut takes the page away under pins
+ *     V_SIZE       a read begins without looking at the size again
+ *     V_PINSIZE    a pin is taken without looking at the size again
+ *     V_LENGTH     a write begins without looking at the size again
+ *     V_NOTQUIET   the store is cut while a write of the page is under way
+ *     V_DROPFIRST  pages are dropped before the store is cut, which may refuse
+ */
+#ifndef NHAND
+#define NHAND 2
+#endif
+
+/* states of the page word */
+#define ABSENT   0
+#define READING  1
+#define FAILED   2
+#define CLEAN    3
+#define DIRTY    4
+#define WRITING  5
+#define EVICTING 6
+
+/* translations, as the hardware sees them */
+#define NONE 0
+#define RO   1
+#define RW   2
+#define NOMAP 3                 /* no mapping: no access under way */
+#define COPY 3                  /* private mapping only: the kernel's own copy */
+
+
+/* ---- the page word: one atomic word, so every test-and-change of these five is one step ---- */
+byte st = ABSENT;
+bit  redirtied;
+bit  waiters;
+byte rpins;
+byte wpins;
+
+/* ---- the world ---- */
+byte tr[3];                     /* translation per mapping */
+bit  present;                   /* the memfd has the page */
+bit  mem[2];                    /* 1: the memfd holds the last store to this location */
+bit  home[2] = 1;               /* 1: the store does */
+byte charged;                   /* pages charged to the budget; it holds one page */
+bit  err;                       /* a write failed, and nobody has been told yet */
+
+/* ---- traps.  An event is (mapping, write?), number 2*mapping+write ---- */
+byte pend;                      /* set of events delivered and not yet taken */
+byte parked;                    /* set of events parked on the page */
+byte waited;                    /* set of events that waited for a read of the page */
+bit  hslp;                      /* the pinner sleeps on the page */
+bit  mslp;                      /* msync sleeps on the page */
+bit  busy;                      /* the first handler has an event in hand */
+byte slp[2];                    /* program thread: 0 runs, 1+m sleeps on mapping m */
+bit  stop;                      /* no new accesses, pins, msyncs */
+bit  sig[2];                    /* it was woken to take a SIGBUS */
+
+/* ---- address space ---- */
+byte rdlock;                    /* readers of the space lock */
+bit  other0;                    /* mapping 0 shows another object now */
+#define ISOURS(m) (!(((m) == 0) && other0))
+
+/* ---- msync's bookkeeping: location h has a store that a running msync owes ---- */
+bit owed[2];
+
+/* ---- object size: 1 when the page lies inside the object ---- */
+bit inside = 1;
+bit asked;                      /* the read in flight has been handed to the pager */
+bit cut;                        /* the store has been cut, the page not yet dropped: it is void */
+
+/* ---- the places where a single word makes one of the mistakes ---- */
+#ifdef V_WPINDONE
+#define STILL_PINNED 0
+#else
+#define STILL_PINNED (wpins > 0)
+#endif
+#ifdef V_EIO
+#define WRITE_FAILED(g) 0
+#else
+#define WRITE_FAILED(g) (!(g))
+#endif
+#define GRANTS(m, wr) ((wr) && (m) < 2)         /* a private store needs no grant: the kernel copies */
+#ifdef V_PARK
+#define PARK_OK 1
+#else
+#define PARK_OK (st == saw)
+#endif
+#ifdef V_BLAME
+#define BLAMED 1
+#else
+#define BLAMED again
+#endif
+#ifdef V_CUTPINNED
+#define UNPINNED 1
+#else
+#define UNPINNED (rpins == 0 && wpins == 0)
+#endif
+#ifdef V_NOTQUIET
+#define CUTTABLE (st == CLEAN || st == DIRTY || st == WRITING)
+#else
+#define CUTTABLE (st == CLEAN || st == DIRTY)
+#endif
+
+/* ============================ the kernel ============================ */
+
+inline k_wake(m)                /* UFFDIO_WAKE: every thread asleep on this page of mapping m */
+{
+	if :: slp[0] == 1 + (m) -> slp[0] = 0 :: else fi;
+	if :: slp[1] == 1 + (m) -> slp[1] = 0 :: else fi
+}
+
+/* UFFDIO_CONTINUE.  Fails on an absent page (EFAULT), leaves an existing translation (EEXIST). */
+inline k_continue(m, how, eexist)
+{
+	d_step {
+		assert(ISOURS(m));      /* else another object's page would have been made visible */
+		eexist = 0;
+		if
+		:: !present -> k_wake(m)
+		:: present && tr[m] != NONE -> eexist = 1
+		:: present && tr[m] == NONE ->
+			tr[m] = ((m) == 2 -> RO : how);
+			k_wake(m)
+		fi
+	}
+}
+
+inline k_unprotect(m)           /* UFFDIO_WRITEPROTECT, mode 0; wakes */
+{
+	d_step {
+		assert(ISOURS(m));
+		if :: tr[m] == RO -> tr[m] = RW :: else fi;
+		k_wake(m)
+	}
+}
+
+inline k_protect(m)             /* UFFDIO_WRITEPROTECT, mode WP: one mapping, one step */
+{
+	d_step { if :: tr[m] == RW -> tr[m] = RO :: else fi }
+}
+
+/* Hole punch: translations vanish one mapping at a time, then page and stragglers together. */
+inline k_punch()
+{
+	d_step { if :: tr[0] != COPY -> tr[0] = NONE :: else fi };
+	d_step {
+		tr[0] = NONE; tr[1] = NONE;
+		if :: tr[2] == RO -> tr[2] = NONE :: else fi;
+		present = 0; mem[0] = 0; mem[1] = 0
+	}
+}
+
+#define SOUND   (present && ((mem[0] && mem[1]) || cut))
+#define AT_HOME ((home[0] && home[1]) || cut)
+#define VISIBLE (st == CLEAN || st == DIRTY || st == WRITING)
+
+/* ============================ pieces of the protocol ============================ */
+
+/* Leave a state: the same step that writes the new state takes the WAITERS flag away, and a second
+ * step wakes whoever is parked by then, also one who parked on a later state: a wake-up says only
+ * "look again". */
+inline requeue()
+{
+	d_step {
+		pend = pend | parked;
+		parked = 0;
+		hslp = 0;
+		mslp = 0
+	}
+}
+
+inline set_state(s, w)
+{
+	st = s; w = waiters; waiters = 0
+}
+
+/* Take a page that is not there into READING.  The budget is charged before the page word moves. */
+inline start_read()
+{
+	assert(charged == 0);
+	charged = 1; st = READING;
+#if !defined(TRUNC) || defined(V_SIZE)
+	asked = 1
+#endif
+}
+
+/* ... and before the store is asked for it, the size is looked at once more. */
+inline check_size(w)
+{
+#if defined(TRUNC) && !defined(V_SIZE)
+	if
+	:: inside -> asked = 1
+	:: !inside -> d_step { charged = 0; set_state(ABSENT, w) };
+		if :: w -> requeue() :: else fi
+	fi
+#else
+	skip
+#endif
+}
+
+/* Drop a write pin: one compare-and-swap. */
+inline drop_wpin()
+{
+	d_step {
+		assert(wpins > 0 && (st == DIRTY || st == WRITING));
+		wpins--;
+#ifndef V_UNPIN
+		if :: st == WRITING -> redirtied = 1 :: else fi
+#endif
+	}
+}
+
+inline drop_rpin()
+{
+	d_step { assert(rpins > 0); rpins-- }
+}
+
+/* One write-back of the page by whoever won DIRTY -> WRITING; good says whether it reached the store. */
+inline to_store(h, good)
+{
+	if
+	:: d_step {
+		assert(SOUND);
+		home[h] = (cut -> 0 : mem[h]);          /* old bytes, where zeros should be */
+		owed[h] = 0
+	   }
+#ifdef WFAIL
+	:: d_step { good = 0; err = 1; home[h] = 0 }
+#endif
+	fi
+}
+
+inline write_back(won, good, w)
+{
+#ifdef V_WPFIRST
+	if :: st == DIRTY -> skip :: else -> goto lost fi;
+	k_protect(0); k_protect(1);
+#endif
+	d_step {
+		won = 0; good = 1; w = 0;
+		if :: st == DIRTY -> st = WRITING; redirtied = 0; won = 1 :: else fi
+	};
+	if :: !won -> goto lost :: else fi;
+#ifndef V_WPFIRST
+	k_protect(0);
+#ifndef V_SNAPEARLY
+	k_protect(1);
+#endif
+#endif
+#if defined(TRUNC) && !defined(V_LENGTH)
+	if :: inside :: !inside -> good = 0; goto over fi;      /* rule 11: nothing to write */
+#endif
+	to_store(1, good);
+#ifdef V_SNAPEARLY
+	k_protect(1);
+#endif
+	to_store(0, good);
+over:
+	d_step {
+		assert(st == WRITING);
+		if
+		:: (redirtied || STILL_PINNED || WRITE_FAILED(good)) -> set_state(DIRTY, w)
+		:: else ->
+			set_state(CLEAN, w);
+			assert(tr[0] != RW && tr[1] != RW && AT_HOME)   /* no store can come without a trap */
+		fi;
+		redirtied = 0
+	};
+	if :: w -> requeue() :: else fi;
+lost:
+	skip
+}
+
+/* ============================ actors ============================ */
+
+/* A program thread: loads anywhere, stores to its own location.  Thread 0 uses mapping 0; thread 1
+ * either of the shared ones, and the private one.  Choosing and trying is one step. */
+inline touch(me, m, wr)
+{
+	if
+	:: sig[me] -> sig[me] = 0; m = NOMAP                    /* the verdict: give up this access */
+	:: !sig[me] && tr[m] == NONE && !(ISOURS(m) && inside) -> m = NOMAP     /* not ours now */
+	:: !sig[me] && tr[m] == COPY -> m = NOMAP
+	:: !sig[me] && !wr && (tr[m] == RO || tr[m] == RW) ->
+		assert(SOUND); m = NOMAP                        /* a load */
+	:: !sig[me] && wr && m < 2 && tr[m] == RW ->
+		assert(present && (st == DIRTY || st == WRITING || !inside));
+		if :: cut :: else -> mem[me] = 1; home[me] = 0 fi;      /* a store; void in a page cut off */
+		m = NOMAP
+	:: !sig[me] && wr && m == 2 && tr[m] == RO ->
+		assert(SOUND); tr[2] = COPY; m = NOMAP          /* the kernel copies on write */
+	:: !sig[me] && ISOURS(m) && inside && (tr[m] == NONE || (wr && m < 2 && tr[m] == RO)) ->
+		slp[me] = 1 + m;                                /* a trap */
+		pend = pend | (1 << (2*m + wr))
+	:: !sig[me] && !(ISOURS(m) && inside) && wr && m < 2 && tr[m] == RO -> m = NOMAP
+	fi
+}
+
+proctype program(byte me)
+{
+	byte m = NOMAP; bit wr;
+	do
+	:: atomic {
+		m == NOMAP && !stop ->
+		if
+#ifdef SPLIT
+		:: me == 0 -> m = 0
+#else
+		:: m = 0
+#endif
+#ifndef SAME
+		:: me == 1 -> m = 1
+#endif
+#ifdef PRIV
+		:: me == 1 -> m = 2
+#endif
+		fi;
+		if
+		:: wr = 0
+#ifdef PINS
+		:: me == 0 -> wr = 1
+#else
+#ifdef ONESTORE
+		:: me == 1 -> wr = 1
+#else
+		:: wr = 1
+#endif
+#endif
+		fi;
+		touch(me, m, wr);
+		if :: m == NOMAP -> wr = 0 :: else fi
+	   }
+	:: atomic {
+		m != NOMAP && slp[me] == 0 ->
+		touch(me, m, wr);
+		if :: m == NOMAP -> wr = 0 :: else fi
+	   }
+#ifdef PRIV
+	:: d_step { m == NOMAP && me == 1 && tr[2] == COPY -> tr[2] = NONE }    /* copy dropped */
+#endif
+	:: m == NOMAP && stop -> break
+	od
+}
+
+/* A trap handler.  It holds the space lock for reading from the comparison of the mapping to the end
+ * of the install, and never waits while it holds anything. */
+#ifdef V_VMA
+#define LOCK_SPACE   skip
+#define UNLOCK_SPACE skip
+#else
+#define LOCK_SPACE   rdlock++
+#define UNLOCK_SPACE rdlock--
+#endif
+
+inline forget()
+{
+	busy = (second -> busy : 0);
+	UNLOCK_SPACE; m = 0; wr = 0; again = 0; ee = 0; saw = 0; w = 0
+}
+
+proctype handler(bit second)
+{
+	byte m; bit wr, again, ee, w; byte saw;
+end:	do
+	:: atomic {
+		pend != 0 && (!second || busy) ->               /* alike, so the second waits for the first */
+		busy = (second -> busy : 1);
+		if
+		:: pend &  1 -> m = 0; wr = 0
+		:: pend &  2 -> m = 0; wr = 1
+		:: pend &  4 -> m = 1; wr = 0
+		:: pend &  8 -> m = 1; wr = 1
+#ifdef PRIV
+		:: pend & 16 -> m = 2; wr = 0
+		:: pend & 32 -> m = 2; wr = 1
+#endif
+		fi;
+		again = (waited >> (2*m + wr)) & 1;
+		pend   = pend   & ~(1 << (2*m + wr));
+		waited = waited & ~(1 << (2*m + wr));
+		LOCK_SPACE;
+		if :: !ISOURS(m) -> k_wake(m); goto out :: else fi  /* compared under the lock */
+#if defined(REMAP) || defined(TRUNC)
+	   };
+look:
+#ifdef TRUNC
+	   if :: inside :: !inside -> atomic { k_wake(m); goto out } fi;    /* retried, it gets SIGBUS */
+#endif
+	   atomic {                                             /* one load, one compare-and-swap */
+#else
+look:
+#endif
+		ee = 0;
+		if
+		:: st == ABSENT || (st == FAILED && !BLAMED) ->
+			start_read(); saw = READING; goto started
+		:: st == FAILED && BLAMED -> goto verdict       /* the read that it waited for failed */
+		:: st == READING || st == EVICTING -> saw = st; goto park
+		:: st == CLEAN || st == DIRTY || st == WRITING ->
+			if
+			:: GRANTS(m, wr) ->
+#ifdef V_GRANT
+				if
+				:: st == CLEAN -> st = DIRTY
+				:: st == WRITING -> redirtied = 1
+				:: st == DIRTY
+				fi;
+#else
+				if :: st == CLEAN -> st = DIRTY :: else fi;
+				wpins++;
+#endif
+				goto grant
+			:: else ->
+#ifndef V_INSTALL
+				rpins++;
+#endif
+				goto install
+			fi
+		fi
+	   };
+started:
+	   check_size(w);
+park:
+	   /* under the queue's lock, set WAITERS by compare-and-swap if the state is still the one seen */
+	   atomic {
+		if
+		:: PARK_OK ->
+			waiters = 1; parked = parked | (1 << (2*m + wr));
+			if :: saw == READING -> waited = waited | (1 << (2*m + wr)) :: else fi;
+			goto out
+		:: !PARK_OK -> again = (saw == READING); goto look
+		fi
+	   };
+verdict:
+	   /* No install runs meanwhile (the lock is held for writing), and only what shows nothing is
+	    * refused: what is there may have come from another read. */
+#ifdef V_REFUSE
+	   d_step { if :: tr[m] == RO && m < 2 -> tr[m] = RW :: else fi };
+#endif
+	   atomic {
+		if
+		:: tr[m] == NONE && !VISIBLE ->
+			if :: slp[0] == 1 + m -> sig[0] = 1 :: else fi;
+			if :: slp[1] == 1 + m -> sig[1] = 1 :: else fi
+		:: else
+		fi;
+		k_wake(m); goto out
+	   };
+install:
+#ifdef TRUNC
+	   if :: inside :: !inside -> atomic {                 /* rule 11: store, then look */
+#ifndef V_INSTALL
+		drop_rpin();
+#endif
+		k_wake(m); goto out } fi;
+#endif
+	   k_continue(m, RO, ee);
+	   atomic {
+		if :: ee -> k_wake(m) :: else fi;
+#ifndef V_INSTALL
+		drop_rpin();
+#endif
+		goto out
+	   };
+grant:
+#ifdef TRUNC
+	   if :: inside :: !inside -> k_wake(m); goto granted fi;
+#endif
+	   k_continue(m, RW, ee);
+	   if :: ee -> k_unprotect(m) :: else fi;
+granted:
+	   atomic {
+#ifndef V_GRANT
+		drop_wpin();
+#endif
+		skip;
+out:		forget()
+	   }
+	od
+}
+
+/* The pager's completion side: fills through the window, which makes the page present at once. */
+proctype pager()
+{
+	bit w;
+end:	do
+	:: asked ->
+	   d_step { assert(charged == 1 && st == READING && !cut); asked = 0; present = 1; mem[0] = home[0] };
+	   if
+	   :: d_step { mem[1] = home[1] };
+	      d_step { set_state(CLEAN, w); assert(SOUND) }
+#ifdef RFAIL
+	   :: 
+#ifndef V_HALFREAD
+	      k_punch();
+#endif
+	      if
+	      :: d_step { charged = 0; set_state(FAILED, w) }
+	      :: d_step { charged = 0; set_state(ABSENT, w) }   /* a run of several pages */
+	      fi
+#endif
+	   fi;
+	   if :: w -> requeue() :: else fi;
+	   w = 0
+	od
+}
+
+/* Writes back whenever the page is dirty. */
+proctype flusher()
+{
+	bit won, good, w;
+end:	do
+	:: st == DIRTY -> write_back(won, good, w); d_step { won = 0; good = 0; w = 0 }
+	od
+}
+
+/* Throws the page out whenever it may. */
+proctype evictor()
+{
+	bit w;
+end:	do
+	:: atomic {
+		st == CLEAN && rpins == 0 && wpins == 0 ->
+#ifndef V_EVICTPIN
+		st = EVICTING
+#endif
+	   };
+#ifdef V_EVICTPIN
+	   if :: atomic { st == CLEAN -> st = EVICTING } :: else -> goto next fi;
+#endif
+	   d_step { assert(rpins == 0 && wpins == 0 && AT_HOME && SOUND) };
+#ifdef V_LATEPUNCH
+	   d_step { set_state(ABSENT, w); charged = 0 };
+	   k_punch();
+#else
+	   k_punch();
+	   d_step { assert(rpins == 0 && wpins == 0); set_state(ABSENT, w); charged = 0 };
+#endif
+	   if :: w -> requeue() :: else fi;
+next:	   w = 0
+	od
+}
+
+#ifdef PINS
+/* object_hold(): takes a pin where there are bytes, then looks at the size; else sees to a read, or
+ * parks and sleeps.  Owns location 1.  A copy is a short pin: in a write pin, out a read pin. */
+#define KEPT (!cut || !hold)                    /* what was pinned is not cut off */
+proctype pinner()
+{
+	bit w, wr, blame, hold; byte saw;
+	do
+	:: atomic { !stop -> if :: wr = 0 :: wr = 1 fi; blame = 0 };
+look:	   atomic {
+		if
+		:: VISIBLE ->
+			if
+			:: wr -> if :: st == CLEAN -> st = DIRTY :: else fi; wpins++
+			:: !wr -> rpins++
+			fi;
+			goto taken
+		:: st == FAILED && blame -> goto next           /* its error is returned */
+		:: st == ABSENT || (st == FAILED && !blame) ->
+			if :: inside -> start_read(); saw = READING; goto begun
+			   :: !inside -> goto next
+			fi
+		:: st == READING || st == EVICTING -> saw = st; goto sleep
+		fi
+	   };
+begun:	   check_size(w); w = 0;
+sleep:	   atomic {
+		blame = (saw == READING);
+		if
+		:: st == saw -> waiters = 1; hslp = 1
+		:: else
+		fi
+	   };
+	   atomic { hslp == 0 -> saw = 0; goto look };
+taken:
+#if defined(TRUNC) && !defined(V_PINSIZE)
+	   if :: inside -> hold = 1 :: !inside -> hold = 0 fi;  /* rule 11: store, then look */
+#else
+	   hold = 1;
+#endif
+	   if
+	   :: !hold
+	   :: hold && !wr ->
+		d_step { assert(SOUND && KEPT) };
+		d_step { assert(SOUND && KEPT) }
+	   :: hold && wr ->
+		do                                              /* stores without any trap */
+		:: d_step {
+			assert(present && (st == DIRTY || st == WRITING) && KEPT);
+			mem[1] = 1; home[1] = 0 }
+		:: break
+		od
+	   fi;
+	   if :: wr -> drop_wpin() :: !wr -> drop_rpin() fi;
+next:	   d_step { wr = 0; blame = 0; hold = 0; saw = 0; w = 0 }
+	:: stop -> break
+	od;
+}
+#endif
+
+#ifdef MSYNC
+/* msync(MS_SYNC): every store finished before its start is at home when it returns 0.  That the page
+ * is looked at at all is dirty.pml's matter. */
+proctype msync()
+{
+	bit won, good, w;
+#ifdef V_COUNTWAKES
+	byte wakes;
+#endif
+	do
+	:: d_step { owed[0] = !home[0]; owed[1] = !home[1] };
+	   do
+	   :: st == DIRTY -> write_back(won, good, w);
+		if :: won -> break :: else fi
+#ifdef V_MSYNC
+	   :: st == WRITING -> break
+#else
+	   :: atomic { st == WRITING -> waiters = 1; mslp = 1 };  /* perhaps begun before us */
+		mslp == 0;
+#ifdef V_COUNTWAKES
+		wakes++;
+		if :: wakes == 2 -> break :: else fi
+#endif
+#endif
+	   :: else -> break
+	   od;
+	   atomic {
+		assert(err || (!owed[0] && !owed[1]));          /* else it returns EIO, once */
+		owed[0] = 0; owed[1] = 0; err = 0; won = 0; good = 0; w = 0
+#ifdef V_COUNTWAKES
+		; wakes = 0
+#endif
+	   }
+	:: stop -> break
+	od;
+}
+#endif
+
+#ifdef REMAP
+/* MAP_FIXED over mapping 0, and back.  Translations go, sleepers are woken. */
+proctype remapper()
+{
+	do
+	:: atomic { rdlock == 0 -> other0 = 1; tr[0] = NONE; k_wake(0) };
+	   atomic { rdlock == 0 -> other0 = 0; tr[0] = NONE; k_wake(0) }
+	:: stop -> break
+	od;
+}
+#endif
+
+#ifdef TRUNC
+/* EVICTING -> hole -> ABSENT, from CLEAN or DIRTY without pins. */
+inline drop_page(w)
+{
+	do
+	:: atomic { (st == CLEAN || st == DIRTY) && UNPINNED -> st = EVICTING };
+		k_punch();
+		d_step { charged = 0; set_state(ABSENT, w) };
+		if :: w -> requeue() :: else fi; w = 0; break
+	:: st == ABSENT || st == FAILED -> break
+	od
+}
+
+/* Shrinks to nothing and grows again.  The size first, so that nobody new comes in; what is under
+ * way ends; a pin refuses.  Then the store is cut, which may refuse as well: the old size comes back,
+ * and nothing is lost.  Then the page goes, and last its memory. */
+proctype resizer()
+{
+	bit w;
+	do
+	:: inside = 0;
+	   if
+	   :: st == ABSENT || st == FAILED
+	   :: CUTTABLE && UNPINNED
+	   :: rpins > 0 || wpins > 0 -> goto restore            /* EBUSY */
+	   fi;
+#ifdef V_DROPFIRST
+	   drop_page(w);
+#endif
+	   if
+	   :: d_step { cut = 1; home[0] = 1; home[1] = 1 }      /* zeros are the last value now */
+	   :: goto restore                                      /* the store refuses */
+	   fi;
+	   drop_page(w);
+	   d_step { assert(!present); mem[0] = 0; mem[1] = 0; cut = 0 };
+	   inside = 1;                                          /* the store first, of zeros */
+	   goto next;
+restore:   inside = 1;
+next:	   skip
+	:: stop -> break
+	od;
+}
+#endif
+
+/* At some moment nobody begins anything new.  When nothing can move any more, everybody has finished, and home holds every store. */
+proctype judge()
+{
+	stop = 1;
+	timeout ->
+	d_step {
+		assert(slp[0] == 0 && slp[1] == 0 && pend == 0 && parked == 0 && !hslp && !mslp);
+		assert(st == CLEAN || st == ABSENT || st == FAILED);
+		assert(rpins == 0 && wpins == 0 && rdlock == 0);
+		assert(st != CLEAN || SOUND);
+		assert(charged == present);
+		assert(AT_HOME)
+	}
+}
+
+init {
+	atomic {
+		run program(0); run program(1);
+		run handler(0);
+#if NHAND > 1
+		run handler(1);
+#endif
+		run pager(); run flusher();
+#ifndef NOEVICT
+		run evictor();
+#endif
+#ifdef PINS
+		run pinner();
+#endif
+#ifdef MSYNC
+		run msync();
+#endif
+#ifdef REMAP
+		run remapper();
+#endif
+#ifdef TRUNC
+		run resizer();
+#endif
+		run judge()
+	}
+}
