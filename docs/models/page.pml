@@ -307,7 +307,7 @@ inline write_back(won, good, w)
 	k_protect(1);
 #endif
 	to_store(0, good);
-over:
+over:	skip;
 	d_step {
 		assert(st == WRITING);
 		if

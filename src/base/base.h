@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/hook.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/log.h"

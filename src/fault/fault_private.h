@@ -76,6 +76,6 @@ void fault_handler_forget(struct fault_handler *handler);
 void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
 		   int error, bool absent);
 /* SIGBUS, whatever the policy. */
-void fault_refuse(struct fault *fault, int error);
+void fault_refuse(struct fault *fault, int error, bool absent);
 
 #endif

@@ -32,14 +32,27 @@ static bool in_space(struct space *space, uint64_t address)
 	return mapped;
 }
 
-static int error_of(struct fault_handler *handler, int signal, int code,
-		    uint64_t address)
+static bool past_end(struct space *space, uint64_t address)
+{
+	struct vma *vma;
+	bool past;
+
+	rwlock_take_read(&space->lock);
+	vma = space_find(space, address);
+	past = vma && vma_index_at(vma, page_round_down(address)) >=
+			      object_pages(vma->handle->object);
+	rwlock_drop_read(&space->lock);
+	return past;
+}
+
+/* The code of a refused page tells nothing: it depends on the kernel. */
+static int error_of(struct fault_handler *handler, int signal, uint64_t address)
 {
 	int error;
 
 	if (signal == SIGSEGV)
 		return -EFAULT;
-	if (code == BUS_ADRERR)
+	if (past_end(handler->space, address))
 		return -ENXIO;
 	error = fault_handler_error_at(handler, address);
 	return error && error != -ENODATA ? error : -EIO;
@@ -60,8 +73,7 @@ static bool caught(int signal, const siginfo_t *info)
 	guard->report.address = info->si_addr;
 	guard->report.signal = signal;
 	guard->report.code = info->si_code;
-	guard->report.error =
-		error_of(guard->handler, signal, info->si_code, address);
+	guard->report.error = error_of(guard->handler, signal, address);
 	siglongjmp(guard->place, 1);
 }
 

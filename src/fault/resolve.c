@@ -84,8 +84,11 @@ static enum step grant(struct fault *fault, const struct place *place)
 	taken = object_take_wpin(object, place->index, !fault->waited);
 	if (taken == PAGE_NOT_VISIBLE)
 		return STEP_AGAIN;
+	if (taken == PAGE_ZEROED)
+		return STEP_REFUSED;
 	if (taken == PAGE_PINS_FULL)
 		return STEP_SOON;
+	hook_point(HOOK_GRANT, object_table(object), place->index);
 	/* Rule 11: store, then look. */
 	error = place->index < object_pages(object)
 			? mmu_grant(fault->handler->mmu, fault->address,
@@ -127,6 +130,7 @@ static enum step install(struct fault *fault, const struct place *place)
 			       ? STEP_SOON
 			       : /* its pins are all taken */
 			       STEP_AGAIN;
+	hook_point(HOOK_INSTALL, object_table(object), place->index);
 	/* Rule 11: store, then look. */
 	if (place->index + count <= object_pages(object))
 		step = after_mmu(
@@ -227,6 +231,8 @@ static bool start_read(struct fault *fault, const struct place *place)
 	int64_t started = object_start_read(place->object, place->index,
 					    fault->count, &sequence);
 
+	if (started > 0)
+		fault->waited = true; /* its end may be here already */
 	if (started >= 0) {
 		fault_relieved(fault);
 		return false; /* next round parks on READING */
@@ -297,7 +303,7 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	case STEP_PAGE:
 		return see_to_page(fault, place);
 	case STEP_REFUSED:
-		fault_refuse(fault, object_read_error(place->object));
+		fault_refuse(fault, object_read_error(place->object), false);
 		return true;
 	case STEP_AGAIN:
 	default:

@@ -49,12 +49,39 @@ static const char *sentence_of(int error)
 	}
 }
 
-void fault_refuse(struct fault *fault, int error)
+/*
+ * True if the page has come since: then the access is to be tried again.  It
+ * is not asked of a page that is there and must not be stored to.
+ */
+static bool has_come(const struct vma *vma, uint64_t address)
+{
+	struct object *object = vma->handle->object;
+	uint64_t index = vma_index_at(vma, address);
+
+	return index < object_pages(object) &&
+	       word_visible(atomic_load(object_word(object, index)));
+}
+
+/* Under the write lock, so that nobody shows the page meanwhile. */
+static void tell_mmu(struct fault_handler *handler, uint64_t address,
+		     bool absent)
+{
+	struct space *space = handler->space;
+	struct vma *vma;
+
+	hook_point(HOOK_REFUSE, NULL, 0);
+	rwlock_take_write(&space->lock);
+	vma = space_find(space, address);
+	if (!vma || (absent && has_come(vma, address)) ||
+	    mmu_refuse(handler->mmu, address, vma->mapping.shared))
+		mmu_wake(handler->mmu, address, PAGE_SIZE);
+	rwlock_drop_write(&space->lock);
+}
+
+void fault_refuse(struct fault *fault, int error, bool absent)
 {
 	struct fault_handler *handler = fault->handler;
-	struct space *space = handler->space;
 	uint64_t address = fault->address;
-	bool mapped;
 
 	if (fault->again) {
 		fault_keep_refused(fault);
@@ -65,12 +92,7 @@ void fault_refuse(struct fault *fault, int error)
 	note_refusal(handler, address, error);
 	fault->pause_ns = REFUSED_PAUSE_NS;
 	fault_keep_refused(fault);
-
-	rwlock_take_read(&space->lock);
-	mapped = space_find(space, address) != NULL;
-	if (!mapped || mmu_refuse(handler->mmu, address))
-		mmu_wake(handler->mmu, address, PAGE_SIZE);
-	rwlock_drop_read(&space->lock);
+	tell_mmu(handler, address, absent);
 	log_line(handler->host->log, LOG_WARNING,
 		 "access refused at 0x%llx: %s", (unsigned long long)address,
 		 sentence_of(error));
@@ -81,10 +103,13 @@ static void show_zeros(struct fault *fault, struct object *object,
 		       uint64_t index, int error)
 {
 	uint64_t sequence;
+	bool expired = false;
 	int done = object_zero_page(object, index, &sequence);
 
-	if (done < 0 && done != -ENXIO) {
-		fault_refuse(fault, error);
+	if (done == -EAGAIN && fault_wait_for_room(fault, sequence, &expired))
+		return;
+	if (expired || done == -ENOMEM) {
+		fault_refuse(fault, error, true);
 		return;
 	}
 	if (done == 1)
@@ -114,12 +139,12 @@ void fault_verdict(struct fault *fault, struct object *object, uint64_t index,
 		if (absent)
 			show_zeros(fault, object, index, error);
 		else
-			fault_refuse(fault, error);
+			fault_refuse(fault, error, absent);
 		break;
 	case OBJECT_ERROR_WAIT:
 		wait_and_retry(fault);
 		break;
 	default:
-		fault_refuse(fault, error);
+		fault_refuse(fault, error, absent);
 	}
 }

@@ -49,10 +49,10 @@ int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
 	return mmu->ops->write_protect(mmu, start, length);
 }
 
-int mmu_refuse(struct mmu *mmu, uint64_t start)
+int mmu_refuse(struct mmu *mmu, uint64_t start, bool shared)
 {
 	check_range(mmu, start, PAGE_SIZE);
-	return mmu->ops->refuse(mmu, start);
+	return mmu->ops->refuse(mmu, start, shared);
 }
 
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length)

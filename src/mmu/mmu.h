@@ -40,7 +40,7 @@ struct mmu_ops {
 		       bool shared);
 	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*write_protect)(struct mmu *mmu, uint64_t start, uint64_t length);
-	int (*refuse)(struct mmu *mmu, uint64_t start);
+	int (*refuse)(struct mmu *mmu, uint64_t start, bool shared);
 	void (*wake)(struct mmu *mmu, uint64_t start, uint64_t length);
 	void (*destroy)(struct mmu *mmu);
 };
@@ -82,9 +82,11 @@ int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
 int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
  * The access waiting at the page of start, and later ones, get SIGBUS, until
- * the page is installed or granted.
+ * the page is installed or granted.  Under the space's write lock: no install
+ * may come between.  A shared page that is shown is hidden first; a private
+ * one that is shown stays, and whoever waits for it is woken.
  */
-int mmu_refuse(struct mmu *mmu, uint64_t start);
+int mmu_refuse(struct mmu *mmu, uint64_t start, bool shared);
 /* Lets the threads trapped in the range try their access again. */
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length);
 void mmu_destroy(struct mmu *mmu); /* NULL is allowed */

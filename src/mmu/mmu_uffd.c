@@ -158,19 +158,26 @@ static int write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
 	return 0;
 }
 
-static int refuse(struct mmu *mmu, uint64_t start)
+/*
+ * POISON wants an empty entry: without a translation, which a private mapping
+ * must keep (it may be the program's own copy), and without the mark that it
+ * leaves.  The mark goes last: un-protecting what is shown would let a store
+ * through.
+ */
+static int refuse(struct mmu *mmu, uint64_t start, bool shared)
 {
 	const struct uffd *uffd = &own(mmu)->uffd;
 	int error;
 
-	/* Fails on a private mapping, which has no marks. */
-	uffd_write_protect(uffd, start, PAGE_SIZE, false);
-	error = uffd_poison(uffd, start, PAGE_SIZE);
-	if (error == -EEXIST) {
-		wake(mmu, start, PAGE_SIZE);
-		return 0;
+	if (shared) {
+		memory_forget(start, PAGE_SIZE);
+		uffd_write_protect(uffd, start, PAGE_SIZE, false);
 	}
-	return error;
+	error = uffd_poison(uffd, start, PAGE_SIZE);
+	if (error != -EEXIST)
+		return error;
+	wake(mmu, start, PAGE_SIZE);
+	return 0;
 }
 
 static void destroy(struct mmu *mmu)

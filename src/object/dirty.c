@@ -27,6 +27,7 @@ static enum page_taken take_clean(struct object *object, uint64_t index,
 	lock_take(&object->dirty_lock);
 	taken = page_take_wpin(object_word(object, index), referenced, true);
 	if (taken == PAGE_TAKEN_DIRTIED) {
+		hook_point(HOOK_DIRTY, &object->table, index);
 		check(!bitmap_test(&object->dirty, index),
 		      "a CLEAN page is not in the set of dirty ones");
 		bitmap_set(&object->dirty, index);
@@ -97,26 +98,7 @@ uint64_t object_dirty_pages(struct object *object)
 	return count;
 }
 
-bool object_is_zeroed(struct object *object, uint64_t index)
+bool object_is_zeroed(const struct object *object, uint64_t index)
 {
-	bool zeroed;
-
-	if (atomic_load(&object->zeroed_count) == 0)
-		return false;
-	lock_take(&object->dirty_lock);
-	zeroed = bitmap_test(&object->zeroed, index);
-	lock_drop(&object->dirty_lock);
-	return zeroed;
-}
-
-void object_forget_zeroed(struct object *object, uint64_t index)
-{
-	if (atomic_load(&object->zeroed_count) == 0)
-		return;
-	lock_take(&object->dirty_lock);
-	if (bitmap_test(&object->zeroed, index)) {
-		bitmap_clear(&object->zeroed, index);
-		atomic_fetch_sub(&object->zeroed_count, 1);
-	}
-	lock_drop(&object->dirty_lock);
+	return atomic_load(object_word(object, index)) & WORD_ZEROED;
 }

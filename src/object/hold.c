@@ -35,31 +35,6 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
 		let_go_one(object, index + i, write);
 }
 
-/* Pins if the page has bytes.  1: done; 0: not now; or an error. */
-static int try_hold(struct object *object, uint64_t index, bool write)
-{
-	enum page_taken taken =
-		write ? object_take_wpin(object, index, true)
-		      : page_take_rpin(object_word(object, index), true);
-
-	if (taken == PAGE_NOT_VISIBLE)
-		return 0;
-	if (taken == PAGE_PINS_FULL)
-		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
-				 (unsigned long long)index,
-				 object->parameters.identity.name);
-	/* Rule 11: store, then look: a cut stores the size, then sees pins. */
-	if (index >= object_pages(object)) {
-		let_go_one(object, index, write);
-		return -ENXIO;
-	}
-	if (object_is_zeroed(object, index)) {
-		let_go_one(object, index, write);
-		return object_read_error(object);
-	}
-	return 1;
-}
-
 static int say_read_error(struct object *object, uint64_t index)
 {
 	int error = object_read_error(object);
@@ -76,6 +51,33 @@ static int say_read_error(struct object *object, uint64_t index)
 			 object->parameters.identity.name, strerror(-error));
 }
 
+/* Pins if the page has bytes.  1: done; 0: not now; or an error. */
+static int try_hold(struct object *object, uint64_t index, bool write)
+{
+	enum page_taken taken =
+		write ? object_take_wpin(object, index, true)
+		      : page_take_rpin(object_word(object, index), true);
+
+	if (taken == PAGE_NOT_VISIBLE)
+		return 0;
+	if (taken == PAGE_ZEROED)
+		return say_read_error(object, index);
+	if (taken == PAGE_PINS_FULL)
+		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
+				 (unsigned long long)index,
+				 object->parameters.identity.name);
+	/* Rule 11: store, then look: a cut stores the size, then sees pins. */
+	if (index >= object_pages(object)) {
+		let_go_one(object, index, write);
+		return -ENXIO;
+	}
+	if (object_is_zeroed(object, index)) {
+		let_go_one(object, index, write);
+		return say_read_error(object, index);
+	}
+	return 1;
+}
+
 /* Begins what the access pattern suggests. */
 static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 {
@@ -89,6 +91,7 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 				    &hold->sequence);
 	if (started < 0)
 		return (int)started;
+	hold->waited = started > 0; /* its end may be here already */
 	if (plan.ahead_count && started > 0)
 		object_read_ahead(hold->object, plan.ahead_index,
 				  plan.ahead_count);

@@ -45,12 +45,11 @@ static int init_bits(struct object *object)
 {
 	uint64_t pages = pages_of(object->parameters.capacity);
 	size_t bytes = bitmap_bytes(pages);
-	int error = memory_map(2 * bytes, &object->bits);
+	int error = memory_map(bytes, &object->bits);
 
 	if (error)
 		return error;
 	bitmap_init(&object->dirty, pages, object->bits);
-	bitmap_init(&object->zeroed, pages, (char *)object->bits + bytes);
 	return 0;
 }
 
@@ -58,7 +57,7 @@ static void finish_bits(struct object *object)
 {
 	uint64_t pages = pages_of(object->parameters.capacity);
 
-	memory_unmap(object->bits, 2 * bitmap_bytes(pages));
+	memory_unmap(object->bits, bitmap_bytes(pages));
 }
 
 static void finish_memory(struct object *object)

@@ -194,7 +194,7 @@ void object_plan(struct object *object, uint64_t index, struct read_plan *plan);
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */
 int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence);
-bool object_is_zeroed(struct object *object, uint64_t index);
+bool object_is_zeroed(const struct object *object, uint64_t index);
 
 /* ---- holding pages ---- */
 

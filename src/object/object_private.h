@@ -34,11 +34,9 @@ struct object {
 	struct list mappings; /* [mappings_lock] */
 
 	struct lock dirty_lock;
-	void *bits;           /* [I] memory of both bitmaps */
+	void *bits;           /* [I] memory of the bitmap */
 	struct bitmap dirty;  /* [dirty_lock] DIRTY or WRITING pages */
-	struct bitmap zeroed; /* [dirty_lock] */
 	uint64_t dirty_count; /* [dirty_lock] */
-	_Atomic uint64_t zeroed_count;
 
 	struct lock lock;
 	struct stream streams[STREAMS]; /* [lock] */
@@ -78,7 +76,6 @@ void object_reads_init(struct object_host *host);
 int object_punch(struct object *object, uint64_t index, uint64_t count);
 /* A page that was cut off, and was dirty, has nothing to write any more. */
 void object_forget_dirty(struct object *object, uint64_t index);
-void object_forget_zeroed(struct object *object, uint64_t index);
 /*
  * Takes every page from index on out of memory, dirty or not; waits for what
  * is under way.  No page there is pinned, or will be.

@@ -87,6 +87,7 @@ static void read_complete(struct pager_io *io, int error)
 		error = memory_file_write(object->memory, io->staging->bytes,
 					  count << PAGE_SHIFT,
 					  index << PAGE_SHIFT);
+	hook_point(HOOK_READ_FILLED, &object->table, index);
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&host->reads, read);
 	count_level(host->counters, COUNT_READS_IN_FLIGHT,
@@ -95,8 +96,6 @@ static void read_complete(struct pager_io *io, int error)
 		read_failed(object, index, count, error);
 	} else {
 		count_add(host->counters, COUNT_PAGES_READ, count);
-		for (uint64_t i = 0; i < count; i++)
-			object_forget_zeroed(object, index + i);
 		end_run(object, index, count, PAGE_CLEAN);
 	}
 	object_release(object);
@@ -140,6 +139,8 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 	if (won < count)
 		cache_uncharge(cache_of(object), &object->table, index + won,
 			       count - won, false);
+	if (won > 0)
+		hook_point(HOOK_READ_BEGUN, &object->table, index);
 	/* Rule 11: store, then look.  A resize stores the size and then looks
 	 * at the pages; one of the two sees the other. */
 	inside = clip(object, index, won);
@@ -262,12 +263,7 @@ int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence)
 		read_failed(object, index, 1, -ENOMEM);
 		return -ENOMEM;
 	}
-	lock_take(&object->dirty_lock);
-	if (!bitmap_test(&object->zeroed, index)) {
-		bitmap_set(&object->zeroed, index);
-		atomic_fetch_add(&object->zeroed_count, 1);
-	}
-	lock_drop(&object->dirty_lock);
+	page_set_zeroed(object_word(object, index));
 	end_run(object, index, 1, PAGE_CLEAN);
 	return 1;
 }

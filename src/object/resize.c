@@ -134,6 +134,7 @@ static int shrink(struct object *object, uint64_t size)
 	int error;
 
 	atomic_store(&object->size, size); /* rule 11: then look at pages */
+	hook_point(HOOK_SIZE_STORED, &object->table, pages_of(size));
 	error = wait_until_quiet(object, pages_of(size));
 	if (!error)
 		wait_for_last_write(object, size);

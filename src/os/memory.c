@@ -219,6 +219,11 @@ int memory_protect(uint64_t address, size_t length, int prot)
 	return outcome(syscall(SYS_mprotect, address, length, prot));
 }
 
+void memory_forget(uint64_t address, size_t length)
+{
+	syscall(SYS_madvise, address, length, MADV_DONTNEED);
+}
+
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif

@@ -93,11 +93,13 @@ static void choose(struct cache *cache, struct victims *victims, uint64_t count)
 /* EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last. */
 static uint64_t evict_run(struct cache *cache, const struct run *run)
 {
-	int error =
-		run->table->owner->evict(run->table, run->index, run->count);
 	uint64_t flags[RECLAIM_BATCH / 64] = { 0 };
 	bool waiters;
+	int error;
 
+	hook_point(HOOK_EVICT_BEGUN, run->table, run->index);
+	error = run->table->owner->evict(run->table, run->index, run->count);
+	hook_point(HOOK_EVICTED, run->table, run->index);
 	check(run->count <= RECLAIM_BATCH, "a run is within a batch");
 	for (uint64_t i = 0; i < run->count; i++) {
 		waiters = page_end_evict(&run->table->words[run->index + i],

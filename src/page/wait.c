@@ -34,6 +34,7 @@ bool wait_park(struct wait_table *table, const void *place, uint64_t index,
 	struct wait_bucket *bucket = bucket_of(table, place, index);
 	bool parked;
 
+	hook_point(HOOK_PARK, place, index);
 	lock_take(&bucket->lock);
 	parked = page_set_waiters(word, seen);
 	if (parked) {
@@ -50,6 +51,7 @@ void wait_wake(struct wait_table *table, const void *place, uint64_t index)
 	struct wait_bucket *bucket = bucket_of(table, place, index);
 	struct list woken, *link, *after;
 
+	hook_point(HOOK_WAKE, place, index);
 	list_init(&woken);
 	lock_take(&bucket->lock);
 	list_for_each_safe(link, after, &bucket->waiters) {

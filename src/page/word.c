@@ -30,6 +30,8 @@ enum page_taken page_take_wpin(page_word *word, bool referenced, bool may_dirty)
 	do {
 		if (!word_visible(old))
 			return PAGE_NOT_VISIBLE;
+		if (old & WORD_ZEROED)
+			return PAGE_ZEROED;
 		if ((old & WORD_WPINS) == WORD_WPINS)
 			return PAGE_PINS_FULL;
 		if (word_state(old) == PAGE_CLEAN && !may_dirty)
@@ -76,8 +78,14 @@ bool page_begin_read(page_word *word)
 			return false;
 		debug_check(!word_pinned(old), "rule 2: no pin without bytes");
 	} while (!swap(word, &old,
-		       word_with_state(old & ~WORD_REFERENCED, PAGE_READING)));
+		       word_with_state(old & ~(WORD_REFERENCED | WORD_ZEROED),
+				       PAGE_READING)));
 	return true;
+}
+
+void page_set_zeroed(page_word *word)
+{
+	atomic_fetch_or(word, WORD_ZEROED);
 }
 
 /* Leaves state from for to, taking WAITERS away; true if it was set. */

@@ -40,6 +40,8 @@ enum page_state {
 #define WORD_REDIRTIED (UINT64_C(1) << 3)
 #define WORD_WAITERS (UINT64_C(1) << 4)
 #define WORD_REFERENCED (UINT64_C(1) << 5)
+/* Zeros in place of what could not be read: never to be stored to. */
+#define WORD_ZEROED (UINT64_C(1) << 63)
 #define WORD_RPIN (UINT64_C(1) << 8)
 #define WORD_RPINS (UINT64_C(0xffff) << 8)
 #define WORD_WPIN (UINT64_C(1) << 24)
@@ -51,6 +53,7 @@ enum page_taken {
 	PAGE_IS_CLEAN,      /* a write pin would make it DIRTY, and may not */
 	PAGE_NOT_VISIBLE,   /* no bytes to see in this state */
 	PAGE_PINS_FULL,     /* the count is at its maximum */
+	PAGE_ZEROED,        /* no store may go to these zeros */
 };
 
 static inline enum page_state word_state(uint64_t word)
@@ -90,6 +93,8 @@ bool page_drop_wpin(page_word *word);
 
 /* ABSENT or FAILED -> READING.  False: it is something else. */
 bool page_begin_read(page_word *word);
+/* In READING: what will be CLEAN is zeros, until the next read. */
+void page_set_zeroed(page_word *word);
 /* READING -> CLEAN, FAILED or ABSENT.  True: waiters are to be woken. */
 bool page_end_read(page_word *word, enum page_state state);
 

@@ -91,6 +91,8 @@ static void run_complete(struct pager_io *io, int error)
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&writeback->runs, run);
 	if (error)
+		hook_point(HOOK_WRITE_FAILED, object_table(object), index);
+	if (error)
 		failed(object, count, error);
 	else
 		atomic_fetch_add(&writeback->progress, count);
@@ -153,12 +155,14 @@ static int64_t write_with(struct batch *batch, struct object *object,
 
 	if (count == 0)
 		return 0;
+	hook_point(HOOK_WRITE_BEGUN, object_table(object), index);
 	/*
 	 * Rule 4: protect, and only when the last call has returned, read.
 	 * The size in between: a store to what it does not include yet will
 	 * trap, and what it includes had its tail zeroed before the copy.
 	 */
 	error = object_write_protect(object, index, count);
+	hook_point(HOOK_WRITE_GUARDED, object_table(object), index);
 	length = length_of(object, index, count);
 	if (!error && length > 0)
 		error = memory_file_read(object_memory(object), staging->bytes,
