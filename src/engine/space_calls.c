@@ -33,9 +33,12 @@ static int posix_result(int error)
 static int anonymous_handle(struct quire_space *space, size_t length,
 			    int *flags, struct quire_object **handle)
 {
-	if ((*flags & MAP_TYPE) == MAP_PRIVATE)
-		*flags = (*flags & ~MAP_TYPE) | MAP_SHARED;
-	*flags &= ~MAP_ANONYMOUS;
+	int type = *flags & MAP_TYPE;
+
+	/* As Linux: there are no flags of a file to validate. */
+	if (type != MAP_PRIVATE && type != MAP_SHARED)
+		return error_say(-EINVAL, "neither shared nor private");
+	*flags = (*flags & ~(MAP_TYPE | MAP_ANONYMOUS)) | MAP_SHARED;
 	if (length == 0 || length > INT64_MAX - PAGE_SIZE)
 		return error_say(length ? -ENOMEM : -EINVAL,
 				 "%zu bytes of anonymous memory", length);
@@ -61,12 +64,16 @@ static int map(struct quire_space *space, struct space_map_request *request,
 		error = anonymous_handle(space, request->length,
 					 &request->flags, &own);
 		request->handle = own;
-		request->offset = 0;
+		if (!(request->offset & PAGE_MASK)) /* else it is refused */
+			request->offset = 0;
 	}
 	if (!error)
 		error = space_map(&space->space, request, address);
-	if (own)
-		quire_object_close(own); /* the mapping holds it */
+	if (own) {
+		/* The mapping holds it; or what was said is kept. */
+		atomic_fetch_sub(&space->quire->open_handles, 1);
+		handle_drop(own);
+	}
 	if (!error && (request->flags & MAP_POPULATE) &&
 	    (request->prot & PROT_READ))
 		populate(space, *address, request->length);

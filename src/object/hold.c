@@ -51,6 +51,14 @@ static int say_read_error(struct object *object, uint64_t index)
 			 object->parameters.identity.name, strerror(-error));
 }
 
+/* Zeros stand in for what could not be read: tries to read it once more. */
+static int try_again(struct object *object, uint64_t index)
+{
+	return cache_evict_range(object->host->cache, &object->table, index, 1)
+		       ? 0
+		       : say_read_error(object, index);
+}
+
 /* Pins if the page has bytes.  1: done; 0: not now; or an error. */
 static int try_hold(struct object *object, uint64_t index, bool write)
 {
@@ -61,7 +69,7 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	if (taken == PAGE_NOT_VISIBLE)
 		return 0;
 	if (taken == PAGE_ZEROED)
-		return say_read_error(object, index);
+		return try_again(object, index);
 	if (taken == PAGE_PINS_FULL)
 		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
 				 (unsigned long long)index,
@@ -73,7 +81,7 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	}
 	if (object_is_zeroed(object, index)) {
 		let_go_one(object, index, write);
-		return say_read_error(object, index);
+		return try_again(object, index);
 	}
 	return 1;
 }
