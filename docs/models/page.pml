@@ -478,9 +478,15 @@ park:
 		if
 		:: PARK_OK ->
 			waiters = 1; parked = parked | (1 << (2*m + wr));
+#ifdef RFAIL
 			if :: saw == READING -> waited = waited | (1 << (2*m + wr)) :: else fi;
+#endif
 			goto out
-		:: !PARK_OK -> again = (saw == READING); goto look
+		:: !PARK_OK ->
+#ifdef RFAIL
+			again = (saw == READING);
+#endif
+			goto look
 		fi
 	   };
 verdict:
@@ -647,7 +653,8 @@ taken:
 		od
 	   fi;
 	   if :: wr -> drop_wpin() :: !wr -> drop_rpin() fi;
-next:	   d_step { wr = 0; blame = 0; hold = 0; saw = 0; w = 0 }
+next:	   skip;
+	   d_step { wr = 0; blame = 0; hold = 0; saw = 0; w = 0 }
 	:: stop -> break
 	od;
 }

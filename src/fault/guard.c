@@ -146,15 +146,14 @@ static void copy_body(void *argument)
 /* How much of [start, start+length) is mapped without a hole. */
 static size_t covered(struct space *space, uint64_t start, size_t length)
 {
-	uint64_t end = start + length < start ? UINT64_MAX : start + length;
-	uint64_t at = start;
+	size_t done = 0;
 	struct vma *vma;
 
 	rwlock_take_read(&space->lock);
-	while (at < end && (vma = space_find(space, at)))
-		at = vma->mapping.end;
+	while (done < length && (vma = space_find(space, start + done)))
+		done = vma->mapping.end - start;
 	rwlock_drop_read(&space->lock);
-	return at < end ? at - start : length;
+	return done < length ? done : length;
 }
 
 /* A hole is no business of the space: what is there may be a stranger's. */

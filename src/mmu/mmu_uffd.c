@@ -64,9 +64,6 @@ static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
 
 	if (error)
 		return error;
-	/* Threads trapped in what stood here before. */
-	if (mapping->replace)
-		wake(mmu, mapping->start, mapping->length);
 	error = uffd_register(&own(mmu)->uffd, mapping->start, mapping->length,
 			      mapping->shared);
 	if (!error)
@@ -74,6 +71,10 @@ static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
 				       mapping->prot);
 	if (error)
 		memory_unmap_at(mapping->start, mapping->length);
+	/* Threads trapped in what stood here before: not earlier, or they
+	 * would meet what is not accessible yet. */
+	if (mapping->replace)
+		wake(mmu, mapping->start, mapping->length);
 	return error;
 }
 

@@ -57,11 +57,12 @@ static bool cluster_forgiven(struct cluster *cluster, uint64_t first)
 static void take_cluster(struct cache *cache, struct victims *victims,
 			 uint64_t count, bool forgive)
 {
-	struct list *link = list_pop(&cache->queue);
+	struct list *link = cache->queue.next;
 	struct cluster *cluster = container_of(link, struct cluster, link);
 	struct page_table *table = cluster->table;
 	uint64_t first = (uint64_t)(cluster - table->clusters) << CLUSTER_SHIFT;
 
+	list_remove(link);
 	list_add_tail(&cache->queue, link);
 	if (cluster_forgiven(cluster, first) && forgive)
 		return;

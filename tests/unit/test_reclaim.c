@@ -1,0 +1,327 @@
+/* test_reclaim.c - page/reclaim.c: which pages leave, and in which runs */
+/* SPDX-License-Identifier: MIT */
+#include "page/cache.h"
+
+#include "unit/unit.h"
+
+#include <errno.h>
+
+#define PAGES 4096
+#define BUDGET 1024
+
+struct bench {
+	struct counters counters;
+	struct cache cache;
+	struct page_table table;
+	char calls[1024]; /* of evict(): "first+count ..." */
+	int error;        /* what evict() says */
+	bool was_evicting;
+};
+
+static int evict(struct page_table *table, uint64_t index, uint64_t count)
+{
+	struct bench *bench = container_of(table, struct bench, table);
+	size_t length = strlen(bench->calls);
+
+	snprintf(bench->calls + length, sizeof(bench->calls) - length,
+		 "%s%llu+%llu", length ? " " : "", (unsigned long long)index,
+		 (unsigned long long)count);
+	for (uint64_t i = 0; i < count; i++)
+		if (word_state(atomic_load(page_table_word(
+			    table, index + i))) != PAGE_EVICTING)
+			bench->was_evicting = false;
+	return bench->error;
+}
+
+static const struct page_owner_ops owner = { .evict = evict };
+
+static int open_bench(void **state)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	assert_non_null(bench);
+	bench->was_evicting = true;
+	cache_init(&bench->cache, BUDGET, &bench->counters);
+	assert_int_equal(page_table_init(&bench->table, &bench->cache, &owner,
+					 PAGES),
+			 0);
+	*state = bench;
+	return 0;
+}
+
+static page_word *word_at(struct bench *bench, uint64_t index)
+{
+	return page_table_word(&bench->table, index);
+}
+
+static int close_bench(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_true(bench->was_evicting);
+	bench->error = 0;
+	for (uint64_t i = 0; i < PAGES; i++)
+		if (word_visible(atomic_load(word_at(bench, i))))
+			atomic_store(word_at(bench, i), PAGE_CLEAN);
+	cache_evict_range(&bench->cache, &bench->table, 0, PAGES);
+	page_table_finish(&bench->table);
+	cache_finish(&bench->cache);
+	free(bench);
+	return 0;
+}
+
+/* Charged, and with this word. */
+static void put(struct bench *bench, uint64_t index, uint64_t count,
+		uint64_t word)
+{
+	uint64_t sequence;
+
+	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
+				      count, &sequence),
+			 count);
+	for (uint64_t i = 0; i < count; i++)
+		atomic_store(word_at(bench, index + i), word);
+}
+
+/* What has been evicted since the last time. */
+static void assert_evicted(struct bench *bench, const char *expected)
+{
+	assert_string_equal(bench->calls, expected);
+	bench->calls[0] = '\0';
+}
+
+/* Clusters leave in the order they came; a run is one call. */
+static void test_first_in_first_out(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 320, 16, PAGE_CLEAN);
+	put(bench, 0, 16, PAGE_CLEAN);
+	put(bench, 640, 16, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 1), 32);
+	assert_evicted(bench, "320+16 0+16");
+	assert_int_equal(bench->cache.charged, 16);
+	assert_int_equal(atomic_load(word_at(bench, 320)), PAGE_ABSENT);
+	assert_int_equal(atomic_load(word_at(bench, 640)), PAGE_CLEAN);
+	assert_int_equal(count_get(&bench->counters, COUNT_EVICTIONS), 32);
+	assert_int_equal(cache_reclaim(&bench->cache, 1), 16);
+	assert_evicted(bench, "640+16");
+}
+
+static void test_neighbouring_clusters_are_one_run(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 16, 64, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 64), 64);
+	assert_evicted(bench, "16+64");
+}
+
+static void test_nothing_to_reclaim(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_int_equal(cache_reclaim(&bench->cache, 10), 0);
+	assert_evicted(bench, "");
+}
+
+/* The first time round a referenced cluster is forgiven, the second not. */
+static void test_referenced_is_forgiven_once(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 16, PAGE_CLEAN);
+	atomic_store(word_at(bench, 3), PAGE_CLEAN | WORD_REFERENCED);
+	put(bench, 100, 32, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 32);
+	assert_evicted(bench, "100+32");
+	assert_int_equal(atomic_load(word_at(bench, 3)), PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 16);
+	assert_evicted(bench, "0+16");
+}
+
+static void test_all_referenced_still_leave(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 48, PAGE_CLEAN | WORD_REFERENCED);
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 32);
+	assert_evicted(bench, "0+32");
+}
+
+/*
+ *   . clean  r read pin  w write pin, dirty  d dirty  W writing  R reading
+ *        0 . 1 .   2 r   3 .   4 d   5 .  6 W  7 R   8 w   9 .
+ */
+static void test_what_may_not_leave(void **state)
+{
+	struct bench *bench = *state;
+	const uint64_t words[] = {
+		PAGE_CLEAN,   PAGE_CLEAN,   PAGE_CLEAN | WORD_RPIN,
+		PAGE_CLEAN,   PAGE_DIRTY,   PAGE_CLEAN,
+		PAGE_WRITING, PAGE_READING, PAGE_DIRTY | WORD_WPIN,
+		PAGE_CLEAN,
+	};
+
+	for (uint64_t i = 0; i < 10; i++)
+		put(bench, i, 1, words[i]);
+	assert_int_equal(cache_reclaim(&bench->cache, 10), 5);
+	assert_evicted(bench, "0+2 3+1 5+1 9+1");
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(atomic_load(word_at(bench, i)),
+				 words[i] == PAGE_CLEAN ? PAGE_ABSENT
+							: words[i]);
+	assert_int_equal(bench->cache.charged, 5);
+	assert_int_equal(cache_reclaim(&bench->cache, 1), 0);
+	atomic_store(word_at(bench, 7), PAGE_CLEAN);
+}
+
+static void test_only_charged_pages_of_a_cluster(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 5, 1, PAGE_CLEAN);
+	put(bench, 9, 2, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 10), 3);
+	assert_evicted(bench, "5+1 9+2");
+}
+
+/* The owner cannot: nothing is lost, nothing is given back. */
+static void test_failed_eviction_keeps_clean(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 8, PAGE_CLEAN);
+	bench->error = -ENOMEM;
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 0, 8),
+			 0);
+	assert_evicted(bench, "0+8");
+	for (uint64_t i = 0; i < 8; i++)
+		assert_int_equal(atomic_load(word_at(bench, i)), PAGE_CLEAN);
+	assert_int_equal(bench->cache.charged, 8);
+	assert_int_equal(count_get(&bench->counters, COUNT_EVICTIONS), 0);
+	bench->error = 0;
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 0, 8),
+			 8);
+}
+
+struct count {
+	struct waiter waiter;
+	struct bench *bench;
+	int wakes;
+	uint64_t word_then;
+	uint64_t charged_then;
+};
+
+static void note_wake(struct waiter *waiter)
+{
+	struct count *count = container_of(waiter, struct count, waiter);
+
+	count->wakes++;
+	count->word_then = atomic_load(word_at(count->bench, 2));
+	count->charged_then = count->bench->cache.charged;
+}
+
+/* Rule 5: the waiters are woken when all is given back. */
+static int park_in_evict(struct page_table *table, uint64_t index,
+			 uint64_t count);
+
+static struct count parked;
+
+static const struct page_owner_ops parking_owner = { .evict = park_in_evict };
+
+static int park_in_evict(struct page_table *table, uint64_t index,
+			 uint64_t count)
+{
+	struct bench *bench = container_of(table, struct bench, table);
+
+	(void)index;
+	(void)count;
+	assert_true(wait_park(&bench->cache.waits, table, 2, word_at(bench, 2),
+			      PAGE_EVICTING, &parked.waiter));
+	return bench->error;
+}
+
+static void test_waiters_for_the_eviction(void **state)
+{
+	struct bench *bench = *state;
+
+	parked = (struct count){ .waiter.wake = note_wake, .bench = bench };
+	bench->table.owner = &parking_owner;
+	put(bench, 0, 4, PAGE_CLEAN);
+	bench->error = -EIO;
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 2, 1),
+			 0);
+	assert_int_equal(parked.wakes, 1);
+	assert_int_equal(parked.word_then, PAGE_CLEAN);
+	bench->error = 0;
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 0, 4),
+			 4);
+	assert_int_equal(parked.wakes, 2);
+	assert_int_equal(parked.word_then, PAGE_ABSENT);
+	assert_int_equal(parked.charged_then, 0);
+	bench->table.owner = &owner;
+}
+
+static void test_evict_range(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 20, PAGE_CLEAN | WORD_REFERENCED);
+	put(bench, 100, 100, PAGE_CLEAN);
+	atomic_store(word_at(bench, 10), PAGE_DIRTY);
+	/* Borders are exact; references do not matter; runs are of 64. */
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 4,
+					   186),
+			 15 + 90);
+	assert_evicted(bench, "4+6 11+9 100+64 164+26");
+	assert_int_equal(bench->cache.charged, 4 + 1 + 10);
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 10, 1),
+			 0);
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 0, 0),
+			 0);
+	assert_evicted(bench, "");
+}
+
+static void test_a_large_want_goes_in_batches(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 300, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 200), 224);
+	assert_evicted(bench, "0+64 64+64 128+64 192+32");
+}
+
+/* Every other page: many runs, and no more than there is place for. */
+static void test_scattered_pages(void **state)
+{
+	struct bench *bench = *state;
+
+	for (uint64_t i = 0; i < 600; i += 2)
+		put(bench, i, 1, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 300), 300);
+	assert_int_equal(bench->cache.charged, 0);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first_in_first_out),
+		TEST(test_neighbouring_clusters_are_one_run),
+		TEST(test_nothing_to_reclaim),
+		TEST(test_referenced_is_forgiven_once),
+		TEST(test_all_referenced_still_leave),
+		TEST(test_what_may_not_leave),
+		TEST(test_only_charged_pages_of_a_cluster),
+		TEST(test_failed_eviction_keeps_clean),
+		TEST(test_waiters_for_the_eviction),
+		TEST(test_evict_range),
+		TEST(test_a_large_want_goes_in_batches),
+		TEST(test_scattered_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

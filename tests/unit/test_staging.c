@@ -1,0 +1,160 @@
+/* test_staging.c - pager/staging.h: the buffers that pages pass through */
+/* SPDX-License-Identifier: MIT */
+#include "pager/staging.h"
+
+#include "unit/unit.h"
+
+#include <pthread.h>
+
+#define LARGE 6
+#define MIDDLE 64
+
+static struct staging_pool pool;
+
+static int open_pool(void **state)
+{
+	(void)state;
+	staging_pool_init(&pool);
+	return 0;
+}
+
+static int close_pool(void **state)
+{
+	(void)state;
+	staging_pool_finish(&pool);
+	return 0;
+}
+
+static struct staging *take(uint64_t count)
+{
+	struct staging *staging = staging_take(&pool, count);
+
+	assert_non_null(staging);
+	assert_int_equal((uintptr_t)staging->bytes % PAGE_SIZE, 0);
+	return staging;
+}
+
+static void test_the_size_fits(void **state)
+{
+	const uint64_t sizes[][2] = { { 1, 1 },    { 2, 16 },    { 16, 16 },
+				      { 17, 256 }, { 256, 256 }, { 999, 256 } };
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct staging *staging = take(sizes[i][0]);
+
+		assert_int_equal(staging->pages, sizes[i][1]);
+		memset(staging->bytes, 0xa5, staging->pages << PAGE_SHIFT);
+		staging_drop(&pool, staging);
+	}
+}
+
+/* The one that is hot still is taken first. */
+static void test_the_last_one_is_the_next(void **state)
+{
+	struct staging *one = take(1), *two = take(1);
+
+	(void)state;
+	assert_ptr_not_equal(one->bytes, two->bytes);
+	staging_drop(&pool, one);
+	staging_drop(&pool, two);
+	assert_ptr_equal(take(1), two);
+	assert_ptr_equal(take(1), one);
+	staging_drop(&pool, one);
+	staging_drop(&pool, two);
+}
+
+/* Large ones are few: who comes late gets a smaller one, and always one. */
+static void test_smaller_when_large_ones_are_out(void **state)
+{
+	struct staging *large[LARGE], *middle[MIDDLE], *small[100];
+
+	(void)state;
+	for (int i = 0; i < LARGE; i++)
+		large[i] = take(256);
+	for (int i = 0; i < MIDDLE; i++) {
+		middle[i] = take(256);
+		assert_int_equal(large[i % LARGE]->pages, 256);
+		assert_int_equal(middle[i]->pages, 16);
+	}
+	for (int i = 0; i < 100; i++) {
+		small[i] = take(256);
+		assert_int_equal(small[i]->pages, 1);
+	}
+	staging_drop(&pool, large[0]);
+	large[0] = take(200);
+	assert_int_equal(large[0]->pages, 256);
+	for (int i = 0; i < LARGE; i++)
+		staging_drop(&pool, large[i]);
+	for (int i = 0; i < MIDDLE; i++)
+		staging_drop(&pool, middle[i]);
+	for (int i = 0; i < 100; i++)
+		staging_drop(&pool, small[i]);
+}
+
+static void lose_one(void *argument)
+{
+	(void)argument;
+	staging_pool_init(&pool); /* a child does not inherit the buffers */
+	staging_take(&pool, 1);
+	staging_pool_finish(&pool);
+}
+
+static void test_all_must_come_back(void **state)
+{
+	(void)state;
+	assert_check_fails(lose_one, NULL, "came back");
+}
+
+/* No buffer is lent to two. */
+static void *use_buffers(void *argument)
+{
+	unsigned char mark = (unsigned char)(uintptr_t)argument;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		struct staging *staging = staging_take(&pool, 1 + i % 20);
+		unsigned char *bytes;
+
+		if (!staging)
+			return argument;
+		bytes = staging->bytes;
+		bytes[0] = mark;
+		bytes[(staging->pages << PAGE_SHIFT) - 1] = mark;
+		if (bytes[0] != mark ||
+		    bytes[(staging->pages << PAGE_SHIFT) - 1] != mark)
+			return argument;
+		staging_drop(&pool, staging);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	pthread_t threads[3];
+	void *failed;
+
+	(void)state;
+	for (uintptr_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_buffers,
+						(void *)(i + 1)),
+				 0);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_size_fits),
+		TEST(test_the_last_one_is_the_next),
+		TEST(test_smaller_when_large_ones_are_out),
+		TEST(test_all_must_come_back),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
