@@ -11,8 +11,8 @@
 #   make install PREFIX=/usr DESTDIR=
 #   make clean
 
-PREFIX = /usr/local
-DESTDIR =
+PREFIX ?= /usr/local
+DESTDIR ?=
 SECONDS = 60
 SEED = 1
 MIB = 1024

@@ -490,10 +490,12 @@ park:
 		fi
 	   };
 verdict:
+	   skip;
 	   /* No install runs meanwhile (the lock is held for writing), and only what shows nothing is
 	    * refused: what is there may have come from another read. */
 #ifdef V_REFUSE
 	   d_step { if :: tr[m] == RO && m < 2 -> tr[m] = RW :: else fi };
+	   skip;
 #endif
 	   atomic {
 		if
@@ -602,49 +604,47 @@ next:	   w = 0
 #ifdef PINS
 /* object_hold(): takes a pin where there are bytes, then looks at the size; else sees to a read, or
  * parks and sleeps.  Owns location 1.  A copy is a short pin: in a write pin, out a read pin. */
-#define KEPT (!cut || !hold)                    /* what was pinned is not cut off */
+#define KEPT (!cut)                             /* what was pinned is not cut off */
 proctype pinner()
 {
-	bit w, wr, blame, hold; byte saw;
+	bit w, wr;
+#ifdef RFAIL
+	bit blame;
+#endif
 	do
-	:: atomic { !stop -> if :: wr = 0 :: wr = 1 fi; blame = 0 };
-look:	   atomic {
-		if
+	:: atomic {
+		!stop -> if :: wr = 0 :: wr = 1 fi;
+look:		if
 		:: VISIBLE ->
 			if
 			:: wr -> if :: st == CLEAN -> st = DIRTY :: else fi; wpins++
 			:: !wr -> rpins++
 			fi;
 			goto taken
+#ifdef RFAIL
 		:: st == FAILED && blame -> goto next           /* its error is returned */
-		:: st == ABSENT || (st == FAILED && !blame) ->
-			if :: inside -> start_read(); saw = READING; goto begun
-			   :: !inside -> goto next
-			fi
-		:: st == READING || st == EVICTING -> saw = st; goto sleep
+		:: st == FAILED && !blame && inside -> start_read(); blame = 1; goto begun
+#endif
+		:: st == ABSENT && inside -> start_read(); goto begun
+		:: (st == ABSENT || st == FAILED) && !inside -> goto next
+		:: st == READING || st == EVICTING ->
+			waiters = 1; hslp = 1;
+#ifdef RFAIL
+			blame = (st == READING);
+#endif
+			goto asleep
 		fi
 	   };
-begun:	   check_size(w); w = 0;
-sleep:	   atomic {
-		blame = (saw == READING);
-		if
-		:: st == saw -> waiters = 1; hslp = 1
-		:: else
-		fi
-	   };
-	   atomic { hslp == 0 -> saw = 0; goto look };
+begun:	   check_size(w); w = 0; goto again;
+asleep:	   hslp == 0;
+again:	   atomic { skip; goto look };
 taken:
 #if defined(TRUNC) && !defined(V_PINSIZE)
-	   if :: inside -> hold = 1 :: !inside -> hold = 0 fi;  /* rule 11: store, then look */
-#else
-	   hold = 1;
+	   if :: inside :: !inside -> goto drop fi;             /* rule 11: store, then look */
 #endif
 	   if
-	   :: !hold
-	   :: hold && !wr ->
-		d_step { assert(SOUND && KEPT) };
-		d_step { assert(SOUND && KEPT) }
-	   :: hold && wr ->
+	   :: !wr -> d_step { assert(SOUND && KEPT) }; d_step { assert(SOUND && KEPT) }
+	   :: wr ->
 		do                                              /* stores without any trap */
 		:: d_step {
 			assert(present && (st == DIRTY || st == WRITING) && KEPT);
@@ -652,9 +652,12 @@ taken:
 		:: break
 		od
 	   fi;
-	   if :: wr -> drop_wpin() :: !wr -> drop_rpin() fi;
-next:	   skip;
-	   d_step { wr = 0; blame = 0; hold = 0; saw = 0; w = 0 }
+drop:	   if :: wr -> drop_wpin() :: !wr -> drop_rpin() fi;
+next:	   atomic { wr = 0;
+#ifdef RFAIL
+		blame = 0;
+#endif
+		w = 0 }
 	:: stop -> break
 	od;
 }
@@ -720,7 +723,8 @@ inline drop_page(w)
 		d_step { charged = 0; set_state(ABSENT, w) };
 		if :: w -> requeue() :: else fi; w = 0; break
 	:: st == ABSENT || st == FAILED -> break
-	od
+	od;
+	skip
 }
 
 /* Shrinks to nothing and grows again.  The size first, so that nobody new comes in; what is under

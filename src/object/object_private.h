@@ -13,7 +13,7 @@ struct stream {
 	uint64_t used;   /* when, by the object's own clock of touches */
 };
 
-#define STREAMS 8
+#define STREAMS 32
 
 struct object {
 	struct list link; /* [registry] */

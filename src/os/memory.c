@@ -10,6 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 /* Debian 12's header is older than the kernels that Quire runs on. */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -21,6 +25,19 @@ static int outcome(long returned)
 	return returned < 0 ? -errno : 0;
 }
 
+/*
+ * The kernel puts an unmap before the map that gets the place; of raw calls
+ * the thread sanitizer has to be told that.
+ */
+#if defined(__SANITIZE_THREAD__)
+static char unmapped;
+#define NOTE_UNMAP() __tsan_release(&unmapped)
+#define NOTE_MAP() __tsan_acquire(&unmapped)
+#else
+#define NOTE_UNMAP() ((void)0)
+#define NOTE_MAP() ((void)0)
+#endif
+
 /* As mmap(2), but the errno negative and the address in *address. */
 static int map(uint64_t *address, size_t length, int prot, int flags, int fd,
 	       uint64_t offset)
@@ -30,6 +47,7 @@ static int map(uint64_t *address, size_t length, int prot, int flags, int fd,
 
 	if (mapped == -1)
 		return -errno;
+	NOTE_MAP();
 	*address = (uint64_t)mapped;
 	return 0;
 }
@@ -211,6 +229,7 @@ int memory_map_at(uint64_t address, size_t length, int prot, bool shared,
 
 int memory_unmap_at(uint64_t address, size_t length)
 {
+	NOTE_UNMAP();
 	return outcome(syscall(SYS_munmap, address, length));
 }
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <ucontext.h>
 
 #define ACTIONS_KEPT 8
 
@@ -99,8 +100,12 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 static void handler(int signal, siginfo_t *info, void *context)
 {
 	bool (*function)(int, const siginfo_t *) = atomic_load(&hook);
+	const ucontext_t *interrupted = context;
 	int saved = errno;
 
+	/* A guard leaves by a long jump, and takes the mask with it.  Ours is
+	 * empty, but a sanitizer's handler stands before it. */
+	pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
 	if (!function || !function(signal, info)) {
 		errno = saved;
 		pass_on(signal, info, context);

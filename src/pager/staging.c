@@ -10,7 +10,7 @@ static const struct {
 } classes[STAGING_CLASSES] = {
 	{ 1, UINT32_MAX },
 	{ 16, 64 },
-	{ 256, 6 }, /* 1 MiB: enough to keep two streams going */
+	{ 256, 16 }, /* 1 MiB: enough to keep eight streams going */
 };
 
 void staging_pool_init(struct staging_pool *pool)

@@ -177,6 +177,28 @@ static void test_begin_read(void **state)
 	}
 }
 
+/* Zeros in place of content: to be seen, never to be stored to. */
+static void test_zeroed(void **state)
+{
+	page_word word = PAGE_READING;
+
+	(void)state;
+	page_set_zeroed(&word);
+	assert_false(page_end_read(&word, PAGE_CLEAN));
+	assert_int_equal(page_take_rpin(&word, false), PAGE_TAKEN);
+	assert_int_equal(page_take_wpin(&word, false, true), PAGE_ZEROED);
+	assert_int_equal(page_take_wpin(&word, false, false), PAGE_ZEROED);
+	assert_word(&word, PAGE_CLEAN | WORD_ZEROED | WORD_RPIN);
+	assert_true(page_drop_rpin(&word));
+	/* It leaves as any other, and the next read is a new beginning. */
+	assert_true(page_begin_evict(&word));
+	page_end_evict(&word, PAGE_ABSENT);
+	assert_true(page_begin_read(&word));
+	page_end_read(&word, PAGE_CLEAN);
+	assert_int_equal(page_take_wpin(&word, false, true),
+			 PAGE_TAKEN_DIRTIED);
+}
+
 static void test_end_read(void **state)
 {
 	const enum page_state ends[] = { PAGE_CLEAN, PAGE_FAILED, PAGE_ABSENT };
@@ -502,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_full_counts_refuse),
 		cmocka_unit_test(test_counts_reach_their_maximum),
 		cmocka_unit_test(test_begin_read),
+		cmocka_unit_test(test_zeroed),
 		cmocka_unit_test(test_end_read),
 		cmocka_unit_test(test_begin_write),
 		cmocka_unit_test(test_begin_write_clears_redirtied),
