@@ -52,7 +52,6 @@
  *     V_EIO        a failed write ends in CLEAN
  *     V_SNAPEARLY  the copy starts before the last mapping is protected
  *     V_REFUSE     a refusal un-protects a page that is shown
- *     V_BLAME      a fault is refused for a read that it did not wait for
  *     V_CUTPINNED  a cut takes the page away under pins
  *     V_SIZE       a read begins without looking at the size again
  *     V_PINSIZE    a pin is taken without looking at the size again
@@ -136,11 +135,6 @@ bit cut;                        /* the store has been cut, the page not yet drop
 #define PARK_OK 1
 #else
 #define PARK_OK (st == saw)
-#endif
-#ifdef V_BLAME
-#define BLAMED 1
-#else
-#define BLAMED again
 #endif
 #ifdef V_CUTPINNED
 #define UNPINNED 1
@@ -444,9 +438,9 @@ look:
 #endif
 		ee = 0;
 		if
-		:: st == ABSENT || (st == FAILED && !BLAMED) ->
+		:: st == ABSENT || (st == FAILED && !again) ->
 			start_read(); saw = READING; goto started
-		:: st == FAILED && BLAMED -> goto verdict       /* the read that it waited for failed */
+		:: st == FAILED && again -> goto verdict       /* the read that it waited for failed */
 		:: st == READING || st == EVICTING -> saw = st; goto park
 		:: st == CLEAN || st == DIRTY || st == WRITING ->
 			if

@@ -305,9 +305,10 @@ QUIRE_API struct quire_space *quire_host_space(struct quire *quire);
  * MAP_FIXED_NOREPLACE the place.  flags: MAP_SHARED, MAP_SHARED_VALIDATE or
  * MAP_PRIVATE, MAP_ANONYMOUS (then object is NULL), MAP_FIXED,
  * MAP_FIXED_NOREPLACE, MAP_POPULATE.  The mapping may be longer than the
- * object: pages past its end are SIGBUS until it grows.
- * Private pages that were stored to are the program's own memory, outside the
- * budget.  MAP_FAILED and errno: EBADF, EACCES, EINVAL, ENOMEM, ENODEV,
+ * object: pages past its end are SIGBUS until it grows.  Private pages that
+ * were stored to are the program's own memory, outside the budget.  While
+ * MAP_FIXED replaces a mapping, another thread's access there may be SIGSEGV.
+ * MAP_FAILED and errno: EBADF, EACCES, EINVAL, ENOMEM, ENODEV,
  * EOVERFLOW, EEXIST, EOPNOTSUPP.
  */
 QUIRE_API void *quire_mmap(struct quire_space *space, void *address,

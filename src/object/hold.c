@@ -10,11 +10,14 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of the budget, and not yet an error. */
+#define NO_ROOM (-ENOBUFS)
+
 struct hold {
 	struct object *object;
 	bool write;
 	bool waited;       /* for a read of the page in hand */
-	uint64_t sequence; /* of the budget, after -EAGAIN */
+	uint64_t sequence; /* of the budget, after NO_ROOM */
 	uint64_t progress; /* of the host, when the deadline was set */
 	uint64_t deadline_ns;
 };
@@ -97,6 +100,8 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 		plan.count = count;
 	started = object_start_read(hold->object, index, plan.count,
 				    &hold->sequence);
+	if (started == -EAGAIN)
+		return NO_ROOM;
 	if (started < 0)
 		return (int)started;
 	hold->waited = started > 0; /* its end may be here already */
@@ -226,10 +231,8 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 		return error;
 	set_deadline(&hold);
 	for (;;) {
-		hold.sequence = UINT64_MAX;
 		error = hold_all(&hold, index, count);
-		/* -EAGAIN of the budget, not of a full count of pins */
-		if (error != -EAGAIN || hold.sequence == UINT64_MAX)
+		if (error != NO_ROOM)
 			return error;
 		if (!wait_for_budget(&hold))
 			return say_full(object, count);

@@ -171,18 +171,26 @@ static void test_a_run_that_fails_is_read_singly(void **state)
 	assert_int_equal(start(11, 4), 4);
 }
 
-/* Rule 6: nothing of a failed read stays in memory. */
+/* Rule 6: nothing stays in memory, however far a failed read has come. */
 static void test_a_failed_page_has_no_memory(void **state)
 {
 	int memory = object_memory(thing.object);
 
 	(void)state;
 	set_script(&thing, "read do fail EIO");
+	assert_int_equal(memory_file_write(memory, "half", 4, 2 * PAGE_SIZE),
+			 0);
 	assert_int_equal(start(2, 1), 1);
 	assert_states(2, "F");
 	assert_int_equal(lseek(memory, 0, SEEK_DATA), -1);
 	assert_int_equal(errno, ENXIO);
 	assert_int_equal(charged(world), 0);
+	/* Of a run as well. */
+	assert_int_equal(memory_file_write(memory, "half", 4, 7 * PAGE_SIZE),
+			 0);
+	assert_int_equal(start(5, 4), 4);
+	assert_states(5, "AAAA");
+	assert_int_equal(lseek(memory, 0, SEEK_DATA), -1);
 }
 
 static void test_a_failed_page_is_tried_again(void **state)

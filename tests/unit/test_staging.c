@@ -6,9 +6,6 @@
 
 #include <pthread.h>
 
-#define LARGE 6
-#define MIDDLE 64
-
 static struct staging_pool pool;
 
 static int open_pool(void **state)
@@ -64,32 +61,29 @@ static void test_the_last_one_is_the_next(void **state)
 	staging_drop(&pool, two);
 }
 
-/* Large ones are few: who comes late gets a smaller one, and always one. */
+#define MANY 300
+
+/*
+ * Large ones are few: who comes late gets a smaller one, down to one page, of
+ * which there are as many as are wanted.
+ */
 static void test_smaller_when_large_ones_are_out(void **state)
 {
-	struct staging *large[LARGE], *middle[MIDDLE], *small[100];
+	struct staging *taken[MANY];
 
 	(void)state;
-	for (int i = 0; i < LARGE; i++)
-		large[i] = take(256);
-	for (int i = 0; i < MIDDLE; i++) {
-		middle[i] = take(256);
-		assert_int_equal(large[i % LARGE]->pages, 256);
-		assert_int_equal(middle[i]->pages, 16);
+	for (int i = 0; i < MANY; i++) {
+		taken[i] = take(256);
+		if (i > 0)
+			assert_true(taken[i]->pages <= taken[i - 1]->pages);
 	}
-	for (int i = 0; i < 100; i++) {
-		small[i] = take(256);
-		assert_int_equal(small[i]->pages, 1);
-	}
-	staging_drop(&pool, large[0]);
-	large[0] = take(200);
-	assert_int_equal(large[0]->pages, 256);
-	for (int i = 0; i < LARGE; i++)
-		staging_drop(&pool, large[i]);
-	for (int i = 0; i < MIDDLE; i++)
-		staging_drop(&pool, middle[i]);
-	for (int i = 0; i < 100; i++)
-		staging_drop(&pool, small[i]);
+	assert_int_equal(taken[0]->pages, 256);
+	assert_int_equal(taken[MANY - 1]->pages, 1);
+	staging_drop(&pool, taken[0]);
+	taken[0] = take(200);
+	assert_int_equal(taken[0]->pages, 256);
+	for (int i = 0; i < MANY; i++)
+		staging_drop(&pool, taken[i]);
 }
 
 static void lose_one(void *argument)

@@ -1,0 +1,148 @@
+#!/bin/bash
+# check.sh - verifies the models, and that each mistake put back is found
+# SPDX-License-Identifier: MIT
+#
+# check.sh [quick|good|bad|all]
+#
+#   quick  what fits in a minute: the small models whole, and of the page's
+#          protocol the small configurations and mistakes found at once
+#   good   the models without a mistake: each must be verified to the end
+#   bad    each mistake alone: an error must be found
+#   all    good and bad
+#
+# Wants spin and gcc; good wants 3 GB of memory and about ten minutes.  Prints
+# a line for each run; exit status 1 if one is not as it should be.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+
+jobs=$(nproc)
+number=0
+# The longest path, and the size of the hash table: of all but good_page.
+depth=1000000
+table=20
+
+# verify WANTED FILE FLAG...: WANTED is ok (no error) or error
+verify() {
+	local wanted=$1 file=$2 d=$3 out states seconds found verdict
+	shift 3
+
+	cp "$here/$file" "$d/model.pml"
+	cd "$d" || return
+	spin -a "$@" model.pml >spin.out 2>&1 &&
+		gcc -O1 -w -DSAFETY -DHC4 -DNOFIX -DMEMLIM=3000 -o pan pan.c \
+			>gcc.out 2>&1 && ./pan -m"$depth" -w"$table" >out 2>&1
+	out=$(cat out 2>/dev/null)
+	states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' <<<"$out")
+	seconds=$(sed -n 's/.*elapsed time \([0-9.]*\) .*/\1/p' <<<"$out")
+	found=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' <<<"$out")
+	verdict=FAILED
+	if [ "$wanted" = ok ] && [ "$found" = 0 ]; then
+		verdict=ok
+		grep -q 'not completed\|search depth too\|reached limit' \
+			<<<"$out" && verdict='NOT COMPLETE'
+	elif [ "$wanted" = error ] && [ "${found:-0}" -gt 0 ]; then
+		verdict=ok
+	fi
+	printf '%-12s %-5s %10s states %7s s  %s %s\n' "$verdict" "$wanted" \
+		"${states:-none}" "${seconds:-?}" "$file" "$*"
+	[ "$verdict" = ok ] || touch "$scratch/failed"
+}
+
+# run WANTED FILE FLAG...: as many at a time as there are processors
+run() {
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+		wait -n
+	done
+	number=$((number + 1))
+	mkdir "$scratch/$number"
+	(
+		verify "$1" "$2" "$scratch/$number" "${@:3}"
+		rm -rf "${scratch:?}/$number"
+	) &
+}
+
+good_small() {
+	run ok dirty.pml
+	run ok budget.pml
+	run ok budget.pml -DROOM=2
+	run ok budget.pml -DCLOCK -DROOM=2
+	run ok budget.pml -DBOUND
+	run ok budget.pml -DBOUND -DCUT -DCLOCK
+	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
+}
+
+good_page() {
+	depth=2500000
+	table=24
+	run ok page.pml -DSPLIT
+	run ok page.pml -DNHAND=1
+	run ok page.pml -DNHAND=1 -DPRIV
+	run ok page.pml -DNHAND=1 -DREMAP
+	run ok page.pml -DNHAND=1 -DRFAIL
+	run ok page.pml -DNHAND=1 -DWFAIL
+	run ok page.pml -DNHAND=1 -DPINS -DSAME
+	run ok page.pml -DNHAND=1 -DMSYNC -DNOEVICT
+	run ok page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DSPLIT -DWFAIL
+	run ok page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT
+}
+
+bad_small() {
+	local mistake
+
+	for mistake in MARKLATE MARKAFTER LEAVELATE WORDONLY CUTBIT; do
+		run error dirty.pml -DV_$mistake
+	done
+	for mistake in NOLOOK LATENOTE NOCOMPARE SAMESEQ EARLYLOOK NOTELL; do
+		run error budget.pml -DV_$mistake
+	done
+	run error budget.pml -DV_TWOHANDS -DCLOCK
+	for mistake in BLIND WAKEFIRST; do
+		run error budget.pml -DBOUND -DV_$mistake
+	done
+	run error budget.pml -DBOUND -DCUT -DV_NOCLOCK
+	for mistake in SIZE LENGTH NOTQUIET DROPFIRST; do
+		run error page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT \
+			-DV_$mistake
+	done
+	for mistake in PINSIZE CUTPINNED; do
+		run error page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT -DPINS \
+			-DV_$mistake
+	done
+	run error page.pml -DNHAND=1 -DRFAIL -DV_HALFREAD
+	run error page.pml -DSAME -DRFAIL -DV_REFUSE
+	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_MSYNC
+}
+
+bad_page() {
+	local mistake
+
+	depth=2500000
+
+	for mistake in GRANT WPFIRST INSTALL WPINDONE UNPIN EVICTPIN \
+		LATEPUNCH PARK SNAPEARLY; do
+		run error page.pml -DV_$mistake
+	done
+	run error page.pml -DV_GRANT -DV_WPFIRST
+	for mistake in INSTALL UNPIN WPINDONE; do
+		run error page.pml -DNHAND=1 -DPINS -DV_$mistake
+	done
+	run error page.pml -DNHAND=1 -DREMAP -DV_VMA
+	run error page.pml -DNHAND=1 -DWFAIL -DV_EIO
+	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_COUNTWAKES
+}
+
+for program in spin gcc; do
+	command -v $program >/dev/null ||
+		{ echo "check.sh: no $program: models are not checked"; exit 0; }
+done
+case ${1:-all} in
+quick) good_small; bad_small ;;
+good) jobs=1; good_small; good_page ;;
+bad) bad_small; bad_page ;;
+all) jobs=1; good_small; good_page; jobs=$(nproc); bad_small; bad_page ;;
+*) echo "usage: check.sh [quick|good|bad|all]" >&2; exit 2 ;;
+esac
+wait
+[ ! -e "$scratch/failed" ]

@@ -1,0 +1,606 @@
+/* test_writeback.c - writeback/: dirty pages go home, in order, and once */
+/* SPDX-License-Identifier: MIT */
+#include "unit/object_world.h"
+
+#include "writeback/writeback.h"
+
+#define PAGES 64
+#define SIZE (PAGES * PAGE_SIZE - 1000)
+#define BOUND 16
+#define NEVER (UINT64_MAX / 4)
+
+static struct object_world *world;
+static struct thing thing;
+static struct writeback writeback;
+
+static int open_with(uint64_t bound, uint64_t interval_ns)
+{
+	error_clear();
+	world = world_open(256);
+	thing = thing_of(world, SIZE);
+	return writeback_init(&writeback, &world->host, bound, interval_ns);
+}
+
+static int open_world(void **state)
+{
+	(void)state;
+	return open_with(BOUND, NEVER);
+}
+
+static int close_world(void **state)
+{
+	(void)state;
+	writeback_finish(&writeback);
+	thing_end(&thing);
+	world_close(world);
+	return 0;
+}
+
+static int sync_range(uint64_t index, uint64_t count)
+{
+	return writeback_sync(&writeback, thing.object, index, count, false);
+}
+
+static int sync_all(void)
+{
+	return sync_range(0, UINT64_MAX);
+}
+
+static void dirty(uint64_t index, unsigned char byte)
+{
+	set_byte(thing.object, index * PAGE_SIZE + 9, byte);
+}
+
+static unsigned char home(uint64_t index)
+{
+	return home_byte(&thing, index * PAGE_SIZE + 9);
+}
+
+static uint64_t dirty_pages(void)
+{
+	return object_dirty_pages(thing.object);
+}
+
+static uint64_t counted(enum counter counter)
+{
+	return count_get(&world->counters, counter);
+}
+
+static void *sync_thread(void *argument)
+{
+	(void)argument;
+	return (void *)(intptr_t)sync_all();
+}
+
+static int join_result(pthread_t thread)
+{
+	void *result;
+
+	assert_int_equal(pthread_join(thread, &result), 0);
+	return (int)(intptr_t)result;
+}
+
+/* ---- what is written ---- */
+
+static void test_only_what_changed(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < PAGES; i++)
+		object_byte(thing.object, i * PAGE_SIZE);
+	assert_int_equal(sync_all(), 0);
+	assert_calls(&thing, PAGER_WRITE, "");
+	dirty(3, 77);
+	assert_int_equal(sync_all(), 0);
+	assert_calls(&thing, PAGER_WRITE, "3+1");
+	assert_int_equal(home(3), 77);
+	assert_int_equal(dirty_pages(), 0);
+	assert_int_equal(state_of(thing.object, 3), PAGE_CLEAN);
+	/* Once. */
+	assert_int_equal(sync_all(), 0);
+	assert_calls(&thing, PAGER_WRITE, "");
+	assert_int_equal(counted(COUNT_WRITES), 1);
+	assert_int_equal(counted(COUNT_PAGES_WRITTEN), 1);
+}
+
+/* Dirtied in any order, written in that of the offsets, neighbours at once. */
+static void test_runs_in_order(void **state)
+{
+	const uint64_t pages[] = { 9, 40, 2, 3, 10, 1, 41, 30, 8, 42 };
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		dirty(pages[i], (unsigned char)(100 + i));
+	forget_calls(&thing);
+	assert_int_equal(sync_all(), 0);
+	assert_calls(&thing, PAGER_WRITE, "1+3 8+3 30+1 40+3");
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(home(pages[i]), 100 + i);
+}
+
+static void test_only_the_range(void **state)
+{
+	(void)state;
+	for (uint64_t i = 10; i < 20; i++)
+		dirty(i, 5);
+	forget_calls(&thing);
+	assert_int_equal(sync_range(12, 3), 0);
+	assert_calls(&thing, PAGER_WRITE, "12+3");
+	assert_int_equal(dirty_pages(), 7);
+	assert_int_equal(sync_range(0, 10), 0);
+	assert_int_equal(sync_range(20, 100), 0);
+	assert_int_equal(sync_range(PAGES * 10, 1), 0);
+	assert_calls(&thing, PAGER_WRITE, "");
+	assert_int_equal(sync_range(11, UINT64_MAX), 0);
+	assert_calls(&thing, PAGER_WRITE, "11+1 15+5");
+}
+
+/* Invariant 5: what lies past the end does not reach the store. */
+static void test_the_last_page(void **state)
+{
+	unsigned char *bytes = object_window(thing.object, 0);
+
+	(void)state;
+	assert_int_equal(object_hold(thing.object, PAGES - 1, 1, true), 0);
+	bytes[SIZE - 1] = 55;
+	bytes[SIZE] = 56;
+	object_let_go(thing.object, PAGES - 1, 1, true);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(size_of_store(thing.home), SIZE);
+	assert_int_equal(home_byte(&thing, SIZE - 1), 55);
+}
+
+/* The last page of an object that cannot grow: no run goes beyond it. */
+static void test_the_last_page_there_can_be(void **state)
+{
+	struct thing full = thing_create(
+		world, (struct object_parameters){ .size = 2048 * PAGE_SIZE,
+						   .capacity = 2048 * PAGE_SIZE,
+						   .readahead = 1 });
+
+	(void)state;
+	set_byte(full.object, 2047 * PAGE_SIZE, 3);
+	assert_int_equal(writeback_sync(&writeback, full.object, 0, UINT64_MAX,
+					false),
+			 0);
+	assert_calls(&full, PAGER_WRITE, "2047+1");
+	set_byte(full.object, 2047 * PAGE_SIZE, 4);
+	writeback_kick(&writeback, false);
+	while (object_dirty_pages(full.object) > 0)
+		sched_yield();
+	assert_int_equal(home_byte(&full, 2047 * PAGE_SIZE), 4);
+	thing_end(&full);
+}
+
+static void test_a_pinned_page_is_written_and_stays(void **state)
+{
+	unsigned char *bytes = object_window(thing.object, 0);
+
+	(void)state;
+	assert_int_equal(object_hold(thing.object, 2, 1, true), 0);
+	bytes[2 * PAGE_SIZE + 9] = 71;
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(2), 71);
+	assert_int_equal(dirty_pages(), 1);
+	bytes[2 * PAGE_SIZE + 9] = 72;
+	object_let_go(thing.object, 2, 1, true);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(2), 72);
+	assert_int_equal(dirty_pages(), 0);
+}
+
+static void test_durable(void **state)
+{
+	(void)state;
+	dirty(1, 5);
+	assert_int_equal(writeback_sync(&writeback, thing.object, 0, 10, true),
+			 0);
+	assert_int_equal(counted(COUNT_FLUSHES), 1);
+	assert_calls(&thing, PAGER_FLUSH, "0+0");
+	set_script(&thing, "flush do fail EIO");
+	assert_int_equal(writeback_sync(&writeback, thing.object, 0, 10, true),
+			 -EIO);
+	assert_int_equal(object_errors(thing.object), 1);
+	/* What could not be written need not be flushed. */
+	set_script(&thing, "write do fail ENOSPC");
+	dirty(1, 6);
+	assert_int_equal(writeback_sync(&writeback, thing.object, 0, 10, true),
+			 -ENOSPC);
+	assert_int_equal(counted(COUNT_FLUSHES), 2);
+}
+
+/* ---- failures ---- */
+
+static struct quire_object new_handle(void)
+{
+	return (struct quire_object){ .references = 1,
+				      .object = thing.object,
+				      .errors_seen =
+					      object_errors(thing.object) };
+}
+
+/* Invariant 6: to every holder, once each, and the page stays dirty. */
+static void test_a_failed_write(void **state)
+{
+	struct quire_object one = new_handle(), two = new_handle(), late;
+
+	(void)state;
+	dirty(3, 77);
+	dirty(4, 78);
+	set_script(&thing, "write do fail EIO");
+	assert_int_equal(sync_all(), -EIO);
+	assert_int_equal(dirty_pages(), 2);
+	assert_int_equal(state_of(thing.object, 3), PAGE_DIRTY);
+	assert_int_equal(counted(COUNT_PAGES_WRITTEN), 0);
+	assert_true(counted(COUNT_WRITE_ERRORS) > 0);
+	assert_true(atomic_load(&world->lines) > 0);
+	late = new_handle();
+	assert_int_equal(handle_report_error(&one), -EIO);
+	assert_non_null(strstr(error_sentence(), "thing could not be written"));
+	assert_non_null(strstr(error_sentence(), "are kept and tried again"));
+	assert_int_equal(handle_report_error(&one), 0);
+	assert_int_equal(handle_report_error(&two), -EIO);
+	assert_int_equal(handle_report_error(&late), 0);
+	/* Clean pages may leave, these may not. */
+	object_invalidate(thing.object, 0, PAGES);
+	assert_int_equal(object_byte(thing.object, 3 * PAGE_SIZE + 9), 77);
+}
+
+static void test_a_store_that_recovers_gets_everything(void **state)
+{
+	(void)state;
+	for (uint64_t i = 5; i < 15; i++)
+		dirty(i, (unsigned char)(100 + i));
+	forget_calls(&thing);
+	set_script(&thing, "write do fail ENOSPC");
+	assert_int_equal(sync_all(), -ENOSPC);
+	set_script(&thing, "");
+	assert_int_equal(sync_all(), 0);
+	for (uint64_t i = 5; i < 15; i++)
+		assert_int_equal(home(i), 100 + i);
+	assert_int_equal(dirty_pages(), 0);
+}
+
+/* A run that fails says nothing of its pages: then each one by itself. */
+static void test_one_bad_page(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		dirty(i, (unsigned char)(200 + i));
+	forget_calls(&thing);
+	set_script(&thing, "write 8K-12K do fail EIO");
+	assert_int_equal(sync_all(), -EIO);
+	assert_int_equal(sync_all(), -EIO);
+	assert_calls(&thing, PAGER_WRITE, "0+4 0+1 1+1 2+1 3+1");
+	assert_int_equal(dirty_pages(), 1);
+	assert_int_equal(object_next_dirty(thing.object, 0), 2);
+	assert_int_equal(home(3), 203);
+	set_script(&thing, "");
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(2), 202);
+}
+
+static int fail_to_protect(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	(void)mmu;
+	(void)start;
+	(void)length;
+	return -ENOMEM;
+}
+
+/* Not protected means not written. */
+static void test_a_failed_protection(void **state)
+{
+	const struct mmu_ops ops = { .write_protect = fail_to_protect };
+	struct mmu mmu = { .ops = &ops, .highest = UINT64_MAX };
+	struct mapping mapping = { .mmu = &mmu,
+				   .start = PAGE_SIZE,
+				   .end = 10 * PAGE_SIZE,
+				   .shared = true };
+
+	(void)state;
+	dirty(3, 77);
+	forget_calls(&thing);
+	object_attach(thing.object, &mapping);
+	assert_int_equal(sync_all(), -ENOMEM);
+	assert_calls(&thing, PAGER_WRITE, "");
+	assert_int_equal(dirty_pages(), 1);
+	object_detach(thing.object, &mapping);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(3), 77);
+}
+
+/* ---- writes under way ---- */
+
+/*
+ * The write in flight took the bytes of before: msync waits for its end, sees
+ * the page DIRTY again, and writes it once more.
+ */
+static void test_a_write_in_flight_is_too_old(void **state)
+{
+	pthread_t first, second;
+
+	(void)state;
+	dirty(3, 1);
+	set_script(&thing, "write times 1 do hold");
+	first = start_thread(sync_thread, NULL);
+	wait_until_held(&thing, 1);
+	dirty(3, 2);
+	assert_int_equal(state_of(thing.object, 3), PAGE_WRITING);
+	second = start_thread(sync_thread, NULL);
+	wait_until_waited_for(thing.object, 3);
+	assert_int_equal(faulty_store_release(thing.faulty), 1);
+	assert_int_equal(join_result(second), 0);
+	assert_int_equal(join_result(first), 0);
+	assert_int_equal(home(3), 2);
+	assert_int_equal(dirty_pages(), 0);
+}
+
+/* A page that changes while it is written never reaches the store half. */
+static void test_a_store_during_a_write(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	dirty(3, 1);
+	set_script(&thing, "write do hold");
+	thread = start_thread(sync_thread, NULL);
+	wait_until_held(&thing, 1);
+	dirty(3, 2);
+	set_script(&thing, "");
+	faulty_store_release(thing.faulty);
+	assert_int_equal(join_result(thread), 0);
+	assert_int_equal(home(3), 1);
+	assert_int_equal(dirty_pages(), 1);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(3), 2);
+}
+
+/* ---- the flusher ---- */
+
+static void test_a_kick(void **state)
+{
+	(void)state;
+	dirty(3, 77);
+	writeback_kick(&writeback, false);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(home(3), 77);
+}
+
+static void test_it_comes_by_itself(void **state)
+{
+	(void)state;
+	assert_int_equal(open_with(BOUND, MS), 0);
+	dirty(3, 77);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(home(3), 77);
+	close_world(state);
+}
+
+static void test_scratch_goes_only_when_its_room_is_needed(void **state)
+{
+	struct thing scratch =
+		thing_create(world, (struct object_parameters){
+					    .size = PAGE_SIZE,
+					    .capacity = PAGE_SIZE,
+					    .discard = true,
+				    });
+
+	(void)state;
+	set_byte(scratch.object, 0, 5);
+	/* Two rounds: the second has begun when the first is over. */
+	for (int i = 0; i < 2; i++) {
+		dirty(1, 5);
+		writeback_kick(&writeback, false);
+		while (dirty_pages() > 0)
+			sched_yield();
+	}
+	assert_int_equal(object_dirty_pages(scratch.object), 1);
+	writeback_kick(&writeback, true);
+	while (object_dirty_pages(scratch.object) > 0)
+		sched_yield();
+	assert_int_equal(home_byte(&scratch, 0), 5);
+	thing_end(&scratch);
+}
+
+static uint64_t count_objects(void)
+{
+	struct list *link;
+	uint64_t count = 0;
+
+	lock_take(&world->host.registry.lock);
+	list_for_each(link, &world->host.registry.objects)
+		count++;
+	lock_drop(&world->host.registry.lock);
+	return count;
+}
+
+/* Its last holder is gone, the store would not have it: it stays until then. */
+static void test_an_orphan_ends_when_it_is_home(void **state)
+{
+	struct thing orphan = thing_of(world, PAGE_SIZE);
+
+	(void)state;
+	set_byte(orphan.object, 0, 5);
+	set_script(&orphan, "write times 1 do fail EIO");
+	assert_int_equal(writeback_sync(&writeback, orphan.object, 0,
+					UINT64_MAX, true),
+			 -EIO);
+	assert_true(object_drop_handle(orphan.object));
+	assert_false(object_end(orphan.object, false));
+	assert_int_equal(count_objects(), 2);
+	writeback_kick(&writeback, false);
+	while (count_objects() == 2)
+		sched_yield();
+}
+
+/* ---- the dirty bound ---- */
+
+struct count {
+	struct waiter waiter;
+	_Atomic int wakes;
+};
+
+static void count_wake(struct waiter *waiter)
+{
+	atomic_fetch_add(&container_of(waiter, struct count, waiter)->wakes, 1);
+}
+
+static void test_the_bound(void **state)
+{
+	struct count one = { .waiter.wake = count_wake }, two = one;
+
+	(void)state;
+	for (uint64_t i = 0; i < BOUND - 1; i++)
+		dirty(i, 5);
+	assert_false(writeback_over_bound(&writeback));
+	assert_false(writeback_park(&writeback, &one.waiter));
+	dirty(BOUND, 5);
+	assert_true(writeback_over_bound(&writeback));
+	assert_true(writeback_park(&writeback, &one.waiter));
+	assert_true(writeback_park(&writeback, &two.waiter));
+	assert_true(writeback_unpark(&writeback, &two.waiter));
+	assert_false(writeback_unpark(&writeback, &two.waiter));
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(atomic_load(&one.wakes), 1);
+	assert_int_equal(atomic_load(&two.wakes), 0);
+	assert_false(writeback_unpark(&writeback, &one.waiter));
+}
+
+static void *throttle_thread(void *argument)
+{
+	(void)argument;
+	return (void *)(intptr_t)writeback_throttle(&writeback);
+}
+
+/* It kicks the flusher, and goes on when pages got home. */
+static void test_throttle(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(writeback_throttle(&writeback), 0);
+	world->host.full_wait_ns = NEVER;
+	for (uint64_t i = 0; i < BOUND; i++)
+		dirty(i, 5);
+	set_script(&thing, "write do hold");
+	thread = start_thread(throttle_thread, NULL);
+	wait_until_held(&thing, 1);
+	assert_true(counted(COUNT_THROTTLED) > 0);
+	set_script(&thing, "");
+	faulty_store_release(thing.faulty);
+	assert_int_equal(join_result(thread), 0);
+	assert_false(writeback_over_bound(&writeback));
+}
+
+/* Nothing gets home any more: the wait is bounded. */
+static void test_throttle_gives_up(void **state)
+{
+	(void)state;
+	world->host.full_wait_ns = MS;
+	for (uint64_t i = 0; i < BOUND; i++)
+		dirty(i, 5);
+	set_script(&thing, "write do fail EIO");
+	assert_int_equal(writeback_throttle(&writeback), -EIO);
+	assert_non_null(strstr(error_sentence(), "nothing can be written"));
+	assert_int_equal(dirty_pages(), BOUND);
+}
+
+/* ---- all at once ---- */
+
+#define ROUNDS 300
+
+static int throttle(void *context)
+{
+	(void)context;
+	return writeback_throttle(&writeback);
+}
+
+static void *store_thread(void *argument)
+{
+	uint64_t first = (uintptr_t)argument, seed = first + 1;
+	intptr_t failed = 0;
+
+	for (unsigned i = 1; i <= ROUNDS; i++) {
+		uint64_t index = first + 4 * (next_random(&seed) % 8);
+		uint64_t offset = index * PAGE_SIZE + first;
+		unsigned char byte = (unsigned char)i;
+
+		if (object_copy_in(thing.object, &byte, 1, offset) != 1)
+			failed++;
+		/* msync: what was stored before is home after. */
+		if (i % 8 == 0 &&
+		    (sync_range(index, 1) || home_byte(&thing, offset) != byte))
+			failed++;
+	}
+	return (void *)failed;
+}
+
+static void *evict_thread(void *argument)
+{
+	_Atomic bool *stop = argument;
+
+	while (!atomic_load(stop)) {
+		object_invalidate(thing.object, 0, PAGES);
+		writeback_kick(&writeback, false);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	_Atomic bool stop = false;
+	pthread_t threads[4], evictor;
+
+	(void)state;
+	world->host.full_wait_ns = NEVER;
+	world->host.throttle = throttle;
+	for (uintptr_t i = 0; i < 4; i++)
+		threads[i] = start_thread(store_thread, (void *)i);
+	evictor = start_thread(evict_thread, &stop);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(join_result(threads[i]), 0);
+	atomic_store(&stop, true);
+	join_thread(evictor);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(dirty_pages(), 0);
+	for (uint64_t i = 0; i < 32; i++) {
+		uint64_t offset = i * PAGE_SIZE + i % 4;
+
+		assert_int_equal(home_byte(&thing, offset),
+				 object_byte(thing.object, offset));
+	}
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_only_what_changed),
+		TEST(test_runs_in_order),
+		TEST(test_only_the_range),
+		TEST(test_the_last_page),
+		TEST(test_the_last_page_there_can_be),
+		TEST(test_a_pinned_page_is_written_and_stays),
+		TEST(test_durable),
+		TEST(test_a_failed_write),
+		TEST(test_a_store_that_recovers_gets_everything),
+		TEST(test_one_bad_page),
+		TEST(test_a_failed_protection),
+		TEST(test_a_write_in_flight_is_too_old),
+		TEST(test_a_store_during_a_write),
+		TEST(test_a_kick),
+		cmocka_unit_test(test_it_comes_by_itself),
+		TEST(test_scratch_goes_only_when_its_room_is_needed),
+		TEST(test_an_orphan_ends_when_it_is_home),
+		TEST(test_the_bound),
+		TEST(test_throttle),
+		TEST(test_throttle_gives_up),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
