@@ -77,6 +77,8 @@ good_page() {
 	depth=2500000
 	table=24
 	run ok page.pml -DSPLIT
+	run ok page.pml -DSPLIT -DRFAIL
+	run ok page.pml -DSAME
 	run ok page.pml -DNHAND=1
 	run ok page.pml -DNHAND=1 -DPRIV
 	run ok page.pml -DNHAND=1 -DREMAP
@@ -86,6 +88,8 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DMSYNC -DNOEVICT
 	run ok page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DSPLIT -DWFAIL
 	run ok page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT
+	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT
+	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT -DPINS
 }
 
 bad_small() {

@@ -107,23 +107,35 @@ static void store_second(void)
 	store_settled(1, 22);
 }
 
-/* V_WPFIRST, V_SNAPEARLY: stores between the steps of a write. */
-static void stores_between_the_steps_of_a_write(void **state)
+static void write_with_stores_between_its_steps(void)
 {
-	(void)state;
 	store_settled(2, 20);
 	lay(0, HOOK_WRITE_BEGUN, 0, store_first);
 	lay(1, HOOK_WRITE_GUARDED, 0, store_second);
 	sync_here();
 	assert_sprung(0);
 	assert_sprung(1);
-	mapped[3] = 23;
-	sync_here();
-	drop_clean();
+}
+
+/* V_SNAPEARLY: what is stored between the steps of a write is not lost. */
+static void stores_between_the_steps_of_a_write(void **state)
+{
+	(void)state;
+	write_with_stores_between_its_steps();
 	assert_home(0, 21);
 	assert_home(1, 22);
 	assert_home(2, 20);
+}
+
+/* V_WPFIRST: nor does it leave the page writable and CLEAN. */
+static void store_after_such_a_write(void **state)
+{
+	(void)state;
+	write_with_stores_between_its_steps();
+	sync_here();
+	store_settled(3, 23);
 	assert_home(3, 23);
+	assert_home(1, 22);
 }
 
 static void pin_must_wait(void)
@@ -512,6 +524,7 @@ int main(void)
 		ambushed(writeback_during_a_grant),
 		ambushed(eviction_during_an_install),
 		ambushed(stores_between_the_steps_of_a_write),
+		ambushed(store_after_such_a_write),
 		ambushed(pin_during_an_eviction),
 		ambushed(fill_during_an_eviction),
 		ambushed(fault_parks_too_late),

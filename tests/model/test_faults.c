@@ -177,6 +177,17 @@ static void *evict_always(void *argument)
 	return NULL;
 }
 
+static void pin_and_look(uint64_t at)
+{
+	struct quire_pin pin;
+
+	require(quire_object_pin(here.handle, at, 1, PROT_READ, &pin) == 0);
+	require(*(unsigned char *)pin.address == home_byte(at));
+	sched_yield();
+	require(*(unsigned char *)pin.address == home_byte(at));
+	quire_object_unpin(&pin);
+}
+
 static void page_never_leaves_under_a_pin(void **state)
 {
 	pthread_t thread;
@@ -184,16 +195,8 @@ static void page_never_leaves_under_a_pin(void **state)
 	(void)state;
 	atomic_store(&evicting, true);
 	thread = thread_of(evict_always, NULL);
-	for (unsigned i = 0; i < 2000; i++) {
-		uint64_t at = i % 4 * PAGE + i % PAGE;
-		struct quire_pin pin;
-
-		require(quire_object_pin(here.handle, at, 1, PROT_READ, &pin) ==
-			0);
-		for (unsigned again = 0; again < 20; again++)
-			require(*(unsigned char *)pin.address == home_byte(at));
-		quire_object_unpin(&pin);
-	}
+	for (uint64_t i = 0; i < 10000; i++)
+		pin_and_look(i / 100 % 4 * PAGE + i % PAGE);
 	atomic_store(&evicting, false);
 	join(thread);
 }
