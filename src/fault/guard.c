@@ -24,7 +24,9 @@ static bool in_space(struct space *space, uint64_t address)
 {
 	bool mapped;
 
-	if (address >= space->mmu->arena && address < space->mmu->arena_end)
+	/* The page behind it, too: the highest mapping ends there. */
+	if (address >= space->mmu->arena &&
+	    address < space->mmu->arena_end + PAGE_SIZE)
 		return true;
 	rwlock_take_read(&space->lock);
 	mapped = space_find(space, address) != NULL;

@@ -62,19 +62,17 @@ void fault_relieved(struct fault *fault)
 	fault->since_ns = 0;
 }
 
-/* True: it has waited for long enough, and nothing has moved. */
-static bool expired(struct fault *fault)
+/* True: it has waited for long enough, and what it hopes for stands still. */
+static bool expired(struct fault *fault, uint64_t progress)
 {
-	struct fault_handler *handler = fault->handler;
-	uint64_t now = clock_now_ns(),
-		 progress = object_host_progress(handler->host);
+	uint64_t now = clock_now_ns();
 
 	if (fault->since_ns == 0 || progress != fault->progress) {
 		fault->since_ns = now;
 		fault->progress = progress;
 		return false;
 	}
-	return now - fault->since_ns >= handler->host->full_wait_ns;
+	return now - fault->since_ns >= fault->handler->host->full_wait_ns;
 }
 
 static uint64_t slice_end(const struct fault_handler *handler)
@@ -87,7 +85,7 @@ bool fault_wait_for_room(struct fault *fault, uint64_t sequence, bool *too_long)
 	struct fault_handler *handler = fault->handler;
 	bool parked, tell = false;
 
-	*too_long = expired(fault);
+	*too_long = expired(fault, object_host_progress(handler->host));
 	if (*too_long)
 		return false;
 	count_add(handler->host->counters, COUNT_STARVED, 1);
@@ -108,7 +106,8 @@ bool fault_wait_for_writer(struct fault *fault, bool *too_long)
 	struct fault_handler *handler = fault->handler;
 	bool parked, tell = false;
 
-	*too_long = expired(fault);
+	/* Pages that are only evicted make no room under the bound. */
+	*too_long = expired(fault, atomic_load(&handler->writeback->progress));
 	if (*too_long)
 		return false;
 	count_add(handler->host->counters, COUNT_THROTTLED, 1);

@@ -93,12 +93,25 @@ static int protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot)
 	return memory_protect(start, length, prot);
 }
 
+/*
+ * Where the space has one mapping the kernel may have two: private ones that
+ * have pages of their own are not joined again.  The first page has no border.
+ */
+static int show(const struct uffd *uffd, uint64_t start, uint64_t length,
+		bool protect, uint64_t *done)
+{
+	int error = uffd_continue(uffd, start, length, protect, done);
+
+	if (error == -ENOENT && length > PAGE_SIZE)
+		error = uffd_continue(uffd, start, PAGE_SIZE, protect, done);
+	return error;
+}
+
 static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 		   bool shared)
 {
 	uint64_t done;
-	int error =
-		uffd_continue(&own(mmu)->uffd, start, length, shared, &done);
+	int error = show(&own(mmu)->uffd, start, length, shared, &done);
 
 	if (done > 0)
 		return 0;
@@ -115,7 +128,7 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 
 	while (length > 0) {
 		uint64_t done;
-		int error = uffd_continue(uffd, start, length, false, &done);
+		int error = show(uffd, start, length, false, &done);
 
 		if (error == -EEXIST) {
 			/* Shown, protected: un-protecting wakes. */

@@ -88,7 +88,7 @@ static void refuse_full_uffd(void)
 	refuse();
 }
 
-static void limit(int resource, const char *text, rlim_t unit)
+static void limit(__rlimit_resource_t resource, const char *text, rlim_t unit)
 {
 	rlim_t value = strtoul(text, NULL, 10) * unit;
 	struct rlimit both = { value, value };

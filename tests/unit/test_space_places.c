@@ -126,9 +126,16 @@ static void test_fixed_over_own_mapping(void **state)
 
 static void test_hints(void **state)
 {
-	unsigned char *bytes = foreign(8), *other;
+	/* Below what the kernel chooses for other threads. */
+	unsigned char *bytes = (unsigned char *)(uintptr_t)0x180000000000;
+	unsigned char *other;
 
 	(void)state;
+	assert_ptr_equal(mmap(bytes, 8 * PAGE, BOTH,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			      -1, 0),
+			 bytes);
+	memset(bytes, 0x11, 8 * PAGE);
 	/* Taken: it is somewhere else, and nothing is replaced. */
 	other = map_at(bytes, 4, MAP_SHARED);
 	assert_ptr_not_equal(other, MAP_FAILED);
@@ -288,6 +295,31 @@ static void test_private_copies_survive_cuts(void **state)
 	assert_int_equal(quire_object_sync(object, 0, 0, MS_SYNC), 0);
 	assert_int_equal(byte_in_file(file.fd, 9 * PAGE), byte_at(9 * PAGE));
 	assert_int_equal(quire_munmap(space, bytes, PAGES * PAGE), 0);
+}
+
+/*
+ * The kernel does not join private mappings that each have pages of their own:
+ * what is one mapping here has a border there, and a run of pages that is
+ * shown may cross it.
+ */
+static void test_private_pages_of_two_origins(void **state)
+{
+	unsigned char *bytes = map_at(NULL, 8, MAP_PRIVATE);
+	unsigned char *all = map_object(quire, object, 8 * PAGE, PROT_READ);
+
+	(void)state;
+	assert_of_file(all, 8 * PAGE, 0);
+	assert_int_equal(
+		quire_mprotect(space, bytes + 3 * PAGE, PAGE, PROT_READ), 0);
+	bytes[0] = 0xe0;
+	bytes[7 * PAGE] = 0xe7;
+	assert_int_equal(quire_mprotect(space, bytes + 3 * PAGE, PAGE, BOTH),
+			 0);
+	assert_of_file(bytes + PAGE, 6 * PAGE, PAGE);
+	assert_int_equal(bytes[0], 0xe0);
+	assert_int_equal(bytes[7 * PAGE], 0xe7);
+	assert_int_equal(quire_munmap(space, bytes, 8 * PAGE), 0);
+	assert_int_equal(quire_munmap(space, all, 8 * PAGE), 0);
 }
 
 /* What a thread may do at once, as the hardware says it. */
@@ -492,6 +524,7 @@ int main(void)
 		TEST(test_anonymous_goes_with_its_mapping),
 		TEST(test_partial_unmap),
 		TEST(test_private_copies_survive_cuts),
+		TEST(test_private_pages_of_two_origins),
 		TEST(test_partial_protect),
 		TEST(test_read_only_then_writable),
 		TEST(test_protect_up_to_a_hole),

@@ -106,7 +106,7 @@ static void test_places_are_told_apart(void **state)
 {
 	page_word word = PAGE_READING;
 	struct count one = new_count(), two = new_count();
-	char places[2];
+	char places[2] = { 0 };
 
 	(void)state;
 	assert_true(wait_park(&table, &places[0], 1, &word, PAGE_READING,
