@@ -119,8 +119,9 @@ enum quire_policy {
 
 enum quire_error_policy {
 	QUIRE_ERROR_SIGNAL,   /* SIGBUS, as the kernel does */
-	QUIRE_ERROR_ZERO,     /* loads see zeros; stores are SIGBUS; the error
-				 is kept for the next sync or close */
+	QUIRE_ERROR_ZERO,     /* loads see zeros; stores are SIGBUS, and loads
+				 of that page too for some 250 ms then; the
+				 error is kept for the next sync or close */
 	QUIRE_ERROR_WAIT,     /* the access waits; the read is tried again */
 	QUIRE_ERROR_CALLBACK, /* ask */
 };
