@@ -72,7 +72,8 @@ struct quire_options {
 	size_t size;     /* sizeof(struct quire_options) */
 	uint64_t budget; /* bytes resident at most; default 256 MiB */
 	enum quire_io io;
-	uint32_t trap_threads;  /* default 1 */
+	uint32_t trap_threads;  /* default 1, which with io_uring is one
+				   with the thread that ends reads */
 	uint32_t io_threads;    /* of the blocking pool; default 8 */
 	uint32_t dirty_percent; /* of the budget, dirty at most; default 25 */
 	uint32_t flush_interval_ms; /* how often dirty pages go home; 1000 */

@@ -89,6 +89,13 @@ static void on_pressure(void *context)
 	writeback_kick(&quire->writeback, true);
 }
 
+static void on_ring_traps(void *context)
+{
+	struct quire *quire = context;
+
+	fault_handler_take_traps(&quire->faults);
+}
+
 static void on_ring_batch(void *context)
 {
 	struct quire *quire = context;
@@ -279,6 +286,8 @@ static uint64_t dirty_bound(const struct quire *quire,
 static int open_threads(struct quire *quire,
 			const struct quire_options *options)
 {
+	/* One thread for traps and disk: nobody has to wake the other. */
+	bool by_ring = quire->ring && options->trap_threads == 1;
 	int error = writeback_init(&quire->writeback, &quire->host,
 				   dirty_bound(quire, options),
 				   options->flush_interval_ms * MS);
@@ -287,9 +296,12 @@ static int open_threads(struct quire *quire,
 		return error;
 	error = fault_handler_init(&quire->faults, &quire->host_space.space,
 				   &quire->host, &quire->writeback,
-				   options->trap_threads);
+				   options->trap_threads, by_ring);
 	if (error)
 		writeback_finish(&quire->writeback);
+	else if (by_ring)
+		ring_watch(quire->ring, mmu_uffd_traps(quire->mmu)->fd,
+			   on_ring_traps);
 	return error;
 }
 

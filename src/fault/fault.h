@@ -47,15 +47,20 @@ struct fault_handler {
 	struct refusal recent[REFUSALS_KEPT]; /* [lock] a ring */
 	unsigned next_refusal;                /* [lock] */
 	_Atomic bool stopping;
-	int wake_fd; /* [I] eventfd: the trap threads' */
+	int wake_fd;          /* [I] eventfd: the trap threads' */
+	bool traps_elsewhere; /* [I] see fault_handler_take_traps() */
 	unsigned threads;
 	pthread_t thread[TRAP_THREADS_MAX];
 };
 
-/* Starts the trap threads.  0 or a negative errno. */
+/*
+ * Starts the trap threads.  traps_elsewhere: they only see to what becomes
+ * ready or due, and some other thread calls fault_handler_take_traps().
+ * 0 or a negative errno.
+ */
 int fault_handler_init(struct fault_handler *handler, struct space *space,
 		       struct object_host *host, struct writeback *writeback,
-		       unsigned threads);
+		       unsigned threads, bool traps_elsewhere);
 /* Ends them.  Nothing is mapped any more. */
 void fault_handler_stop(struct fault_handler *handler);
 /* After all threads that may drain have ended, too: forgets what waits. */
@@ -66,6 +71,9 @@ void fault_handler_finish(struct fault_handler *handler);
  * a batch: it saves a switch to a trap thread.
  */
 void fault_handler_drain(struct fault_handler *handler);
+
+/* Takes the traps that wait in the mmu's descriptor.  Never blocks. */
+void fault_handler_take_traps(struct fault_handler *handler);
 
 /* Why the page of address was refused: a negative errno, or 0. */
 int fault_handler_error_at(struct fault_handler *handler, uint64_t address);

@@ -104,8 +104,9 @@ static void take_trap(struct fault_handler *handler,
 			 PAGE_SIZE);
 }
 
-static void take_traps(struct fault_handler *handler, const struct uffd *uffd)
+void fault_handler_take_traps(struct fault_handler *handler)
 {
+	const struct uffd *uffd = mmu_uffd_traps(handler->mmu);
 	struct uffd_trap traps[TRAPS_AT_ONCE];
 	int count = uffd_read(uffd, traps, TRAPS_AT_ONCE);
 
@@ -126,7 +127,8 @@ static void *trap_thread(void *argument)
 	struct fault_handler *handler = argument;
 	const struct uffd *uffd = mmu_uffd_traps(handler->mmu);
 	struct pollfd polled[] = {
-		{ .fd = uffd->fd, .events = POLLIN },
+		{ .fd = handler->traps_elsewhere ? -1 : uffd->fd,
+		  .events = POLLIN },
 		{ .fd = handler->wake_fd, .events = POLLIN },
 	};
 
@@ -136,7 +138,7 @@ static void *trap_thread(void *argument)
 
 		if (poll(polled, 2, pause) > 0) {
 			if (polled[0].revents & POLLIN)
-				take_traps(handler, uffd);
+				fault_handler_take_traps(handler);
 			if (polled[1].revents & POLLIN)
 				take_kick(handler);
 		}
@@ -157,7 +159,7 @@ void fault_handler_stop(struct fault_handler *handler)
 
 int fault_handler_init(struct fault_handler *handler, struct space *space,
 		       struct object_host *host, struct writeback *writeback,
-		       unsigned threads)
+		       unsigned threads, bool traps_elsewhere)
 {
 	int error = 0;
 
@@ -167,6 +169,7 @@ int fault_handler_init(struct fault_handler *handler, struct space *space,
 	handler->writeback = writeback;
 	handler->next_time_ns = UINT64_MAX;
 	handler->next_refusal = 0;
+	handler->traps_elsewhere = traps_elsewhere;
 	atomic_store(&handler->stopping, false);
 	handler->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (handler->wake_fd < 0)

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -41,13 +42,19 @@ struct ring {
 	struct list queue; /* [lock] not yet given to the kernel */
 	bool asleep;       /* [lock] the thread won't look at the queue */
 	bool stopping;     /* [lock] */
+	int watch_fd;      /* [lock] -1: none */
+	void (*watch_ready)(void *context); /* [lock] */
 
 	/* The thread's own. */
 	unsigned in_flight; /* without the wake-up read */
 	bool wake_armed;    /* a read of wake_fd is in flight */
+	bool watch_armed;   /* a poll of watch_fd is in flight */
 	uint64_t wake_count;
 	struct iovec wake_iov;
 };
+
+/* Stands for the poll of watch_fd. */
+static struct ring_op watch_op;
 
 struct done {
 	struct ring_op *op; /* NULL: the wake-up read */
@@ -81,7 +88,7 @@ static struct io_uring_sqe *take_entry(struct ring *ring)
 {
 	struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
 
-	/* There is one for each operation of depth, and one to wake. */
+	/* There is one for each operation of depth, one to wake, one to watch. */
 	check(entry, "the ring has an entry for each operation in flight");
 	return entry;
 }
@@ -119,6 +126,19 @@ static void arm_wake(struct ring *ring)
 	ring->wake_armed = true;
 }
 
+/* Once a time: the kernel looks at the descriptor when it is armed. */
+static void arm_watch(struct ring *ring)
+{
+	struct io_uring_sqe *entry;
+
+	if (ring->watch_armed || ring->watch_fd < 0)
+		return;
+	entry = take_entry(ring);
+	io_uring_prep_poll_add(entry, ring->watch_fd, POLLIN);
+	io_uring_sqe_set_data(entry, &watch_op);
+	ring->watch_armed = true;
+}
+
 /*
  * Moves what may go from the queue to the entries and falls asleep, as far as
  * ring_submit() is concerned.  False: stopping, and all is done.
@@ -129,6 +149,7 @@ static bool fill(struct ring *ring)
 
 	arm_wake(ring);
 	lock_take(&ring->lock);
+	arm_watch(ring);
 	while (ring->in_flight < ring->depth) {
 		struct list *link = list_pop(&ring->queue);
 
@@ -202,6 +223,12 @@ static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 			ring->wake_armed = false;
 			continue;
 		}
+		if (op == &watch_op) {
+			ring->watch_armed = false;
+			ring->watch_ready(ring->context);
+			completed = true;
+			continue;
+		}
 		ring->in_flight--;
 		if (try_again(ring, op, done[i].result))
 			continue;
@@ -254,7 +281,7 @@ static int setup(struct ring *ring, unsigned depth)
 	int error = -EINVAL;
 
 	for (unsigned i = 0; i < 4 && error == -EINVAL; i++)
-		error = io_uring_queue_init(depth + 1, &ring->uring, flags[i]);
+		error = io_uring_queue_init(depth + 2, &ring->uring, flags[i]);
 	return error;
 }
 
@@ -262,13 +289,13 @@ static int setup(struct ring *ring, unsigned depth)
 static int probe(struct ring *ring)
 {
 	static const int needed[] = { IORING_OP_READV, IORING_OP_WRITEV,
-				      IORING_OP_FSYNC };
+				      IORING_OP_FSYNC, IORING_OP_POLL_ADD };
 	struct io_uring_probe *known = io_uring_get_probe_ring(&ring->uring);
 	int error = 0;
 
 	if (!known)
 		return -ENOSYS;
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		if (!io_uring_opcode_supported(known, needed[i]))
 			error = -ENOSYS;
 	io_uring_free_probe(known);
@@ -288,7 +315,7 @@ static int open_uring(struct ring *ring, unsigned depth)
 		io_uring_queue_exit(&ring->uring);
 		return error;
 	}
-	ring->depth = ring->uring.sq.ring_entries - 1;
+	ring->depth = ring->uring.sq.ring_entries - 2;
 	if (ring->depth > depth)
 		ring->depth = depth;
 	return 0;
@@ -303,6 +330,7 @@ static struct ring *ring_alloc(void (*after_batch)(void *context),
 		return NULL;
 	lock_init(&ring->lock, LOCK_RANK_RING);
 	list_init(&ring->queue);
+	ring->watch_fd = -1;
 	ring->after_batch = after_batch;
 	ring->context = context;
 	ring->wake_iov.iov_base = &ring->wake_count;
@@ -352,6 +380,15 @@ close_wake:
 free_ring:
 	ring_free(ring);
 	return error;
+}
+
+void ring_watch(struct ring *ring, int fd, void (*ready)(void *context))
+{
+	lock_take(&ring->lock);
+	ring->watch_ready = ready;
+	ring->watch_fd = fd;
+	wake(ring);
+	lock_drop(&ring->lock);
 }
 
 void ring_destroy(struct ring *ring)

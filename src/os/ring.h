@@ -42,6 +42,12 @@ int ring_create(unsigned depth, void (*after_batch)(void *context),
 /* Any thread; never blocks, never fails, never mallocs.  The ring's own thread
  * alone enters the io_uring (why: ring.c). */
 void ring_submit(struct ring *ring, struct ring_op *op);
+/*
+ * Has ready() called on the ring's thread, followed by after_batch, whenever
+ * fd can be read, until the ring ends.  Once for a ring.  A thread that waits
+ * for both its disk and its traps need not be woken by another one.
+ */
+void ring_watch(struct ring *ring, int fd, void (*ready)(void *context));
 /* Waits for what is in flight.  NULL is allowed. */
 void ring_destroy(struct ring *ring);
 

@@ -112,6 +112,38 @@ static void test_trap_mode(void **state)
 	assert_int_equal(quire_close(quire), 0);
 }
 
+static unsigned warnings;
+
+static void count_warnings(void *context, enum quire_log_level level,
+			   const char *line)
+{
+	(void)context;
+	if (level == QUIRE_LOG_WARNING && strstr(line, "user mode only"))
+		warnings++;
+}
+
+/* Who has no right to full traps is told at once what that costs. */
+static void open_as_nobody(void *argument)
+{
+	struct quire *quire;
+
+	(void)argument;
+	if (geteuid() == 0)
+		need(setresuid(65534, 65534, 65534) == 0);
+	need(quire_open(OPTIONS(.log = count_warnings), &quire) == 0);
+	if (strstr(quire_trap_mode(quire), "user mode only"))
+		need(warnings == 1);
+	else
+		need(warnings == 0);
+	need(quire_close(quire) == 0);
+}
+
+static void test_trap_mode_of_nobody(void **state)
+{
+	(void)state;
+	assert_survives(open_as_nobody, NULL);
+}
+
 static void test_version(void **state)
 {
 	unsigned numbers[3];
@@ -391,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_older_program),
 		cmocka_unit_test(test_smallest_and_largest),
 		cmocka_unit_test(test_trap_mode),
+		cmocka_unit_test(test_trap_mode_of_nobody),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_io_by_threads),
 		cmocka_unit_test(test_io_by_ring),

@@ -531,6 +531,68 @@ static void submitter_stuck_in_the_kernel_delays_nothing(void **state)
 	end_ring(ring, &rescue.board);
 }
 
+/* ---- a watched descriptor ---- */
+
+static int watched[2]; /* a pipe */
+
+static void take_byte(void *context)
+{
+	struct board *board = context;
+	char byte;
+
+	assert_int_equal(read(watched[0], &byte, 1), 1);
+	lock_take(&board->lock);
+	board->done++;
+	lock_drop(&board->lock);
+}
+
+/* A byte a time is taken, so the ring must see by itself that more are left;
+ * and one that comes later wakes it. */
+static void watched_descriptor_is_told_of(void **state)
+{
+	struct board board;
+	struct ring *ring = new_ring(2, &board);
+
+	(void)state;
+	assert_int_equal(pipe(watched), 0);
+	assert_int_equal(write(watched[1], "ab", 2), 2);
+	ring_watch(ring, watched[0], take_byte);
+	board_wait(&board, 2);
+	assert_int_equal(write(watched[1], "c", 1), 1);
+	board_wait(&board, 3);
+	end_ring(ring, &board);
+	assert_int_equal(board.batch_saw, 3);
+	close(watched[0]);
+	close(watched[1]);
+}
+
+/* Operations go on beside it, in a ring that is full of them. */
+static void watching_takes_no_operations_place(void **state)
+{
+	struct board board;
+	struct ring *ring = new_ring(1, &board);
+	struct task tasks[20];
+	char path[] = "/tmp/quire-test-ring-XXXXXX", byte = 'x';
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(pipe(watched), 0);
+	ring_watch(ring, watched[0], take_byte);
+	for (unsigned i = 0; i < 20; i++) {
+		prepare_bytes(&tasks[i], &board, fd, RING_WRITEV, &byte);
+		tasks[i].op.offset = i;
+		ring_submit(ring, &tasks[i].op);
+		assert_int_equal(write(watched[1], "w", 1), 1);
+	}
+	board_wait(&board, 40);
+	end_ring(ring, &board);
+	close(watched[0]);
+	close(watched[1]);
+	close(fd);
+	unlink(path);
+}
+
 static void bad_depth_is_refused(void **state)
 {
 	struct ring *ring = NULL;
@@ -567,6 +629,8 @@ int main(void)
 		cmocka_unit_test(destroy_waits_for_what_is_in_flight),
 		cmocka_unit_test(refused_submissions_are_not_lost),
 		cmocka_unit_test(submitter_stuck_in_the_kernel_delays_nothing),
+		cmocka_unit_test(watched_descriptor_is_told_of),
+		cmocka_unit_test(watching_takes_no_operations_place),
 		cmocka_unit_test(bad_depth_is_refused),
 		cmocka_unit_test(idle_rings_end),
 	};
