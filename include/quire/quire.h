@@ -294,7 +294,10 @@ QUIRE_API int quire_object_pin(struct quire_object *object, uint64_t offset,
 			       size_t length, int access,
 			       struct quire_pin *pin);
 
-/* Lets go.  Does not block.  Zeroes *pin; a zeroed pin is allowed. */
+/*
+ * Lets go.  Zeroes *pin; a zeroed pin is allowed.  Does not block, but for the
+ * last pin of a handle that was closed meanwhile: that ends the handle.
+ */
 QUIRE_API void quire_object_unpin(struct quire_pin *pin);
 
 /* ---- address spaces ---- */
