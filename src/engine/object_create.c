@@ -71,12 +71,8 @@ int quire_object_create_anonymous(struct quire *quire, uint64_t size,
 {
 	struct quire_object_options options;
 	char name[32];
-	int error = engine_check(quire);
+	int error = object_open_begin(quire, given, &options);
 
-	if (error)
-		return error;
-	error_clear();
-	error = object_read_options(given, &options);
 	if (error)
 		return error;
 	if (size > INT64_MAX)
@@ -94,12 +90,8 @@ int quire_object_create(struct quire *quire, const char *name, uint64_t size,
 	struct quire_object_options options;
 	struct callback_store_ops ops;
 	struct store *store;
-	int error = engine_check(quire);
+	int error = object_open_begin(quire, given_options, &options);
 
-	if (error)
-		return error;
-	error_clear();
-	error = object_read_options(given_options, &options);
 	if (error)
 		return error;
 	if (given->size != sizeof(*given) || !given->read)

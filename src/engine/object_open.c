@@ -13,7 +13,7 @@
 #define DEFAULT_READAHEAD (UINT32_C(1) << 20)
 #define KNOWN_SCHEMES "file:PATH, anon:SIZE, mem:SIZE, or a plain path"
 
-int object_read_options(const struct quire_object_options *given,
+static int read_options(const struct quire_object_options *given,
 			struct quire_object_options *options)
 {
 	memset(options, 0, sizeof(*options));
@@ -41,6 +41,18 @@ int object_read_options(const struct quire_object_options *given,
 	if (options->mode == 0)
 		options->mode = 0644;
 	return 0;
+}
+
+int object_open_begin(const struct quire *quire,
+		      const struct quire_object_options *given,
+		      struct quire_object_options *options)
+{
+	int error = engine_check(quire);
+
+	if (error)
+		return error;
+	error_clear();
+	return read_options(given, options);
 }
 
 /* ---- handles ---- */
@@ -318,12 +330,8 @@ int quire_object_open(struct quire *quire, const char *uri, int open_flags,
 		      struct quire_object **object)
 {
 	struct quire_object_options options;
-	int error = engine_check(quire);
+	int error = object_open_begin(quire, given, &options);
 
-	if (error)
-		return error;
-	error_clear();
-	error = object_read_options(given, &options);
 	if (error)
 		return error;
 	if ((open_flags & O_ACCMODE) != O_RDONLY &&
@@ -374,12 +382,9 @@ int quire_object_open_fd(struct quire *quire, int fd,
 {
 	struct quire_object_options options;
 	char name[4096];
-	int error = engine_check(quire), flags, own;
+	int error = object_open_begin(quire, given, &options);
+	int flags, own;
 
-	if (error)
-		return error;
-	error_clear();
-	error = object_read_options(given, &options);
 	if (error)
 		return error;
 	flags = fcntl(fd, F_GETFL);

@@ -7,9 +7,13 @@
 
 #include <sys/stat.h>
 
-/* Checks what the caller gave (NULL: nothing) and fills in the defaults. */
-int object_read_options(const struct quire_object_options *given,
-			struct quire_object_options *options);
+/*
+ * Every function that opens begins so: checks the process and what the caller
+ * gave (NULL: nothing), and fills in the defaults.
+ */
+int object_open_begin(const struct quire *quire,
+		      const struct quire_object_options *given,
+		      struct quire_object_options *options);
 
 /* An object over a store, which is taken over, also when this fails.
  * identity: of a file, or NULL. */

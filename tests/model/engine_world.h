@@ -129,7 +129,7 @@ static inline struct faulty_object faulty_object_open(
 	struct faulty_object object = { .quire = quire, .size = size };
 	struct quire_object_options options;
 
-	assert_int_equal(object_read_options(given, &options), 0);
+	assert_int_equal(object_open_begin(quire, given, &options), 0);
 	assert_int_equal(memory_store_create(size, &object.home), 0);
 	home_fill(object.home, size);
 	assert_int_equal(faulty_store_create(&quire->stores, object.home, "",
