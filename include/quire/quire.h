@@ -61,7 +61,8 @@ enum quire_log_level {
 	QUIRE_LOG_DEBUG,
 };
 
-/* One line without its end; called from any thread, must not block for long. */
+/* One line without its end.  Called from any thread, the engine's own among
+ * them: must not block for long, touch mapped memory, or call the library. */
 typedef void quire_log_function(void *context, enum quire_log_level level,
 				const char *line);
 

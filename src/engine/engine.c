@@ -68,6 +68,8 @@ static bool on_managed(void *context, const void *address, size_t length)
 	bool managed;
 
 	rwlock_take_read(&space->lock);
+	if (length > UINT64_MAX - start)
+		length = UINT64_MAX - start;
 	managed = space_find_intersection(space, start, start + length);
 	rwlock_drop_read(&space->lock);
 	return managed;
@@ -297,9 +299,10 @@ static int open_threads(struct quire *quire,
 	error = fault_handler_init(&quire->faults, &quire->host_space.space,
 				   &quire->host, &quire->writeback,
 				   options->trap_threads, by_ring);
-	if (error)
+	if (error) {
+		writeback_stop(&quire->writeback);
 		writeback_finish(&quire->writeback);
-	else if (by_ring)
+	} else if (by_ring)
 		ring_watch(quire->ring, mmu_uffd_traps(quire->mmu)->fd,
 			   on_ring_traps);
 	return error;
@@ -331,6 +334,7 @@ undo_cache:
 
 static void destroy(struct quire *quire)
 {
+	lock_finish(&quire->opening);
 	free(quire->log.context);
 	free(quire->swap_directory);
 	free(quire);
@@ -352,6 +356,7 @@ int quire_open(const struct quire_options *given, struct quire **quire)
 	if (!new)
 		return error_say(-ENOMEM, "no memory for an engine");
 	new->report_socket = -1;
+	lock_init(&new->opening, LOCK_RANK_ENGINE);
 	error = open_log(new, &options);
 	if (!error)
 		error = open_all(new, &options);
@@ -393,12 +398,6 @@ static int end_orphans(struct quire *quire)
 	return first;
 }
 
-static void unmap_all(struct space *space)
-{
-	space_unmap(space, space->mmu->lowest,
-		    space->mmu->highest - space->mmu->lowest);
-}
-
 int quire_close(struct quire *quire)
 {
 	int error;
@@ -418,8 +417,9 @@ int quire_close(struct quire *quire)
 				 (unsigned long long)atomic_load(&quire->pins));
 	report_stop(quire);
 	engines_remove(quire);
-	unmap_all(&quire->host_space.space);
+	space_unmap_all(&quire->host_space.space);
 	error = end_orphans(quire);
+	writeback_stop(&quire->writeback);
 	/* The ring's thread may still be about to drain ready faults. */
 	fault_handler_stop(&quire->faults);
 	close_stores(quire);

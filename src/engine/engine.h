@@ -19,6 +19,7 @@ struct quire_space {
 struct quire {
 	struct list link;    /* [engines] of this process */
 	_Atomic bool forked; /* this is a child: nothing works */
+	struct lock opening; /* LOCK_RANK_ENGINE: look-up to creation */
 	struct log log;      /* [I] */
 	struct counters counters;
 	struct worker_pool *workers; /* [I] */

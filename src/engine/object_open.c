@@ -75,7 +75,7 @@ static struct quire_object *new_handle(struct object *object, bool writable)
 static void forsake(struct object *object)
 {
 	if (object_drop_handle(object))
-		object_end(object, true);
+		object_end(object, object_discards(object));
 }
 
 /* The object with one handle counted becomes the caller's handle. */
@@ -215,10 +215,12 @@ static int join(struct quire *quire, struct object *object, int fd,
 	return give_handle(quire, object, true, handle);
 }
 
-int object_over_file(struct quire *quire, const char *name, int fd,
-		     bool writable, const struct quire_object_options *options,
-		     struct quire_object **handle)
+static int look_up_or_create(struct quire *quire, const char *name, int fd,
+			     bool writable,
+			     const struct quire_object_options *options,
+			     struct quire_object **handle)
 {
+	struct quire_object_options own = *options;
 	struct object *object;
 	struct store *store;
 	struct stat status;
@@ -232,6 +234,9 @@ int object_over_file(struct quire *quire, const char *name, int fd,
 	object = object_lookup(&quire->host, status.st_dev, status.st_ino);
 	if (object)
 		return join(quire, object, fd, writable, handle);
+	/* Who cannot write has no say in what becomes of another's stores. */
+	if (!writable)
+		own.policy = QUIRE_WRITEBACK;
 	error = file_store_create(&quire->stores, fd, writable, &store);
 	if (error)
 		return error;
@@ -240,8 +245,20 @@ int object_over_file(struct quire *quire, const char *name, int fd,
 		store_destroy(store);
 		return error;
 	}
-	return object_over_store(quire, name, &status, size, store, options,
+	return object_over_store(quire, name, &status, size, store, &own,
 				 handle);
+}
+
+int object_over_file(struct quire *quire, const char *name, int fd,
+		     bool writable, const struct quire_object_options *options,
+		     struct quire_object **handle)
+{
+	int error;
+
+	lock_take(&quire->opening);
+	error = look_up_or_create(quire, name, fd, writable, options, handle);
+	lock_drop(&quire->opening);
+	return error;
 }
 
 /* O_TRUNC must not cut a file under an object that others have open. */

@@ -12,9 +12,9 @@
 
 #define TRAPS_AT_ONCE 32
 
-/* This thread will drain the ready list before it sleeps: no need to wake
- * another one. */
-static _Thread_local bool drains;
+/* Whose ready list this thread will drain before it sleeps: no need to wake
+ * another one for it. */
+static _Thread_local struct fault_handler *drains;
 
 void fault_handler_kick(struct fault_handler *handler)
 {
@@ -44,7 +44,7 @@ void fault_ready(struct fault *fault)
 	fault->wait = FAULT_WAITS_NOT;
 	list_add_tail(&handler->ready, &fault->link);
 	lock_drop(&handler->lock);
-	if (!drains)
+	if (drains != handler)
 		fault_handler_kick(handler);
 }
 
@@ -83,7 +83,7 @@ void fault_handler_drain(struct fault_handler *handler)
 {
 	struct fault *fault;
 
-	drains = true;
+	drains = handler;
 	while ((fault = next_ready(handler)))
 		fault_resolve(fault);
 }
@@ -132,7 +132,7 @@ static void *trap_thread(void *argument)
 		{ .fd = handler->wake_fd, .events = POLLIN },
 	};
 
-	drains = true;
+	drains = handler;
 	while (!atomic_load(&handler->stopping)) {
 		int pause = fault_handler_tick(handler);
 

@@ -188,7 +188,8 @@ static enum step past_end(struct fault *fault)
 		return STEP_SOON;
 	}
 	mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
-	return STEP_DONE;
+	/* The cut may be refused, and the refusal of the page still stand. */
+	return fault->again ? STEP_REFUSED : STEP_DONE;
 }
 
 static enum step look(struct fault *fault, struct place *place,

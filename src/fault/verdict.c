@@ -62,15 +62,20 @@ static bool has_come(const struct vma *vma, uint64_t address)
 	       word_visible(atomic_load(object_word(object, index)));
 }
 
-/* Under the write lock, so that nobody shows the page meanwhile. */
-static void tell_mmu(struct fault_handler *handler, uint64_t address,
-		     bool absent)
+/*
+ * Under the write lock, so that nobody shows the page meanwhile; nor does the
+ * retry, which is set up in the same hold: it would be over before the refusal.
+ */
+static void tell_mmu(struct fault *fault, bool absent)
 {
+	struct fault_handler *handler = fault->handler;
 	struct space *space = handler->space;
+	uint64_t address = fault->address;
 	struct vma *vma;
 
 	hook_point(HOOK_REFUSE, NULL, 0);
 	rwlock_take_write(&space->lock);
+	fault_keep_refused(fault);
 	vma = space_find(space, address);
 	if (!vma || (absent && has_come(vma, address)) ||
 	    mmu_refuse(handler->mmu, address, vma->mapping.shared))
@@ -91,8 +96,7 @@ void fault_refuse(struct fault *fault, int error, bool absent)
 	/* The reason first: whoever gets the signal may ask for it. */
 	note_refusal(handler, address, error);
 	fault->pause_ns = REFUSED_PAUSE_NS;
-	fault_keep_refused(fault);
-	tell_mmu(handler, address, absent);
+	tell_mmu(fault, absent);
 	log_line(handler->host->log, LOG_WARNING,
 		 "access refused at 0x%llx: %s", (unsigned long long)address,
 		 sentence_of(error));

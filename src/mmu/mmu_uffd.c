@@ -184,7 +184,9 @@ static int refuse(struct mmu *mmu, uint64_t start, bool shared)
 	int error;
 
 	if (shared) {
-		memory_forget(start, PAGE_SIZE);
+		error = memory_forget(start, PAGE_SIZE);
+		if (error)
+			return error;
 		uffd_write_protect(uffd, start, PAGE_SIZE, false);
 	}
 	error = uffd_poison(uffd, start, PAGE_SIZE);

@@ -104,8 +104,13 @@ static int64_t copy_bytes(struct object *object, char *buffer, bool in,
 {
 	struct object_host *host = object->host;
 	struct copy copy = { .object = object, .buffer = buffer, .in = in };
+	uint64_t size = object_size(object);
 	int64_t moved;
 
+	if (offset >= size)
+		return 0;
+	if (length > size - offset)
+		length = size - offset;
 	if (host->managed(host->context, buffer, length)) {
 		copy.bounce = staging_take(&host->staging, COPY_PAGES);
 		if (!copy.bounce)

@@ -149,6 +149,7 @@ int object_create(struct object_host *host,
 	atomic_store(&new->writer, pager->writable ? pager : NULL);
 	new->handles = 1;
 	atomic_store(&new->size, parameters->size);
+	atomic_store(&new->extent, parameters->size);
 	error = init(new);
 	if (error)
 		goto undo;

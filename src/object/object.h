@@ -61,6 +61,7 @@ struct object_host {
 	struct counters *counters;
 	const struct log *log;
 	struct staging_pool staging;
+	_Atomic uint64_t got_home; /* pages that a write left CLEAN */
 	struct pool reads;
 	struct object_registry registry;
 	uint64_t full_wait_ns; /* for the budget, without any progress */
@@ -234,6 +235,15 @@ void object_record_error(struct object *object, int error, const char *what);
 /* A run of writes failed as a whole: the next ones are made singly. */
 void object_write_singly(struct object *object, uint64_t count);
 bool object_writes_singly(struct object *object);
+
+/*
+ * While the store has not yet agreed to a cut, the size is the new one and may
+ * become the old one again.  A write that ended at end then was too short.
+ */
+bool object_cut_undecided(const struct object *object, uint64_t end);
+/* How many cuts were refused; await: after one that is under way.  Blocks. */
+uint64_t object_cuts_refused(const struct object *object);
+uint64_t object_await_cut(struct object *object);
 
 /* ---- changing the size; all block ---- */
 

@@ -28,6 +28,10 @@ struct object {
 	void *window;                   /* [I] of capacity bytes */
 	struct page_table table;
 	_Atomic uint64_t size; /* changed under resize_lock */
+	/* What I/O must bring along: the size, or, while a cut may still be
+	 * refused, what it was before. */
+	_Atomic uint64_t extent;
+	_Atomic uint64_t cuts_refused;
 	struct lock resize_lock;
 
 	struct lock mappings_lock;

@@ -153,7 +153,8 @@ static void submit(struct object *object, struct object_read *read,
 		   struct staging *staging, uint64_t index)
 {
 	struct counters *counters = object->host->counters;
-	uint64_t size = object_size(object), start = index << PAGE_SHIFT;
+	uint64_t size = atomic_load(&object->extent),
+		 start = index << PAGE_SHIFT;
 	uint64_t length = read->count << PAGE_SHIFT;
 
 	read->object = object;

@@ -96,6 +96,7 @@ void object_host_init(struct object_host *host, struct cache *cache,
 		      struct counters *counters, const struct log *log)
 {
 	host->cache = cache;
+	atomic_store(&host->got_home, 0);
 	host->counters = counters;
 	host->log = log;
 	staging_pool_init(&host->staging);
@@ -117,5 +118,5 @@ void object_host_finish(struct object_host *host)
 uint64_t object_host_progress(const struct object_host *host)
 {
 	return count_get(host->counters, COUNT_EVICTIONS) +
-	       count_get(host->counters, COUNT_PAGES_WRITTEN);
+	       atomic_load(&host->got_home);
 }

@@ -68,6 +68,7 @@ static int grow(struct object *object, uint64_t size)
 		memory_file_resize(object->memory, page_round_up(old));
 		return error;
 	}
+	atomic_store(&object->extent, size);
 	atomic_store(&object->size, size); /* read by object_size() */
 	return 0;
 }
@@ -141,9 +142,11 @@ static int shrink(struct object *object, uint64_t size)
 	if (!error)
 		error = pager_resize(object_writer(object), size);
 	if (error) {
+		atomic_fetch_add(&object->cuts_refused, 1);
 		atomic_store(&object->size, old);
 		return error;
 	}
+	atomic_store(&object->extent, size);
 	object_drop_pages(object, pages_of(size));
 	check(zero_tail(object, size) == 0, "a resident page can be written");
 	return memory_file_resize(object->memory, page_round_up(size));
@@ -185,7 +188,8 @@ static int allocate_locked(struct object *object, uint64_t offset,
 	int error;
 
 	if (end < offset)
-		return -EFBIG;
+		return error_say(-EFBIG, "%s: no such range",
+				 object->parameters.identity.name);
 	/* Room first: the size tells of nothing that has none. */
 	if (end > object->parameters.capacity)
 		return resize_locked(object, end);
@@ -193,8 +197,11 @@ static int allocate_locked(struct object *object, uint64_t offset,
 		return error_say(-EACCES, "%s is read-only",
 				 object->parameters.identity.name);
 	error = pager_allocate(object_writer(object), offset, length);
-	if (!error && end > old)
+	if (!error && end > old) {
 		error = resize_locked(object, end);
+		if (error) /* the store is longer already */
+			pager_resize(object_writer(object), old);
+	}
 	if (error == -ENOSPC)
 		error_say_first(error, "no space left in the store of %s",
 				object->parameters.identity.name);
@@ -211,11 +218,27 @@ int object_allocate(struct object *object, uint64_t offset, uint64_t length)
 	return error;
 }
 
+/* All of it, or the error of what could not be copied. */
+static int copy_all(struct object *object, const char *bytes, uint64_t length,
+		    uint64_t offset)
+{
+	uint64_t done = 0;
+
+	while (done < length) {
+		int64_t moved = object_copy_in(object, bytes + done,
+					       length - done, offset + done);
+
+		if (moved <= 0)
+			return moved < 0 ? (int)moved : -EIO;
+		done += (uint64_t)moved;
+	}
+	return 0;
+}
+
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset)
 {
 	uint64_t old;
-	int64_t moved = 0;
 	int error;
 
 	lock_take(&object->resize_lock);
@@ -224,17 +247,34 @@ int object_append(struct object *object, const void *bytes, uint64_t length,
 	if (error == -EOPNOTSUPP) /* a store without allocation: just grow */
 		error = resize_locked(object, old + length);
 	if (!error) {
-		moved = object_copy_in(object, bytes, length, old);
-		if (moved < 0)
-			error = (int)moved;
-		else if ((uint64_t)moved < length)
-			error = -EIO;
-		if (error)
-			resize_locked(object, old);
+		error = copy_all(object, bytes, length, old);
+		if (error && resize_locked(object, old))
+			log_line(object->host->log, LOG_WARNING,
+				 "%s: a failed append could not be undone",
+				 object->parameters.identity.name);
 	}
 	lock_drop(&object->resize_lock);
 	*offset = old;
 	return error;
+}
+
+bool object_cut_undecided(const struct object *object, uint64_t end)
+{
+	return end < atomic_load(&object->extent);
+}
+
+uint64_t object_cuts_refused(const struct object *object)
+{
+	return atomic_load(&object->cuts_refused);
+}
+
+uint64_t object_await_cut(struct object *object)
+{
+	if (object_cut_undecided(object, object_size(object))) {
+		lock_take(&object->resize_lock);
+		lock_drop(&object->resize_lock);
+	}
+	return object_cuts_refused(object);
 }
 
 void object_invalidate(struct object *object, uint64_t index, uint64_t count)

@@ -238,9 +238,14 @@ int memory_protect(uint64_t address, size_t length, int prot)
 	return outcome(syscall(SYS_mprotect, address, length, prot));
 }
 
-void memory_forget(uint64_t address, size_t length)
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+int memory_forget(uint64_t address, size_t length)
 {
-	syscall(SYS_madvise, address, length, MADV_DONTNEED);
+	return outcome(
+		syscall(SYS_madvise, address, length, MADV_DONTNEED_LOCKED));
 }
 
 #ifndef MADV_POPULATE_READ

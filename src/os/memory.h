@@ -40,8 +40,9 @@ int memory_map_at(uint64_t address, size_t length, int prot, bool shared,
 		  int fd, uint64_t offset, bool replace);
 int memory_unmap_at(uint64_t address, size_t length);
 int memory_protect(uint64_t address, size_t length, int prot);
-/* Drops the translations; the file's pages stay, a private copy does not. */
-void memory_forget(uint64_t address, size_t length);
+/* Drops the translations, of locked memory as well; the file's pages stay, a
+ * private copy does not. */
+int memory_forget(uint64_t address, size_t length);
 /* Touches the pages for reading, from inside the kernel; as far as it goes. */
 void memory_populate(uint64_t address, size_t length);
 

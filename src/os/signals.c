@@ -150,10 +150,27 @@ static int install(int signal)
 	return sigaction(signal, &ours, NULL) ? -errno : 0;
 }
 
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 int signals_hook(bool (*function)(int signal, const siginfo_t *info))
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int error;
 
+	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&lock);
 	atomic_store(&hook, function);
 	error = install(SIGSEGV);

@@ -53,7 +53,7 @@ static int unmap_first(struct space *space)
 	return error;
 }
 
-int space_finish(struct space *space)
+int space_unmap_all(struct space *space)
 {
 	int first_error = 0;
 
@@ -63,6 +63,13 @@ int space_finish(struct space *space)
 		if (!first_error)
 			first_error = error;
 	}
+	return first_error;
+}
+
+int space_finish(struct space *space)
+{
+	int first_error = space_unmap_all(space);
+
 	pool_finish(&space->pool);
 	rwlock_finish(&space->lock);
 	return first_error;

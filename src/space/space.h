@@ -59,6 +59,9 @@ struct space_options {
 
 /* The mmu remains the caller's, and outlives the space. */
 void space_init(struct space *space, const struct space_options *options);
+/* Unmaps all, needing no memory for it.  0, or the mmu's first error.  Nobody
+ * maps any more. */
+int space_unmap_all(struct space *space);
 /*
  * Unmaps all and ends the space, which nobody else uses any more.  0, or the
  * mmu's first error; the space is gone all the same.

@@ -108,13 +108,17 @@ int writeback_init(struct writeback *writeback, struct object_host *host,
 	return error;
 }
 
-void writeback_finish(struct writeback *writeback)
+void writeback_stop(struct writeback *writeback)
 {
 	lock_take(&writeback->lock);
 	writeback->stopping = true;
 	condition_wake_all(&writeback->condition);
 	lock_drop(&writeback->lock);
 	pthread_join(writeback->flusher, NULL);
+}
+
+void writeback_finish(struct writeback *writeback)
+{
 	check(list_empty(&writeback->throttled), "no writer waits at the end");
 	writeback_runs_finish(writeback);
 	lock_finish(&writeback->throttle_lock);

@@ -63,11 +63,15 @@ static void batch_end_run(struct batch *batch, int error)
 	lock_drop(&batch->lock);
 }
 
-static void end_pages(struct object *object, uint64_t index, uint64_t count,
-		      bool good)
+/* How many are CLEAN now: only that is progress. */
+static uint64_t end_pages(struct object *object, uint64_t index, uint64_t count,
+			  bool good)
 {
+	uint64_t clean = 0;
+
 	for (uint64_t i = 0; i < count; i++)
-		object_end_write(object, index + i, good);
+		clean += object_end_write(object, index + i, good);
+	return clean;
 }
 
 static void failed(struct object *object, uint64_t count, int error)
@@ -86,7 +90,8 @@ static void run_complete(struct pager_io *io, int error)
 	struct batch *batch = run->batch;
 	struct writeback *writeback = batch->writeback;
 	struct object_host *host = writeback->host;
-	uint64_t index = io->index, count = run->count;
+	uint64_t index = io->index, count = run->count, whole = count;
+	uint64_t length = io->length, clean;
 
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&writeback->runs, run);
@@ -94,9 +99,14 @@ static void run_complete(struct pager_io *io, int error)
 		hook_point(HOOK_WRITE_FAILED, object_table(object), index);
 	if (error)
 		failed(object, count, error);
-	else
-		atomic_fetch_add(&writeback->progress, count);
-	end_pages(object, index, count, !error);
+	/* Written short for a cut that may yet be refused. */
+	if ((length & PAGE_MASK) &&
+	    object_cut_undecided(object, (index << PAGE_SHIFT) + length))
+		whole--;
+	clean = end_pages(object, index, whole, !error);
+	end_pages(object, index + whole, count - whole, false);
+	atomic_fetch_add(&writeback->progress, clean);
+	atomic_fetch_add(&host->got_home, clean);
 	if (!error) {
 		count_add(host->counters, COUNT_PAGES_WRITTEN, count);
 		writeback_relax(writeback);

@@ -53,13 +53,18 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 {
 	uint64_t end = count < UINT64_MAX - index ? index + count : UINT64_MAX;
 	struct batch batch;
+	uint64_t refused;
 	int error, later;
 
-	batch_init(&batch, writeback);
-	error = sync_pages(&batch, object, index, end);
-	later = batch_finish(&batch);
-	if (!error)
-		error = later;
+	/* Pages behind a cut that was refused then were passed over. */
+	do {
+		refused = object_cuts_refused(object);
+		batch_init(&batch, writeback);
+		error = sync_pages(&batch, object, index, end);
+		later = batch_finish(&batch);
+		if (!error)
+			error = later;
+	} while (!error && object_await_cut(object) != refused);
 	if (error || !durable || !object_writable(object))
 		return error;
 	count_add(writeback->host->counters, COUNT_FLUSHES, 1);

@@ -36,6 +36,8 @@ struct writeback {
 int writeback_init(struct writeback *writeback, struct object_host *host,
 		   uint64_t bound_pages, uint64_t interval_ns);
 /* Ends the flusher; writes nothing. */
+void writeback_stop(struct writeback *writeback);
+/* After that, when nobody waits for the dirty bound any more. */
 void writeback_finish(struct writeback *writeback);
 
 /* Has the flusher begin now; urgent: with scratch pages.  Never blocks, may be

@@ -285,6 +285,7 @@ static void test_a_write_under_way(void **state)
 	assert_size(5 * PAGE_SIZE + 50);
 	assert_int_equal(object_errors(thing.object), 0);
 	assert_int_equal(home_byte(&thing, 5 * PAGE_SIZE), 2);
+	writeback_stop(&writeback);
 	writeback_finish(&writeback);
 }
 

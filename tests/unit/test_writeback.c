@@ -30,6 +30,7 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
 	(void)state;
+	writeback_stop(&writeback);
 	writeback_finish(&writeback);
 	thing_end(&thing);
 	world_close(world);
