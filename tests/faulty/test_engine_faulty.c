@@ -246,13 +246,17 @@ static void what_is_no_failure_is_not_seen(void **state)
 
 /* ---- the dirty bound of a store that is gone ---- */
 
-static void store_beyond_the_bound_is_refused_and_not_lost(void **state)
+static void refuse_beyond_the_bound(void **state, bool locked)
 {
 	struct quire_object_options object = object_options();
 	unsigned char byte;
 
-	(void)state;
 	open_with(&object, 13, 200); /* 8 pages */
+	if (locked && mlock(mapped, 16 * PAGE)) {
+		print_message("no memory may be locked here\n");
+		close_here(state);
+		skip();
+	}
 	assert_int_equal(load(here.quire, mapped + 15 * PAGE, &byte), 0);
 	script(&here, "write do fail EIO");
 	for (unsigned i = 0; i < 8; i++)
@@ -269,6 +273,17 @@ static void store_beyond_the_bound_is_refused_and_not_lost(void **state)
 	assert_int_equal(home_at(&here, 15 * PAGE), 12);
 	assert_int_equal(home_at(&here, 7 * PAGE), 11);
 	close_here(state);
+}
+
+static void store_beyond_the_bound_is_refused_and_not_lost(void **state)
+{
+	refuse_beyond_the_bound(state, false);
+}
+
+/* Locked memory keeps its translations, unless one insists. */
+static void store_beyond_the_bound_is_refused_in_locked_memory(void **state)
+{
+	refuse_beyond_the_bound(state, true);
 }
 
 /* ---- policies ---- */
@@ -429,6 +444,8 @@ int main(void)
 		plain(signal_is_sigbus),
 		cmocka_unit_test(
 			store_beyond_the_bound_is_refused_and_not_lost),
+		cmocka_unit_test(
+			store_beyond_the_bound_is_refused_in_locked_memory),
 		cmocka_unit_test(zero_shows_zeros_and_keeps_the_error),
 		cmocka_unit_test(wait_goes_on_when_the_store_recovers),
 		cmocka_unit_test(callback_is_asked),
