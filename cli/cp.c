@@ -37,8 +37,14 @@ static void signals_catch(void)
 	struct sigaction action = { .sa_handler = interrupt,
 				    .sa_flags = (int)SA_RESETHAND };
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaction(numbers[i], &action, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction before;
+
+		/* Who started us may want it ignored, as nohup does. */
+		if (sigaction(numbers[i], NULL, &before) == 0 &&
+		    before.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
 }
 
 /* Opening the target would empty the source. */
@@ -62,7 +68,8 @@ static mode_t source_mode(const char *uri)
 
 	if (!path || stat(path, &status))
 		return 0;
-	return status.st_mode & 0777;
+	/* Nothing for anybody would be taken for no wish: for the owner only. */
+	return status.st_mode & 0777 ? status.st_mode & 0777 : 0600;
 }
 
 static int target_open(struct cp *cp)

@@ -3,6 +3,8 @@
 #include "cli.h"
 #include "help_text.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -78,10 +80,25 @@ static const char *command_name(const char *argument)
 	return argument;
 }
 
+/*
+ * A descriptor of the library's must not stand where messages go.  The wrong
+ * way round: what uses a closed one goes on to fail.
+ */
+static bool fill_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (!fill_standard_descriptors())
+		return EXIT_FAILURE;
 	/* A reader that leaves is an error of write(2), not a death. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)

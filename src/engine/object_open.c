@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LEAST_CAPACITY (UINT64_C(16) << 30)
@@ -180,8 +182,22 @@ int object_over_store(struct quire *quire, const char *name,
 
 /* ---- files ---- */
 
-static int check_kind(const char *name, const struct stat *status)
+/* What the kernel makes up while it is read has no size and no pages. */
+static bool is_made_up(int fd)
 {
+	struct statfs status;
+
+	return fstatfs(fd, &status) == 0 &&
+	       (status.f_type == PROC_SUPER_MAGIC ||
+		status.f_type == SYSFS_MAGIC);
+}
+
+static int check_kind(const char *name, int fd, const struct stat *status)
+{
+	if (is_made_up(fd))
+		return error_say(-ENODEV,
+				 "%s cannot be mapped: the kernel makes it up",
+				 name);
 	if (S_ISREG(status->st_mode) || S_ISBLK(status->st_mode))
 		return 0;
 	if (S_ISDIR(status->st_mode))
@@ -225,7 +241,7 @@ static int look_up_or_create(struct quire *quire, const char *name, int fd,
 	struct store *store;
 	struct stat status;
 	uint64_t size;
-	int error = fstat(fd, &status) ? -errno : check_kind(name, &status);
+	int error = fstat(fd, &status) ? -errno : check_kind(name, fd, &status);
 
 	if (error) {
 		close(fd);

@@ -23,6 +23,8 @@ struct fault {
 	bool planned;           /* the reader's pattern was looked at */
 	bool waited;            /* for a read of the page */
 	bool wakened;           /* let go once for a page past the end */
+	bool rested;            /* let others have their pages for a while */
+	uint32_t reads;         /* that it began */
 	uint64_t count;         /* pages to read */
 	uint64_t install_pages; /* that may be shown from address on */
 	enum fault_wait wait;

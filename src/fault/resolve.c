@@ -17,6 +17,8 @@
 
 #include <errno.h>
 
+#define READS_BEFORE_REST 4
+#define REST_NS UINT64_C(4000000) /* a thread gets to run meanwhile */
 #define SOON_NS UINT64_C(1000000) /* the layout is changing: it takes so long */
 
 /* What the locked part of a round found. */
@@ -224,16 +226,37 @@ static bool park(struct fault *fault, const struct place *place,
 			 &fault->waiter);
 }
 
+/*
+ * Where there are more threads than pages each evicts what another has just
+ * read.  A fault that had its page taken away again and again lets the others
+ * use theirs before it takes one.
+ */
+static bool must_rest(struct fault *fault)
+{
+	if (fault->reads < READS_BEFORE_REST || fault->rested)
+		return false;
+	fault->rested = true;
+	return true;
+}
+
 /* True: the fault is in other hands now. */
 static bool start_read(struct fault *fault, const struct place *place)
 {
 	uint64_t sequence;
 	bool expired;
-	int64_t started = object_start_read(place->object, place->index,
-					    fault->count, &sequence);
+	int64_t started;
 
-	if (started > 0)
+	if (must_rest(fault)) {
+		fault_delay(fault, REST_NS);
+		return true;
+	}
+	started = object_start_read(place->object, place->index, fault->count,
+				    &sequence);
+	if (started > 0) {
 		fault->waited = true; /* its end may be here already */
+		fault->rested = false;
+		fault->reads++;
+	}
 	if (started >= 0) {
 		fault_relieved(fault);
 		return false; /* next round parks on READING */

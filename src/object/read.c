@@ -43,14 +43,15 @@ static void end_run(struct object *object, uint64_t index, uint64_t count,
 	for (uint64_t i = 0; i < count; i++)
 		waiters[i] =
 			page_end_read(object_word(object, index + i), state);
-	if (state == PAGE_CLEAN)
-		cache_encourage(cache_of(object));
-	else
+	if (state != PAGE_CLEAN)
 		cache_uncharge(cache_of(object), &object->table, index, count,
 			       state == PAGE_FAILED);
 	for (uint64_t i = 0; i < count; i++)
 		cache_wake(cache_of(object), &object->table, index + i,
 			   waiters[i]);
+	/* After those who wait for it: who starves would take it from them. */
+	if (state == PAGE_CLEAN)
+		cache_encourage(cache_of(object));
 }
 
 static void read_failed(struct object *object, uint64_t index, uint64_t count,

@@ -11,6 +11,8 @@ check_refused "a device" 1 "cannot be mapped" "$QUIRE" cat /dev/null
 mkfifo "$WORK/pipe"
 check_refused "a pipe, and without waiting for it" 1 "cannot be mapped" \
 	timeout 20 "$QUIRE" scan "$WORK/pipe"
+check_refused "what the kernel makes up" 1 "makes it up" \
+	"$QUIRE" cat /proc/version
 check_refused "an unknown scheme" 1 "known" "$QUIRE" cat nosuch://host/x
 check_refused "a wrong size" 1 "size" "$QUIRE" cat anon:lots
 check_refused "a budget below one page" 1 "budget" \

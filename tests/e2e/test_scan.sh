@@ -70,6 +70,11 @@ PYTHON
 
 check_refused "--verify of what is no file" 2 "needs a file" \
 	"$QUIRE" scan --verify anon:1M
+# More threads than pages: each takes the page that another has just read.
+make_file "$WORK/small" $((1 << 20))
+run timeout 100 "$QUIRE" scan --budget 4096 --threads 4 --verify "$WORK/small"
+check "one page for four threads" [ "$status" -eq 0 ]
+
 run "$QUIRE" scan "$WORK/file"
 check "no progress in a pipe" [ ! -s "$WORK/err" ]
 finish
