@@ -126,9 +126,13 @@ static void tail_is_forgotten_with_the_page(void **state)
 	open_file(64, 1000);
 	mapped = map_bytes(5000);
 	mapped[6000] = 'y';
-	assert_int_equal(
-		quire_object_sync(object, 0, 0, MS_SYNC | MS_INVALIDATE), 0);
-	assert_int_equal(mapped[6000], 0);
+	/* The grant of that store may still hold its pin: then the page stays
+	 * dirty, and with it in memory, until the next time. */
+	do
+		assert_int_equal(quire_object_sync(object, 0, 0,
+						   MS_SYNC | MS_INVALIDATE),
+				 0);
+	while (mapped[6000] != 0);
 	mapped[6000] = 'y';
 	assert_int_equal(quire_object_resize(object, 7000), 0);
 	assert_int_equal(mapped[6000], 0);
