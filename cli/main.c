@@ -3,11 +3,11 @@
 #include "cli.h"
 #include "help_text.h"
 
-#include <fcntl.h>
-#include <stdbool.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

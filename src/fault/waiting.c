@@ -107,7 +107,7 @@ bool fault_wait_for_writer(struct fault *fault, bool *too_long)
 	bool parked, tell = false;
 
 	/* Pages that are only evicted make no room under the bound. */
-	*too_long = expired(fault, atomic_load(&handler->writeback->progress));
+	*too_long = expired(fault, atomic_load(&handler->host->got_home));
 	if (*too_long)
 		return false;
 	count_add(handler->host->counters, COUNT_THROTTLED, 1);

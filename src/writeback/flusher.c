@@ -94,7 +94,6 @@ int writeback_init(struct writeback *writeback, struct object_host *host,
 	writeback->kicked = false;
 	writeback->urgent = false;
 	writeback->stopping = false;
-	atomic_store(&writeback->progress, 0);
 	atomic_store(&writeback->kick_pending, false);
 	lock_init(&writeback->lock, LOCK_RANK_WRITEBACK);
 	condition_init(&writeback->condition);

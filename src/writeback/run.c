@@ -105,7 +105,6 @@ static void run_complete(struct pager_io *io, int error)
 		whole--;
 	clean = end_pages(object, index, whole, !error);
 	end_pages(object, index + whole, count - whole, false);
-	atomic_fetch_add(&writeback->progress, clean);
 	atomic_fetch_add(&host->got_home, clean);
 	if (!error) {
 		count_add(host->counters, COUNT_PAGES_WRITTEN, count);

@@ -80,9 +80,9 @@ int writeback_throttle(struct writeback *writeback)
 		uint64_t now_ns = clock_now_ns();
 
 		if (since_ns == 0 ||
-		    progress != atomic_load(&writeback->progress)) {
+		    progress != atomic_load(&writeback->host->got_home)) {
 			since_ns = now_ns;
-			progress = atomic_load(&writeback->progress);
+			progress = atomic_load(&writeback->host->got_home);
 		}
 		if (now_ns - since_ns > writeback->host->full_wait_ns)
 			return error_say(-EIO,

@@ -20,7 +20,6 @@ struct writeback {
 	struct pool runs;
 	uint64_t bound;             /* [I] pages dirty at most */
 	uint64_t interval_ns;       /* [I] */
-	_Atomic uint64_t progress;  /* pages that got home */
 	struct lock lock;           /* LOCK_RANK_WRITEBACK */
 	struct condition condition; /* the flusher's */
 	bool kicked;                /* [lock] */

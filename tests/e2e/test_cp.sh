@@ -64,4 +64,26 @@ status=$?
 check "a signal ends the copy with status 1" [ "$status" -eq 1 ]
 check "... says so" one_sentence "interrupted"
 check "... and leaves no half file" [ ! -e "$WORK/to" ]
+# What stands in the place of a closed descriptor is not written to.
+make_file "$WORK/closed" 5000
+cat_closed() {
+	"$QUIRE" cat "$WORK/closed" >&- 2>"$WORK/err"
+}
+cp_closed() {
+	"$QUIRE" cp "$WORK/closed" "$WORK/copied" <&- >&- 2>&-
+}
+refute "cat with its output closed" cat_closed
+check "... says so" grep -q "standard output" "$WORK/err"
+check "cp with all of them closed" cp_closed
+check "... and it is a copy" cmp -s "$WORK/closed" "$WORK/copied"
+
+# Of what nobody may read the copy is not for everybody.
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 000 "$WORK/closed"
+	check "cp of a file of mode 000" \
+		"$QUIRE" cp "$WORK/closed" "$WORK/secret"
+	check "... is the owner's alone" \
+		[ "$(stat -c %a "$WORK/secret")" = 600 ]
+fi
+
 finish
