@@ -5,8 +5,8 @@
 #   make check                     everything that is checked, in build/check/
 #   make demo MIB=1024             the demonstration, over a file of that size
 #   make demo FILE=... BUDGET=64M  ... over a file of yours, within that memory
-#   make bench                     the measurements, in a few minutes
-#   make bench-full                the same, longer
+#   make bench                     the measurements W1 to W12, in a few minutes
+#   make bench-full                the same, longer: some twenty minutes
 #   make soak SECONDS=60 SEED=1    random operations for so long
 #   make install PREFIX=/usr DESTDIR=
 #   make clean

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,12 +58,25 @@ static bool write_data(const char *path, uint64_t size)
 	return made;
 }
 
+/* Until the program ends: another that updates it would spoil the sums. */
+static bool data_lock(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	fprintf(stderr, "bench: %s: %s\n", path,
+		errno == EWOULDBLOCK ? "another program measures on it"
+				     : strerror(errno));
+	return false;
+}
+
 bool data_make(const char *path, uint64_t size)
 {
 	struct stat status;
 
 	if (stat(path, &status) == 0 && (uint64_t)status.st_size == size)
-		return true;
+		return data_lock(path);
 	fprintf(stderr, "making %s, %ju MiB\n", path, (uintmax_t)size >> 20);
-	return write_data(path, size);
+	return write_data(path, size) && data_lock(path);
 }

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,10 @@
  */
 #define FIXED_OVERHEAD (16u << 20)
 #define THREAD_OVERHEAD (64u << 10)
+
+#define LEAST_DATA (UINT64_C(64) << 20)
+#define MOST_DATA (UINT64_C(1) << 40)
+#define LONGEST_RUN_S 300 /* of a child that hangs */
 
 enum arm {
 	ARM_QUIRE,
@@ -32,25 +38,36 @@ struct bench {
 	unsigned int pairs;
 	double seconds;   /* that a run shall take */
 	const char *json; /* NULL: none is wanted */
-	bool written;     /* something stands in it */
+	bool is_long;
+	bool written; /* something stands in it */
 	bool failed;
+};
+
+const struct variant variants_threads[] = {
+	{ .threads = 1 }, { .threads = 4 }, { .threads = 16 }, { .threads = 0 }
 };
 
 static void child(const struct bench *bench, enum arm arm)
 {
 	const struct question *question = bench->question;
+	const struct setting *setting = &bench->setting;
+	struct run *run = bench->shared;
 
 	switch (arm) {
 	case ARM_QUIRE:
-		arm_quire(question, &bench->setting, bench->shared);
+		(question->quire ? question->quire : arm_quire)(question,
+								setting, run);
 		break;
 	case ARM_PEER:
-		arm_mmap(question, &bench->setting, bench->shared);
+		(question->peer ? question->peer : arm_mmap)(question, setting,
+							     run);
 		break;
 	case ARM_LIMIT:
-		question->limit(question, &bench->setting, bench->shared);
+		question->limit(question, setting, run);
 		break;
 	}
+	if (question->verify && run->done)
+		question->verify(setting, run);
 }
 
 static void child_wait(pid_t pid, struct run *run)
@@ -66,34 +83,45 @@ static void child_wait(pid_t pid, struct run *run)
 		 strsignal(WTERMSIG(status)));
 }
 
+static void report_failure(struct bench *bench, enum arm arm)
+{
+	const struct run *run = bench->shared;
+
+	if (run->done || run->impossible || arm == ARM_LIMIT)
+		return;
+	fprintf(stderr, "%s: %s arm failed: %s\n", bench->question->id,
+		arm == ARM_QUIRE ? "Quire's" : "the peer's", run->why_not);
+	bench->failed = true;
+}
+
 /* cgroup NULL: the arm's memory is bounded by itself, or is no question. */
 static struct run run_arm(struct bench *bench, enum arm arm,
 			  const struct cgroup *cgroup)
 {
+	struct run *run = bench->shared;
 	pid_t pid;
 
-	data_drop(bench->setting.data);
-	memset(bench->shared, 0, sizeof(*bench->shared));
+	if (!bench->question->no_data)
+		data_drop(bench->setting.data);
+	memset(run, 0, sizeof(*run));
+	bench->setting.round++;
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(LONGEST_RUN_S);
 		if (cgroup && !cgroup_enter(cgroup))
-			run_fail(bench->shared, "cannot enter its cgroup");
+			run_fail(run, "cannot enter its cgroup");
 		child(bench, arm);
 		_exit(0);
 	}
 	if (pid > 0)
-		child_wait(pid, bench->shared);
+		child_wait(pid, run);
 	else
-		snprintf(bench->shared->why_not, sizeof(bench->shared->why_not),
-			 "fork: %s", strerror(errno));
-	if (!bench->shared->done && arm != ARM_LIMIT) {
-		fprintf(stderr, "%s: %s arm failed: %s\n", bench->question->id,
-			arm == ARM_QUIRE ? "Quire's" : "the kernel's",
-			bench->shared->why_not);
-		bench->failed = true;
-	}
-	return *bench->shared;
+		snprintf(run->why_not, sizeof(run->why_not), "fork: %s",
+			 strerror(errno));
+	report_failure(bench, arm);
+	return *run;
 }
 
 static struct run run_peer(struct bench *bench)
@@ -103,6 +131,8 @@ static struct run run_peer(struct bench *bench)
 	struct cgroup cgroup;
 	struct run run = { .why_not = "no memory cgroup can be made here" };
 
+	if (bench->question->unbounded)
+		return run_arm(bench, ARM_PEER, NULL);
 	if (cgroup_create(&cgroup, "quire-bench", limit)) {
 		run = run_arm(bench, ARM_PEER, &cgroup);
 		cgroup_remove(&cgroup);
@@ -115,55 +145,64 @@ static double slower(const struct run *a, const struct run *b)
 	return a->seconds > b->seconds ? a->seconds : b->seconds;
 }
 
-/* The warm-up: also tells how much work makes a run long enough. */
-static void calibrate(struct bench *bench)
+/*
+ * The warm-up: also tells how much work makes a run long enough.  false:
+ * Quire's arm cannot, and *quire has the reason.
+ */
+static bool calibrate(struct bench *bench, struct run *quire)
 {
 	const struct question *question = bench->question;
 	struct setting *setting = &bench->setting;
-	struct run quire;
 	struct run peer;
 	double seconds;
 
 	setting->operations = question->operations(setting) / setting->threads *
 			      setting->threads;
-	quire = run_arm(bench, ARM_QUIRE, NULL);
+	*quire = run_arm(bench, ARM_QUIRE, NULL);
+	if (!quire->done)
+		return false;
 	peer = run_peer(bench);
-	seconds = slower(&quire, &peer);
+	seconds = slower(quire, &peer);
 	if (question->has_size || seconds <= 0)
-		return;
+		return true;
 	setting->operations = (uint64_t)((double)setting->operations *
 					 bench->seconds / seconds) /
 				      setting->threads * setting->threads +
 			      setting->threads;
+	return true;
+}
+
+/* Is the checksum of this run, if it has one, that of the first? */
+static bool same(const struct pairs *pairs, const struct run *run)
+{
+	return !run->done || run->checksum == pairs->quire[0].checksum;
 }
 
 static void run_pairs(struct bench *bench, struct pairs *pairs)
 {
-	uint64_t checksum = 0;
+	const struct run *quire = pairs->quire, *peer = pairs->peer;
 
-	pairs->count = bench->pairs;
-	pairs->same = true;
-	pairs->skipped = NULL;
-	for (unsigned int i = 0; i < pairs->count; i++) {
+	for (unsigned int i = 0; i < bench->pairs; i++) {
 		pairs->quire[i] = run_arm(bench, ARM_QUIRE, NULL);
 		pairs->peer[i] = run_peer(bench);
-		pairs->limit[i] = run_arm(bench, ARM_LIMIT, NULL);
-		if (!pairs->peer[i].done)
-			pairs->skipped = pairs->peer[i].why_not;
-		if (i == 0)
-			checksum = pairs->quire[0].checksum;
-		if (pairs->quire[i].checksum != checksum ||
-		    (pairs->peer[i].done &&
-		     pairs->peer[i].checksum != checksum) ||
-		    (pairs->limit[i].done &&
-		     pairs->limit[i].checksum != checksum))
+		if (bench->question->limit)
+			pairs->limit[i] = run_arm(bench, ARM_LIMIT, NULL);
+		pairs->count++;
+		if (!quire[i].done)
+			pairs->skipped = quire[i].why_not;
+		else if (!peer[i].done)
+			pairs->skipped = peer[i].why_not;
+		if (!same(pairs, &quire[i]) || !same(pairs, &peer[i]) ||
+		    !same(pairs, &pairs->limit[i]))
 			pairs->same = false;
+		if (!quire[i].done)
+			break;
 	}
 	if (!pairs->same)
 		bench->failed = true;
 }
 
-static void run_variant(struct bench *bench, unsigned int threads)
+static void run_variant(struct bench *bench, const struct variant *variant)
 {
 	struct pairs *pairs = calloc(1, sizeof(*pairs));
 
@@ -171,9 +210,15 @@ static void run_variant(struct bench *bench, unsigned int threads)
 		bench->failed = true;
 		return;
 	}
-	bench->setting.threads = threads;
-	calibrate(bench);
-	run_pairs(bench, pairs);
+	pairs->same = true;
+	bench->setting.variant = variant;
+	bench->setting.threads = variant->threads;
+	if (calibrate(bench, &pairs->quire[0])) {
+		run_pairs(bench, pairs);
+	} else {
+		pairs->count = 1;
+		pairs->skipped = pairs->quire[0].why_not;
+	}
 	report_pairs(bench->question, &bench->setting, pairs);
 	if (bench->json &&
 	    !report_json(bench->json, bench->written, bench->question,
@@ -189,55 +234,68 @@ static bool options_read(struct bench *bench, int argc, char **argv)
 		{ "data", required_argument, NULL, 'd' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "long", no_argument, NULL, 'l' },
+		{ "mib", required_argument, NULL, 'm' },
 		{ 0 },
 	};
 	int sign;
 
 	while ((sign = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (sign == 'd') {
+		if (sign == 'd')
 			bench->setting.data = optarg;
-		} else if (sign == 'j') {
+		else if (sign == 'j')
 			bench->json = optarg;
-		} else if (sign == 'l') {
-			bench->seconds = 5;
-			bench->pairs = 9;
-		} else {
+		else if (sign == 'l')
+			bench->is_long = true;
+		else if (sign == 'm')
+			bench->setting.size = strtoull(optarg, NULL, 10) << 20;
+		else
 			return false;
-		}
 	}
-	return optind == argc;
+	return optind == argc && bench->setting.size >= LEAST_DATA &&
+	       bench->setting.size <= MOST_DATA;
+}
+
+static void settle(struct bench *bench)
+{
+	const struct question *question = bench->question;
+
+	bench->setting.budget = bench->setting.size / 4;
+	bench->seconds = bench->is_long ? 5 : 0.35;
+	bench->pairs = 5;
+	if (bench->is_long)
+		bench->pairs = 9;
+	else if (question->pairs)
+		bench->pairs = question->pairs;
 }
 
 int bench_main(const struct question *question, int argc, char **argv)
 {
 	struct bench bench = {
 		.question = question,
-		.setting = {
-			.data = "build/bench/data",
-			.size = UINT64_C(1) << 30,
-			.budget = UINT64_C(256) << 20,
-		},
-		.pairs = 5,
-		.seconds = 0.7,
+		.setting = { .data = "build/bench/data",
+			     .size = UINT64_C(1) << 30 },
 	};
 
 	if (!options_read(&bench, argc, argv)) {
 		fprintf(stderr,
-			"usage: %s [--data PATH] [--json PATH] "
-			"[--long]\n",
+			"usage: %s [--data PATH] [--json PATH] [--long] "
+			"[--mib SIZE]\n",
 			argv[0]);
 		return 2;
 	}
+	settle(&bench);
 	bench.shared = mmap(NULL, sizeof(*bench.shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (bench.shared == MAP_FAILED ||
-	    !data_make(bench.setting.data, bench.setting.size))
+	    (!question->no_data &&
+	     !data_make(bench.setting.data, bench.setting.size)))
 		return EXIT_FAILURE;
 	if (bench.json)
 		unlink(bench.json);
 	report_head(question, &bench.setting);
-	for (const unsigned int *threads = question->threads; *threads;
-	     threads++)
-		run_variant(&bench, *threads);
+	for (const struct variant *variant = question->variants;
+	     variant->threads; variant++)
+		if (bench.is_long || !variant->only_long)
+			run_variant(&bench, variant);
 	return bench.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

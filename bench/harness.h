@@ -3,12 +3,26 @@
 #ifndef QUIRE_BENCH_HARNESS_H
 #define QUIRE_BENCH_HARNESS_H
 
+#include <quire/quire.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PAGE 4096u
 #define MOST_PAIRS 25
+#define MOST_FIGURES 12
+
+/* One line of a question's table. */
+struct variant {
+	const char *name;     /* NULL: the threads say it */
+	unsigned int threads; /* 0: the end of a list */
+	uint64_t parameter;   /* the question's own */
+	bool only_long;       /* left out of the short form */
+};
+
+/* 1, 4 and 16 threads. */
+extern const struct variant variants_threads[];
 
 /* What all arms of a variant get. */
 struct setting {
@@ -17,100 +31,221 @@ struct setting {
 	uint64_t budget;  /* bytes */
 	unsigned int threads;
 	uint64_t operations; /* together; a multiple of threads */
+	const struct variant *variant;
+	uint64_t round; /* no two runs have the same */
+};
+
+/* What an arm has found out beside its time. */
+struct figure {
+	char name[32];
+	double value;
+	double most; /* what Quire's is to stay within; 0: no bound */
 };
 
 /* What a run of an arm leaves, in memory shared with its parent. */
 struct run {
 	bool done;
+	bool impossible; /* not done, as this machine cannot: no failure */
 	char why_not[256];
 	double seconds;
 	double cpu_s;
 	uint64_t checksum;
-	char trap_mode[64]; /* of Quire's arm */
+	char trap_mode[160]; /* of Quire's arm */
+	unsigned int figures;
+	struct figure figure[MOST_FIGURES];
+};
+
+/* What an arm reads and writes. */
+struct view {
+	unsigned char *bytes; /* the data, mapped; NULL: by other ways only */
+	struct quire *quire;  /* NULL, as the next two: the peer's arm */
+	struct quire_object *object;
+	struct quire_space *space;
+	int fd;    /* of the peer's arm; -1 */
+	void *own; /* the question's */
+};
+
+/* A thread's share: operations numbered [first, last). */
+struct job {
+	const struct setting *setting;
+	const struct view *view;
+	uint64_t first;
+	uint64_t last;
+	unsigned int thread;
+	uint64_t *latency_ns; /* by an operation's number, if they are kept */
+	uint64_t longest_ns;  /* of what longest_name says */
+	atomic_bool *stop;    /* for a job beside the others' */
 };
 
 /*
- * A question.  prepare() and work() see the data as one array of bytes,
- * whoever mapped it.  work() does one thread's operations, numbered
- * [first, last), and returns a checksum; the sum over all threads must not
- * depend on who did which.  prepare() may be NULL; its time does not count.
+ * A question.  work() does a thread's operations and returns a checksum; the
+ * sum over all threads must not depend on who did which, nor on the arm.
+ * Unless stated, what is NULL or 0 is not wanted.
  */
 struct question {
 	const char *id;
 	const char *title;
-	const char *unit; /* of the rate */
-	double per_unit;  /* operations in one */
+	const char *unit;      /* of the rate */
+	double per_unit;       /* operations in one */
+	const char *peer_name; /* NULL: kernel mmap */
 	const char *limit_name;
-	const unsigned int *threads; /* 0 last */
-	int advice;                  /* madvise() of the kernel's arm */
-	void (*prepare)(const struct setting *setting,
-			const unsigned char *bytes);
-	uint64_t (*work)(const struct setting *setting, uint64_t first,
-			 uint64_t last, const unsigned char *bytes);
-	/* How fast it could be: an arm of its own. */
+	const struct variant *variants;
+	int advice;         /* madvise() of the kernel's arm */
+	bool writable;      /* the mappings */
+	bool no_data;       /* there is no file to be made */
+	bool unbounded;     /* the peer is not put into a cgroup */
+	bool has_size;      /* operations() is the whole work */
+	unsigned int pairs; /* of the short form; 0: five */
+
+	/* Its time does not count. */
+	void (*prepare)(const struct setting *setting, const struct view *view);
+	uint64_t (*work)(struct job *job);
+	uint64_t (*peer_work)(struct job *job); /* NULL: as Quire's */
+	/* A thread more, until *job->stop; returns how much it did, which
+	 * becomes a figure, a second. */
+	uint64_t (*beside)(struct job *job);
+	const char *beside_name;
+	/* After an arm; its time does not count.  May replace the checksum. */
+	void (*verify)(const struct setting *setting, struct run *run);
+
+	const char *latency_name; /* percentiles of it are figures, in us */
+	double latency_most_us;
+	const char *longest_name; /* in ms */
+
+	/* Arms; NULL: arm_quire(), arm_mmap(), no limit. */
+	void (*quire)(const struct question *question,
+		      const struct setting *setting, struct run *run);
+	void (*peer)(const struct question *question,
+		     const struct setting *setting, struct run *run);
 	void (*limit)(const struct question *question,
 		      const struct setting *setting, struct run *run);
 	/* Operations of a first try; the whole work, if it has a size. */
 	uint64_t (*operations)(const struct setting *setting);
-	bool has_size;
 };
+
+static inline const char *peer_name(const struct question *question)
+{
+	return question->peer_name ? question->peer_name : "kernel mmap";
+}
 
 /* The whole program of a question: options, pairs, table, JSON. */
 int bench_main(const struct question *question, int argc, char **argv);
 
-/* ---- for the arms (arms.c, uring.c); all run in a child ---- */
+/* ---- arms.c; all arms run in a child ---- */
 
 void arm_quire(const struct question *question, const struct setting *setting,
 	       struct run *run);
 void arm_mmap(const struct question *question, const struct setting *setting,
 	      struct run *run);
+/* No mapping: only view->fd, by O_DIRECT. */
+void arm_file(const struct question *question, const struct setting *setting,
+	      struct run *run);
 /* The first bytes of the data in plain memory: nothing can be faster. */
 void arm_memory(const struct question *question, const struct setting *setting,
 		struct run *run, uint64_t bytes);
 
-/* Reads that bypass all caches, depth at a time, by one thread. */
-struct direct_reads {
-	unsigned int depth;
-	size_t length; /* of each read */
+/* An engine; and the data in it, as view->object. */
+void quire_begin(const struct setting *setting, struct run *run,
+		 struct view *view);
+void quire_begin_data(const struct question *question,
+		      const struct setting *setting, struct run *run,
+		      struct view *view);
+void quire_end(struct view *view);
+
+/* Says that the pages at these offsets will be read soon. */
+void view_announce(const struct view *view, const uint64_t *offsets,
+		   size_t count);
+
+/* ---- uring.c: input and output that bypass all caches ---- */
+
+struct direct_jobs {
+	unsigned int depth; /* so many at a time, by one thread */
+	size_t length;      /* of each */
 	uint64_t count;
 	uint64_t (*offset)(const struct setting *setting, uint64_t number);
-	uint64_t (*sum)(const unsigned char *bytes, size_t length,
+	/* Of what was read, or is to be written. */
+	uint64_t (*sum)(const struct setting *setting,
+			const unsigned char *bytes, size_t length,
 			uint64_t offset);
+	/* Not NULL: writes.  fdatasync() after each sync_every. */
+	void (*fill)(const struct setting *setting, unsigned char *bytes,
+		     uint64_t offset);
+	uint64_t sync_every;
 };
-void arm_direct(const struct setting *setting, const struct direct_reads *reads,
+void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 		struct run *run);
+
+/* ---- measure.c ---- */
+
+/* The measured part: prepares, then all threads start together. */
+void measure(const struct question *question, const struct setting *setting,
+	     const struct view *view, struct run *run);
 
 /* Starts and stops the clocks of a run: wall and processor. */
 void run_begin(struct run *run);
 void run_end(struct run *run);
+uint64_t clock_ns(void);
 
-/* The run ends here, with a sentence.  Does not return. */
+void run_figure(struct run *run, const char *name, double value, double most);
+
+/* The run ends here, with a sentence.  Do not return. */
 __attribute__((format(printf, 2, 3), noreturn)) void run_fail(
 	struct run *run, const char *format, ...);
-
-/* ---- numbers ---- */
+/* ... as the machine cannot do it. */
+__attribute__((format(printf, 2, 3), noreturn)) void run_impossible(
+	struct run *run, const char *format, ...);
 
 uint64_t mix(uint64_t value);
 uint64_t words_sum(const unsigned char *bytes, size_t length, uint64_t seed);
+/* The same, as struct direct_jobs wants it. */
+uint64_t direct_sum(const struct setting *setting, const unsigned char *bytes,
+		    size_t length, uint64_t offset);
+/* KiB, of /proc/self/status: "VmRSS", "VmHWM"; 0: not to be had. */
+uint64_t memory_kib(const char *field);
 
 /* ---- data.c ---- */
 
-/* Makes the file of size bytes unless it is there.  false: a sentence. */
+/* Makes the file of size bytes unless it is there, and keeps others of its kind
+ * away from it.  false: a sentence. */
 bool data_make(const char *path, uint64_t size);
 /* Takes the file out of the kernel's page cache. */
 void data_drop(const char *path);
 
-/* ---- report.c ---- */
+/* ---- spread.c ---- */
+
+struct spread {
+	double min;
+	double median;
+	double max;
+};
 
 struct pairs {
 	unsigned int count;
 	struct run quire[MOST_PAIRS];
 	struct run peer[MOST_PAIRS];
 	struct run limit[MOST_PAIRS];
-	const char *skipped; /* why there is no peer; NULL: there is one */
+	const char *skipped; /* why there is no ratio; NULL: there is one */
 	bool same;           /* all checksums */
 };
 
+/* How many times as fast as the other arm of its pair.  false: cannot say. */
+bool ratios(const struct run *runs, const struct run *others,
+	    unsigned int count, struct spread *result);
+/* 0: cannot say. */
+double median_rate(const struct question *question,
+		   const struct setting *setting, const struct run *runs,
+		   unsigned int count);
+double median_cpu(const struct setting *setting, const struct run *runs,
+		  unsigned int count);
+/* Of the figure of that name.  false: not all runs have it. */
+bool median_figure(const struct run *runs, unsigned int count, const char *name,
+		   double *median);
+
+/* ---- report.c, report_json.c ---- */
+
+/* "4 threads", or the name of a variant. */
+const char *variant_name(const struct setting *setting, char *text,
+			 size_t size);
 void report_head(const struct question *question,
 		 const struct setting *setting);
 void report_pairs(const struct question *question,

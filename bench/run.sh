@@ -23,10 +23,16 @@ kernel="$(uname -s) $(uname -r)"
 status=0
 separator=
 
+# By their numbers.
+list() {
+	(cd "$build/bench" && ls -d w[0-9]*) | sort -V
+}
+
 {
 	printf '{"machine": "%s", "kernel": "%s", "commit": "%s", "results": [\n' \
 		"$(printf %s "$machine" | tr -d '"\\')" "$kernel" "$QUIRE_COMMIT"
-	for program in "$build"/bench/w[0-9]*; do
+	for program in $(list); do
+		program=$build/bench/$program
 		[ -x "$program" ] && [ -f "$program" ] || continue
 		"$program" --data "$build/bench/data" \
 			--json "$program.json" "$@" >&3 || status=1

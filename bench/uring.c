@@ -1,4 +1,4 @@
-/* uring.c - what the device gives: O_DIRECT reads at a depth */
+/* uring.c - what the device gives: O_DIRECT reads and writes at a depth */
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
@@ -16,27 +16,36 @@ struct slot {
 
 struct direct {
 	const struct setting *setting;
-	const struct direct_reads *reads;
+	const struct direct_jobs *jobs;
 	struct run *run;
 	struct io_uring ring;
 	struct slot *slots;
 	uint64_t next;
+	uint64_t end; /* where it goes on only when all before is done */
 	int fd;
 };
 
 static void submit(struct direct *direct, struct slot *slot)
 {
+	const struct direct_jobs *jobs = direct->jobs;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&direct->ring);
+	unsigned int length = (unsigned int)jobs->length;
 
-	slot->offset = direct->reads->offset(direct->setting, direct->next++);
-	io_uring_prep_read(sqe, direct->fd, slot->buffer,
-			   (unsigned int)direct->reads->length, slot->offset);
+	slot->offset = jobs->offset(direct->setting, direct->next++);
+	if (jobs->fill) {
+		jobs->fill(direct->setting, slot->buffer, slot->offset);
+		io_uring_prep_write(sqe, direct->fd, slot->buffer, length,
+				    slot->offset);
+	} else {
+		io_uring_prep_read(sqe, direct->fd, slot->buffer, length,
+				   slot->offset);
+	}
 	io_uring_sqe_set_data(sqe, slot);
 }
 
 static void complete(struct direct *direct)
 {
-	const struct direct_reads *reads = direct->reads;
+	const struct direct_jobs *jobs = direct->jobs;
 	struct io_uring_cqe *cqe;
 	struct slot *slot;
 	int error = io_uring_submit_and_wait(&direct->ring, 1);
@@ -44,57 +53,92 @@ static void complete(struct direct *direct)
 	if (error < 0 || io_uring_peek_cqe(&direct->ring, &cqe))
 		run_fail(direct->run, "io_uring: %s", strerror(-error));
 	slot = io_uring_cqe_get_data(cqe);
-	if (cqe->res != (int)reads->length)
-		run_fail(direct->run, "O_DIRECT read at %ju: %s",
+	if (cqe->res != (int)jobs->length)
+		run_fail(direct->run, "O_DIRECT at %ju: %s",
 			 (uintmax_t)slot->offset,
 			 cqe->res < 0 ? strerror(-cqe->res) : "short");
 	io_uring_cqe_seen(&direct->ring, cqe);
-	direct->run->checksum +=
-		reads->sum(slot->buffer, reads->length, slot->offset);
-	if (direct->next < reads->count)
+	if (jobs->sum)
+		direct->run->checksum += jobs->sum(direct->setting,
+						   slot->buffer, jobs->length,
+						   slot->offset);
+	if (direct->next < direct->end)
 		submit(direct, slot);
 }
 
 static void slots_make(struct direct *direct)
 {
-	direct->slots = calloc(direct->reads->depth, sizeof(*direct->slots));
-	for (unsigned int i = 0; direct->slots && i < direct->reads->depth;
+	direct->slots = calloc(direct->jobs->depth, sizeof(*direct->slots));
+	for (unsigned int i = 0; direct->slots && i < direct->jobs->depth;
 	     i++) {
 		void *buffer;
 
-		if (posix_memalign(&buffer, PAGE, direct->reads->length))
+		if (posix_memalign(&buffer, PAGE, direct->jobs->length))
 			run_fail(direct->run, "out of memory");
-		memset(buffer, 0, direct->reads->length);
+		memset(buffer, 0, direct->jobs->length);
 		direct->slots[i].buffer = buffer;
 	}
 	if (!direct->slots)
 		run_fail(direct->run, "out of memory");
 }
 
-void arm_direct(const struct setting *setting, const struct direct_reads *reads,
+/* From where it stands to direct->end. */
+static void run_some(struct direct *direct)
+{
+	uint64_t count = direct->end - direct->next;
+
+	for (unsigned int i = 0;
+	     i < direct->jobs->depth && direct->next < direct->end; i++)
+		submit(direct, &direct->slots[i]);
+	for (; count > 0; count--)
+		complete(direct);
+}
+
+static void run_all(struct direct *direct)
+{
+	const struct direct_jobs *jobs = direct->jobs;
+	uint64_t step = jobs->sync_every ? jobs->sync_every : jobs->count;
+
+	while (direct->next < jobs->count) {
+		direct->end = direct->next + step < jobs->count
+				      ? direct->next + step
+				      : jobs->count;
+		run_some(direct);
+		if (jobs->sync_every && fdatasync(direct->fd))
+			run_fail(direct->run, "fdatasync: %s", strerror(errno));
+	}
+}
+
+static void slots_free(struct direct *direct)
+{
+	for (unsigned int i = 0; i < direct->jobs->depth; i++)
+		free(direct->slots[i].buffer);
+	free(direct->slots);
+}
+
+void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 		struct run *run)
 {
+	int access = jobs->fill ? O_RDWR : O_RDONLY;
 	struct direct direct = {
 		.setting = setting,
-		.reads = reads,
+		.jobs = jobs,
 		.run = run,
-		.fd = open(setting->data, O_RDONLY | O_DIRECT | O_CLOEXEC),
+		.fd = open(setting->data, access | O_DIRECT | O_CLOEXEC),
 	};
 	int error;
 
 	if (direct.fd < 0)
-		run_fail(run, "%s by O_DIRECT: %s", setting->data,
-			 strerror(errno));
-	error = io_uring_queue_init(reads->depth, &direct.ring, 0);
+		run_impossible(run, "%s by O_DIRECT: %s", setting->data,
+			       strerror(errno));
+	error = io_uring_queue_init(jobs->depth, &direct.ring, 0);
 	if (error)
-		run_fail(run, "io_uring: %s", strerror(-error));
+		run_impossible(run, "io_uring: %s", strerror(-error));
 	slots_make(&direct);
 	run_begin(run);
-	for (unsigned int i = 0; i < reads->depth && i < reads->count; i++)
-		submit(&direct, &direct.slots[i]);
-	for (uint64_t done = 0; done < reads->count; done++)
-		complete(&direct);
+	run_all(&direct);
 	run_end(run);
+	slots_free(&direct);
 	io_uring_queue_exit(&direct.ring);
 	close(direct.fd);
 }

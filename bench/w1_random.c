@@ -9,13 +9,13 @@ static uint64_t offset_of(const struct setting *setting, uint64_t number)
 	return mix(number) % (setting->size / PAGE) * PAGE;
 }
 
-static uint64_t work(const struct setting *setting, uint64_t first,
-		     uint64_t last, const unsigned char *bytes)
+static uint64_t work(struct job *job)
 {
+	const unsigned char *bytes = job->view->bytes;
 	uint64_t sum = 0;
 
-	for (; first < last; first++) {
-		uint64_t offset = offset_of(setting, first);
+	for (uint64_t number = job->first; number < job->last; number++) {
+		uint64_t offset = offset_of(job->setting, number);
 
 		sum += words_sum(bytes + offset, PAGE, offset);
 	}
@@ -26,12 +26,12 @@ static uint64_t work(const struct setting *setting, uint64_t first,
 static void limit(const struct question *question,
 		  const struct setting *setting, struct run *run)
 {
-	struct direct_reads reads = {
+	struct direct_jobs reads = {
 		.depth = setting->threads,
 		.length = PAGE,
 		.count = setting->operations,
 		.offset = offset_of,
-		.sum = words_sum,
+		.sum = direct_sum,
 	};
 
 	(void)question;
@@ -46,7 +46,6 @@ static uint64_t operations(const struct setting *setting)
 
 int main(int argc, char **argv)
 {
-	static const unsigned int threads[] = { 1, 4, 16, 0 };
 	static const struct question question = {
 		.id = "W1",
 		.title = "random 4 KiB reads through a mapping",
@@ -54,7 +53,7 @@ int main(int argc, char **argv)
 		.per_unit = 1,
 		.limit_name = "O_DIRECT through io_uring, as many at once as "
 			      "there are threads; nothing is cached",
-		.threads = threads,
+		.variants = variants_threads,
 		.advice = MADV_RANDOM,
 		.work = work,
 		.limit = limit,

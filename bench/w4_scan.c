@@ -12,13 +12,13 @@ static uint64_t offset_of(const struct setting *setting, uint64_t number)
 	return number * PIECE;
 }
 
-static uint64_t work(const struct setting *setting, uint64_t first,
-		     uint64_t last, const unsigned char *bytes)
+static uint64_t work(struct job *job)
 {
+	const unsigned char *bytes = job->view->bytes;
 	uint64_t sum = 0;
 
-	for (; first < last; first++) {
-		uint64_t offset = offset_of(setting, first);
+	for (uint64_t number = job->first; number < job->last; number++) {
+		uint64_t offset = offset_of(job->setting, number);
 
 		sum += words_sum(bytes + offset, PIECE, offset);
 	}
@@ -28,12 +28,12 @@ static uint64_t work(const struct setting *setting, uint64_t first,
 static void limit(const struct question *question,
 		  const struct setting *setting, struct run *run)
 {
-	struct direct_reads reads = {
+	struct direct_jobs reads = {
 		.depth = 8,
 		.length = PIECE,
 		.count = setting->operations,
 		.offset = offset_of,
-		.sum = words_sum,
+		.sum = direct_sum,
 	};
 
 	(void)question;
@@ -47,7 +47,6 @@ static uint64_t operations(const struct setting *setting)
 
 int main(int argc, char **argv)
 {
-	static const unsigned int threads[] = { 1, 4, 16, 0 };
 	static const struct question question = {
 		.id = "W4",
 		.title = "sequential scan of four times the budget, a part of "
@@ -56,7 +55,7 @@ int main(int argc, char **argv)
 		.per_unit = 1,
 		.limit_name = "O_DIRECT through io_uring, 8 reads of 1 MiB at "
 			      "once, one thread",
-		.threads = threads,
+		.variants = variants_threads,
 		.advice = MADV_SEQUENTIAL,
 		.work = work,
 		.limit = limit,

@@ -12,24 +12,24 @@ static uint64_t hot_bytes(const struct setting *setting)
 }
 
 /* Twice: the first pass brings pages in, the second maps what is left. */
-static void prepare(const struct setting *setting, const unsigned char *bytes)
+static void prepare(const struct setting *setting, const struct view *view)
 {
 	volatile unsigned char seen;
 
 	for (unsigned int pass = 0; pass < 2; pass++)
 		for (uint64_t at = 0; at < hot_bytes(setting); at += PAGE)
-			seen = bytes[at];
+			seen = view->bytes[at];
 	(void)seen;
 }
 
-static uint64_t work(const struct setting *setting, uint64_t first,
-		     uint64_t last, const unsigned char *bytes)
+static uint64_t work(struct job *job)
 {
-	uint64_t lines = hot_bytes(setting) / LINE;
+	const unsigned char *bytes = job->view->bytes;
+	uint64_t lines = hot_bytes(job->setting) / LINE;
 	uint64_t sum = 0;
 
-	for (; first < last; first++) {
-		uint64_t offset = mix(first) % lines * LINE;
+	for (uint64_t number = job->first; number < job->last; number++) {
+		uint64_t offset = mix(number) % lines * LINE;
 
 		sum += words_sum(bytes + offset, LINE, offset);
 	}
@@ -50,7 +50,6 @@ static uint64_t operations(const struct setting *setting)
 
 int main(int argc, char **argv)
 {
-	static const unsigned int threads[] = { 1, 4, 16, 0 };
 	static const struct question question = {
 		.id = "W5",
 		.title = "random reads of 64 bytes in a hot set of half the "
@@ -58,7 +57,7 @@ int main(int argc, char **argv)
 		.unit = "1000 reads/s",
 		.per_unit = 1000,
 		.limit_name = "the same bytes in plain memory",
-		.threads = threads,
+		.variants = variants_threads,
 		.advice = MADV_NORMAL,
 		.prepare = prepare,
 		.work = work,

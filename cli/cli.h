@@ -23,6 +23,7 @@ const struct command *command_find(const char *name);
 /* argv[0] is the command's name.  All return the process's exit status. */
 int cat_run(const struct command *command, int argc, char **argv);
 int cp_run(const struct command *command, int argc, char **argv);
+int explain_run(const struct command *command, int argc, char **argv);
 int help_run(const struct command *command, int argc, char **argv);
 int maps_run(const struct command *command, int argc, char **argv);
 int scan_run(const struct command *command, int argc, char **argv);

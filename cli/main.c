@@ -20,6 +20,8 @@ const struct command commands[] = {
 	{ "cp", "copy from one mapping to another", help_cp, cp_run },
 	{ "maps", "what a running engine has mapped", help_maps, maps_run },
 	{ "stat", "what a running engine counts", help_stat, stat_run },
+	{ "explain", "what calls and accesses do, step by step", help_explain,
+	  explain_run },
 	{ "version", "the version of the library", help_quire, version_run },
 	{ "help", "this text, or a command's manual", help_quire, help_run },
 };

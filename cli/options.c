@@ -88,6 +88,9 @@ static bool rule_apply(const struct command *command,
 		wrong(command, "--%s: '%s' is not a number from 1 to %u",
 		      rule->name, text, rule->most);
 		return false;
+	case OPTION_TEXT:
+		*(const char **)rule->value = text;
+		return true;
 	}
 	return false;
 }

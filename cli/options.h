@@ -12,6 +12,7 @@ enum option_kind {
 	OPTION_FLAG,  /* value is a bool: the option has no argument */
 	OPTION_SIZE,  /* value is a uint64_t: bytes, "64M" */
 	OPTION_COUNT, /* value is a uint32_t: 1 to most */
+	OPTION_TEXT,  /* value is a const char *: as it stands */
 };
 
 /* One option that a command knows, and where its value goes. */

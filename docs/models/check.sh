@@ -71,6 +71,7 @@ good_small() {
 	run ok budget.pml -DBOUND
 	run ok budget.pml -DBOUND -DCUT -DCLOCK
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
+	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 }
 
 good_page() {
@@ -90,6 +91,8 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT -DPINS
+	run ok page.pml -DNHAND=1 -DDISC -DSPLIT
+	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT -DPINS
 }
 
 bad_small() {
@@ -114,6 +117,8 @@ bad_small() {
 		run error page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT -DPINS \
 			-DV_$mistake
 	done
+	run error page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT -DV_RANGE
+	run error page.pml -DNHAND=1 -DDISC -DSPLIT -DPINS -DV_ZEROCLEAN
 	run error page.pml -DNHAND=1 -DRFAIL -DV_HALFREAD
 	run error page.pml -DSAME -DRFAIL -DV_REFUSE
 	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_MSYNC

@@ -3,8 +3,8 @@
 /*
  * True to src/page/word.c (the word), fault/resolve.c (handler), object/read.c
  * (pager), object/hold.c (pinner), object/resize.c (resizer), page/reclaim.c
- * (evictor), writeback/ (flusher, msync), page/wait.c (parking).  README.md
- * says what stands for what.
+ * (evictor), object/discard.c (discarder), writeback/ (flusher, msync),
+ * page/wait.c (parking).  README.md says what stands for what.
  *
  * One page; two shared mappings of it (0 and 1) and, with -DPRIV, a private one
  * (2).  A page has two locations, each stored to by one owner only, so that a
@@ -31,6 +31,8 @@
  *              -DPRIV    a private mapping, copied on write by the kernel
  *              -DTRUNC   the object shrinks to nothing and grows again; the
  *                        store may refuse
+ *              -DDISC    the page is discarded, again and again; the store may
+ *                        refuse (not with TRUNC)
  *
  *   smaller    -DNHAND=1 one trap handler   -DNOEVICT no evictor
  *              -DSAME both threads use mapping 0
@@ -58,6 +60,8 @@
  *     V_LENGTH     a write begins without looking at the size again
  *     V_NOTQUIET   the store is cut while a write of the page is under way
  *     V_DROPFIRST  pages are dropped before the store is cut, which may refuse
+ *     V_RANGE      a read begins without looking at what is discarded again
+ *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
  */
 #ifndef NHAND
 #define NHAND 2
@@ -117,6 +121,7 @@ bit owed[2];
 /* ---- object size: 1 when the page lies inside the object ---- */
 bit inside = 1;
 bit asked;                      /* the read in flight has been handed to the pager */
+bit discarding;                 /* the page lies in the range that is being discarded */
 bit cut;                        /* the store has been cut, the page not yet dropped: it is void */
 
 /* ---- the places where a single word makes one of the mistakes ---- */
@@ -225,12 +230,13 @@ inline start_read()
 {
 	assert(charged == 0);
 	charged = 1; st = READING;
-#if !defined(TRUNC) || defined(V_SIZE)
+#if !(defined(TRUNC) && !defined(V_SIZE)) && !(defined(DISC) && !defined(V_RANGE))
 	asked = 1
 #endif
 }
 
-/* ... and before the store is asked for it, the size is looked at once more. */
+/* ... and before the store is asked for it, the size is looked at once more, and what is being
+ * discarded: there it waits for a while (-EBUSY). */
 inline check_size(w)
 {
 #if defined(TRUNC) && !defined(V_SIZE)
@@ -238,6 +244,13 @@ inline check_size(w)
 	:: inside -> asked = 1
 	:: !inside -> d_step { charged = 0; set_state(ABSENT, w) };
 		if :: w -> requeue() :: else fi
+	fi
+#elif defined(DISC) && !defined(V_RANGE)
+	if
+	:: !discarding -> asked = 1
+	:: discarding -> d_step { charged = 0; set_state(ABSENT, w) };
+		if :: w -> requeue() :: else fi;
+		!discarding
 	fi
 #else
 	skip
@@ -330,7 +343,7 @@ inline touch(me, m, wr)
 	:: !sig[me] && !wr && (tr[m] == RO || tr[m] == RW) ->
 		assert(SOUND); m = NOMAP                        /* a load */
 	:: !sig[me] && wr && m < 2 && tr[m] == RW ->
-		assert(present && (st == DIRTY || st == WRITING || !inside));
+		assert(present && (st == DIRTY || st == WRITING || !inside || (discarding && st == EVICTING)));
 		if :: cut :: else -> mem[me] = 1; home[me] = 0 fi;      /* a store; void in a page cut off */
 		m = NOMAP
 	:: !sig[me] && wr && m == 2 && tr[m] == RO ->
@@ -752,6 +765,46 @@ next:	   skip
 }
 #endif
 
+#ifdef DISC
+/* object_discard(): the range is stored, then the page is looked at; what is under way ends.  Who begins
+ * to read looks the other way round.  Zeros are the last value from the moment that the store has them,
+ * or, of a page that stays pinned, from the moment that they are put there. */
+proctype discarder()
+{
+	bit w, dirty;
+	do
+	:: discarding = 1;
+	   if
+	   :: st == ABSENT || st == FAILED ->
+		d_step { home[0] = 1; home[1] = 1; mem[0] = 0; mem[1] = 0 }
+	   :: atomic { (st == CLEAN || st == DIRTY) && UNPINNED -> dirty = (st == DIRTY); st = EVICTING };
+		if
+		:: d_step { cut = 1; home[0] = 1; home[1] = 1 };
+		   k_punch();
+		   d_step { charged = 0; cut = 0; set_state(ABSENT, w) }
+		:: d_step { set_state((dirty -> DIRTY : CLEAN), w) }    /* the store refuses */
+		fi;
+		if :: w -> requeue() :: else fi
+#ifdef PINS
+	   :: atomic { VISIBLE && !UNPINNED ->
+#ifndef V_ZEROCLEAN
+		wpins++; if :: st == CLEAN -> st = DIRTY :: else fi
+#endif
+	      };
+		d_step { home[0] = 0; home[1] = 0 };            /* zeros, and not what was stored last */
+		d_step { mem[0] = present; mem[1] = present };  /* but now they are; home is to be written */
+#ifndef V_ZEROCLEAN
+		d_step { home[0] = 0; home[1] = 0 };
+		drop_wpin()
+#endif
+#endif
+	   fi;
+	   d_step { discarding = 0; w = 0; dirty = 0 }
+	:: stop -> break
+	od;
+}
+#endif
+
 /* At some moment nobody begins anything new.  When nothing can move any more, everybody has finished, and home holds every store. */
 proctype judge()
 {
@@ -789,6 +842,9 @@ init {
 #endif
 #ifdef TRUNC
 		run resizer();
+#endif
+#ifdef DISC
+		run discarder();
 #endif
 		run judge()
 	}

@@ -54,6 +54,13 @@ enum quire_io {
 	QUIRE_IO_THREADS, /* a pool of blocking threads */
 };
 
+/* How an access to a page that is absent reaches the engine. */
+enum quire_trap {
+	QUIRE_TRAP_AUTO,        /* userfaultfd; else signals */
+	QUIRE_TRAP_USERFAULTFD, /* that, or quire_open() fails */
+	QUIRE_TRAP_SIGNALS,     /* mprotect() and SIGSEGV; see quire(7) */
+};
+
 enum quire_log_level {
 	QUIRE_LOG_ERROR = 1,
 	QUIRE_LOG_WARNING,
@@ -65,6 +72,15 @@ enum quire_log_level {
  * them: must not block for long, touch mapped memory, or call the library. */
 typedef void quire_log_function(void *context, enum quire_log_level level,
 				const char *line);
+
+/*
+ * One station that an operation passed ("gap found", "vma split"), and a line
+ * about it.  Called on the thread that is there, with locks of the library
+ * held: must not block, touch mapped memory, or call the library.  There is
+ * one sink a process: that of the engine opened last with one.
+ */
+typedef void quire_trace_function(void *context, const char *station,
+				  const char *line);
 
 #define QUIRE_NO_REPORT 0x1u /* do not answer `quire maps` and `quire stat` */
 
@@ -85,12 +101,16 @@ struct quire_options {
 	quire_log_function *log;    /* default: warnings to standard error */
 	void *log_context;
 	enum quire_log_level log_level; /* default QUIRE_LOG_WARNING */
+	quire_trace_function *trace;    /* default: none */
+	void *trace_context;
+	enum quire_trap trap; /* of the host's space */
 };
 
 /*
  * Opens an engine.  options may be NULL.  Does not block.
  * -EINVAL: a budget below one page, or an option out of range.
- * -ENOSYS, -EPERM: no userfaultfd to be had.  -ENOMEM, -EMFILE.
+ * -ENOSYS, -EPERM: QUIRE_TRAP_USERFAULTFD, and there is none to be had.
+ * -EAGAIN: too many engines (64) by signals.  -ENOMEM, -EMFILE.
  */
 QUIRE_API int quire_open(const struct quire_options *options,
 			 struct quire **quire);
@@ -136,6 +156,16 @@ typedef enum quire_error_policy quire_error_function(void *context,
 						     uint64_t offset,
 						     int error);
 
+struct quire_map_hooks;
+
+/* What an object does not allow whoever maps it; see mmap(2). */
+#define QUIRE_OBJECT_NOEXEC 0x1u      /* as on a file system mounted so */
+#define QUIRE_OBJECT_APPEND_ONLY 0x2u /* not shared, if open for writing */
+#define QUIRE_OBJECT_SEAL_WRITE 0x4u  /* as F_SEAL_WRITE */
+#define QUIRE_OBJECT_SEAL_FUTURE_WRITE 0x8u /* as F_SEAL_FUTURE_WRITE */
+#define QUIRE_OBJECT_BUSY 0x10u       /* as a swap file: no shared stores */
+#define QUIRE_OBJECT_UNMAPPABLE 0x20u /* ENODEV */
+
 /* A zeroed struct with its size set is valid. */
 struct quire_object_options {
 	size_t size; /* sizeof(struct quire_object_options) */
@@ -143,11 +173,16 @@ struct quire_object_options {
 	enum quire_error_policy error_policy;
 	quire_error_function *error_function;
 	void *error_context;
-	uint64_t capacity;  /* bytes it may grow to; default: twice its size,
+	uint64_t capacity;   /* bytes it may grow to; default: twice its size,
 				   16 GiB at least */
-	uint32_t readahead; /* bytes read ahead of a sequential reader at
+	uint32_t readahead;  /* bytes read ahead of a sequential reader at
 				   most; default 1 MiB; one page: none */
-	mode_t mode;        /* of a file that O_CREAT makes; default 0644 */
+	mode_t mode;         /* of a file that O_CREAT makes; default 0644 */
+	uint32_t flags;      /* QUIRE_OBJECT_...; a file's own are found out */
+	uint32_t huge_shift; /* of its pages, as MAP_HUGE_SHIFT says: 21, 30;
+				0: ordinary ones */
+	const struct quire_map_hooks *hooks; /* copied */
+	void *hook_context;
 };
 
 /*
@@ -365,12 +400,170 @@ QUIRE_API int quire_guard(struct quire_space *space, void (*body)(void *),
 			  void *argument, struct quire_fault_report *report);
 
 enum quire_report {
-	QUIRE_REPORT_MAPS, /* as /proc/PID/maps */
-	QUIRE_REPORT_TREE, /* the tree of VMAs, with the free gaps */
+	QUIRE_REPORT_MAPS,  /* as /proc/PID/maps */
+	QUIRE_REPORT_TREE,  /* the tree of VMAs, with the free gaps */
+	QUIRE_REPORT_SMAPS, /* as /proc/PID/smaps */
+	QUIRE_REPORT_PAGES, /* the page table of a space on the software MMU */
 };
 
 QUIRE_API int quire_space_report(struct quire_space *space,
 				 enum quire_report kind, FILE *stream);
+
+/* ---- the rest of mmap ---- */
+
+/*
+ * mremap(2): shrinks, grows in place, moves (MREMAP_MAYMOVE, MREMAP_FIXED),
+ * leaves the old mapping (MREMAP_DONTUNMAP), duplicates a shared one (an old
+ * length of 0).  EAGAIN (the locked limit), EFAULT, EINVAL, ENOMEM.
+ */
+QUIRE_API void *quire_mremap(struct quire_space *space, void *old_address,
+			     size_t old_length, size_t new_length, int flags,
+			     void *new_address);
+
+/*
+ * madvise(2): every advice of Linux; what each does here is in quire(7).
+ * EINVAL, ENOMEM (a hole), EACCES, EAGAIN, EIO, EPERM, EFAULT (a page that
+ * cannot be populated), EBUSY.  May block.
+ */
+QUIRE_API int quire_madvise(struct quire_space *space, void *address,
+			    size_t length, int advice);
+
+/* posix_madvise(3): 0 or an error number; errno is not set. */
+QUIRE_API int quire_posix_madvise(struct quire_space *space, void *address,
+				  size_t length, int advice);
+
+/*
+ * mincore(2): bit 0 of one byte a page: it is in memory now.
+ * EINVAL, ENOMEM (a hole), EFAULT.
+ */
+QUIRE_API int quire_mincore(struct quire_space *space, void *address,
+			    size_t length, unsigned char *vector);
+
+/*
+ * mlock(2) and its kin: the pages stay within the budget until they are
+ * unlocked.  flags of mlock2: MLOCK_ONFAULT; of mlockall: MCL_CURRENT,
+ * MCL_FUTURE, MCL_ONFAULT.  ENOMEM (a hole, the limit, or more than the budget
+ * has room for), EAGAIN (a page could not be had), EPERM, EINVAL.  Blocks.
+ */
+QUIRE_API int quire_mlock(struct quire_space *space, const void *address,
+			  size_t length);
+QUIRE_API int quire_mlock2(struct quire_space *space, const void *address,
+			   size_t length, unsigned flags);
+QUIRE_API int quire_munlock(struct quire_space *space, const void *address,
+			    size_t length);
+QUIRE_API int quire_mlockall(struct quire_space *space, int flags);
+QUIRE_API int quire_munlockall(struct quire_space *space);
+
+/* ---- an address space without the kernel ---- */
+
+enum quire_overcommit {          /* as vm.overcommit_memory */
+	QUIRE_OVERCOMMIT_GUESS,  /* refuses what is more than all there is */
+	QUIRE_OVERCOMMIT_ALWAYS, /* refuses nothing */
+	QUIRE_OVERCOMMIT_NEVER,  /* refuses what exceeds the commit limit */
+};
+
+#define QUIRE_SPACE_READ_IMPLIES_EXEC 0x1u /* as the personality */
+#define QUIRE_SPACE_MAY_LOCK 0x2u /* as CAP_IPC_LOCK: no locked limit */
+
+/* A zeroed struct with its size set is valid. */
+struct quire_space_options {
+	size_t size;   /* sizeof(struct quire_space_options) */
+	uint64_t base; /* the lowest address; default 64 KiB */
+	uint64_t end;  /* behind the highest; default 0x7ffffffff000 */
+	/* Where free ranges are looked for, downwards; default: all of it. */
+	uint64_t arena;
+	uint64_t arena_end;
+	uint64_t break_start; /* where quire_brk() begins; 0: it has none */
+	uint32_t flags;       /* QUIRE_SPACE_... */
+	enum quire_overcommit overcommit;
+	uint32_t stack_guard_gap; /* pages; default 256 */
+};
+
+/*
+ * Makes a space on the software MMU: its addresses are numbers, not pointers,
+ * and quire_access(), quire_peek(), quire_poke() are its loads and stores.  No
+ * help of the kernel's is needed for it.  All other functions on spaces work
+ * on it as on the host's.  -EINVAL: options; -ENOMEM.
+ */
+QUIRE_API int quire_space_create(struct quire *quire,
+				 const struct quire_space_options *options,
+				 struct quire_space **space);
+
+/* Unmaps all and ends a space that was created.  NULL is allowed.  Blocks. */
+QUIRE_API void quire_space_close(struct quire_space *space);
+
+/*
+ * fork(2) for a space on the software MMU: shared mappings stay shared,
+ * private ones diverge at the next store; MADV_DONTFORK, MADV_WIPEONFORK and
+ * locks are as in Linux.  Costs the page table, not the pages.
+ * -EOPNOTSUPP: the host's space.  -ENOMEM.
+ */
+QUIRE_API int quire_space_fork(struct quire_space *space,
+			       struct quire_space **child);
+
+/* As setrlimit(2) and sysctl have them; UINT64_MAX: none. */
+enum quire_limit {
+	QUIRE_LIMIT_MAPPINGS,      /* vm.max_map_count; default 65530 */
+	QUIRE_LIMIT_ADDRESS_SPACE, /* RLIMIT_AS, bytes */
+	QUIRE_LIMIT_DATA,          /* RLIMIT_DATA, bytes */
+	QUIRE_LIMIT_LOCKED,        /* RLIMIT_MEMLOCK, bytes */
+	QUIRE_LIMIT_STACK,         /* RLIMIT_STACK, bytes; default 8 MiB */
+	QUIRE_LIMIT_COMMIT,        /* CommitLimit, bytes */
+};
+/* What is mapped already stays.  -EINVAL: no such limit. */
+QUIRE_API int quire_space_set_limit(struct quire_space *space,
+				    enum quire_limit limit, uint64_t value);
+
+/*
+ * brk(2) as the kernel has it: moves the end of the data segment and returns
+ * where it is then; with an address that cannot be, where it was.
+ */
+QUIRE_API void *quire_brk(struct quire_space *space, void *address);
+
+enum quire_access {
+	QUIRE_LOAD,
+	QUIRE_STORE,
+	QUIRE_FETCH, /* of an instruction: a load that needs PROT_EXEC */
+};
+
+/*
+ * An access of length bytes.  0, or as quire_peek(), and then report (NULL is
+ * allowed) has the signal, code and address that Linux would deliver.  What
+ * was copied before that stays copied.  bytes may be NULL for a load or fetch
+ * whose bytes do not matter.  Blocks.
+ */
+QUIRE_API int quire_access(struct quire_space *space, enum quire_access access,
+			   void *address, void *bytes, size_t length,
+			   struct quire_fault_report *report);
+
+/* ---- objects that are devices ---- */
+
+/* A mapping in the making. */
+struct quire_area {
+	size_t size;      /* sizeof(struct quire_area) */
+	uint64_t address; /* in place(): what was asked for */
+	uint64_t length;
+	int prot;
+	int flags; /* of quire_mmap() */
+	uint64_t offset;
+	/* map() may set these: the frames that are shown, in place of the
+	 * object's own pages (as remap_pfn_range()); borrowed. */
+	struct quire_object *frames;
+	uint64_t frames_offset;
+};
+
+/*
+ * As a device driver's get_unmapped_area and mmap; either may be NULL.  Called
+ * on the thread that maps, with the space locked: must not block or call the
+ * library.  A negative errno is the mapping's; nothing has changed then.
+ */
+struct quire_map_hooks {
+	size_t size; /* sizeof(struct quire_map_hooks) */
+	/* Where to map what is not fixed: sets *address. */
+	int (*place)(void *context, const struct quire_area *area,
+		     uint64_t *address);
+	int (*map)(void *context, struct quire_area *area);
+};
 
 /* ---- seeing what happens ---- */
 
@@ -404,6 +597,62 @@ struct quire_statistics {
 
 QUIRE_API int quire_get_statistics(struct quire *quire,
 				   struct quire_statistics *statistics);
+
+/* Where a page is between its object's store and memory. */
+enum quire_page_state {
+	QUIRE_PAGE_ABSENT,   /* in the store only */
+	QUIRE_PAGE_READING,  /* on its way in */
+	QUIRE_PAGE_FAILED,   /* the last read failed */
+	QUIRE_PAGE_CLEAN,    /* in memory, as in the store */
+	QUIRE_PAGE_DIRTY,    /* in memory, newer than the store */
+	QUIRE_PAGE_WRITING,  /* on its way home */
+	QUIRE_PAGE_EVICTING, /* on its way out */
+	QUIRE_PAGE_PAST_END, /* behind the object's size: no page */
+};
+
+/*
+ * One byte, an enum quire_page_state, for each page of [offset,
+ * offset+length): states that were true one after the other, and may have
+ * changed.  Brings nothing in.  -EINVAL: offset is not a multiple of the page
+ * size.  Does not block.
+ */
+QUIRE_API int quire_object_pages(struct quire_object *object, uint64_t offset,
+				 size_t length, unsigned char *states);
+
+/* What an entry of the page table shows. */
+enum quire_page_source {
+	QUIRE_SOURCE_NONE,    /* nothing yet: the next access is a fault */
+	QUIRE_SOURCE_ZEROS,   /* the page of zeros, that all share */
+	QUIRE_SOURCE_OBJECT,  /* the object's page */
+	QUIRE_SOURCE_PRIVATE, /* a page of the program's own */
+	QUIRE_SOURCE_GUARD,   /* MADV_GUARD_INSTALL: never a page */
+};
+
+struct quire_page {
+	enum quire_page_source source;
+	enum quire_page_state state; /* of the page that is shown, if one is */
+	int prot;                    /* what may be done without a fault */
+	uint64_t index;              /* of the page in what it belongs to */
+	uint32_t holders; /* of a private page: more than 1 after a fork */
+	bool accessed;    /* since the entry was made */
+	bool stored;      /* to, through this entry */
+};
+
+/*
+ * The page table's entry of address, in a space on the software MMU, and the
+ * state of what it shows.  Changes nothing.  -ENOMEM: nothing is mapped there;
+ * -EOPNOTSUPP: the host's space.  Does not block.
+ */
+QUIRE_API int quire_space_page(struct quire_space *space, const void *address,
+			       struct quire_page *page);
+
+/*
+ * Writes all that is dirty now to where it belongs, scratch and private pages
+ * too, and waits: afterwards they can leave memory at once.  Not a promise that
+ * anything is durable: quire_object_sync() is.  0, or the first error of a
+ * write, which its holders are told as well.  Blocks.
+ */
+QUIRE_API int quire_flush(struct quire *quire);
 
 #ifdef __cplusplus
 }

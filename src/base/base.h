@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/size.h"
+#include "base/trace.h"
 #include "base/tree.h"
 #include "base/worker.h"
 

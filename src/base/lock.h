@@ -25,6 +25,8 @@ enum lock_rank {
 	LOCK_RANK_CACHE,     /* queue and budget */
 	LOCK_RANK_FAULTS,    /* lists of faults that wait, or are ready */
 	LOCK_RANK_PAGER = 50,
+	LOCK_RANK_ANON = 55, /* slots of private pages */
+	LOCK_RANK_TLB = 58,
 	LOCK_RANK_MMU = 60,
 	LOCK_RANK_OBJECT_DIRTY = 70,
 	LOCK_RANK_OBJECT_MAPPINGS,

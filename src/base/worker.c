@@ -21,17 +21,28 @@ struct worker_pool {
 	pthread_t threads[];   /* [I] */
 };
 
+/* What an access raises stays open: blocked, it would end the process, and a
+ * caller's pager may touch what traps by such a signal. */
+static void fill_mask(sigset_t *mask)
+{
+	sigfillset(mask);
+	sigdelset(mask, SIGSEGV);
+	sigdelset(mask, SIGBUS);
+	sigdelset(mask, SIGFPE);
+	sigdelset(mask, SIGILL);
+}
+
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
 		 void *argument)
 {
 	char cut[THREAD_NAME];
-	sigset_t all, before;
+	sigset_t mask, before;
 	int error;
 
 	snprintf(cut, sizeof(cut), "%s", name);
-	sigfillset(&all);
+	fill_mask(&mask);
 	/* A thread inherits the mask, so no signal ever finds it open. */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_sigmask(SIG_SETMASK, &mask, &before);
 	error = pthread_create(thread, NULL, run, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error)

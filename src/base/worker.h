@@ -16,7 +16,7 @@ struct work {
 };
 
 /*
- * count threads, their names seen in ps.  All signals are blocked in them.
+ * count threads, their names seen in ps, as thread_start() starts them.
  * 0, -EAGAIN, -ENOMEM.
  */
 int worker_pool_create(unsigned count, const char *name,
@@ -27,8 +27,9 @@ void worker_submit(struct worker_pool *pool, struct work *work);
 void worker_pool_destroy(struct worker_pool *pool);
 
 /*
- * Starts one thread with all signals blocked and a name (cut at 15 bytes).
- * 0 or a negative errno.
+ * Starts one thread with a name (cut at 15 bytes), and all signals blocked but
+ * for those that an access or an instruction raises: SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL.  0 or a negative errno.
  */
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
 		 void *argument);

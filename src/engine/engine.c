@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include "fault/guard.h"
+#include "mmu/mmu_sigsegv.h"
 #include "mmu/mmu_uffd.h"
 #include "os/memory.h"
 
@@ -27,9 +28,15 @@ static const char *const user_mode =
 	"(for all of it: CAP_SYS_PTRACE, vm.unprivileged_userfaultfd=1, or "
 	"the right to open /dev/userfaultfd)";
 
+static const char *const signal_mode =
+	"signals: mprotect() and SIGSEGV, as there is no userfaultfd or none "
+	"was wanted: a system call that is handed an absent or protected page "
+	"fails with EFAULT, or comes back short; a thread that blocks SIGSEGV "
+	"dies of such a page";
+
 const char *quire_trap_mode(const struct quire *quire)
 {
-	return mmu_uffd_traps(quire->mmu)->kernel_mode ? full_mode : user_mode;
+	return quire->trap_mode;
 }
 
 const char *quire_version(void)
@@ -89,6 +96,13 @@ static void on_pressure(void *context)
 	struct quire *quire = context;
 
 	writeback_kick(&quire->writeback, true);
+}
+
+static void on_trace(void *context, const char *station, const char *line)
+{
+	struct quire *quire = context;
+
+	quire->trace_sink(quire->trace_context, station, line);
 }
 
 static void on_ring_traps(void *context)
@@ -161,6 +175,9 @@ static int check_options(const struct quire_options *options)
 	if (options->io > QUIRE_IO_THREADS)
 		return error_say(-EINVAL, "no such kind of I/O: %d",
 				 (int)options->io);
+	if (options->trap > QUIRE_TRAP_SIGNALS)
+		return error_say(-EINVAL, "no such kind of traps: %d",
+				 (int)options->trap);
 	if (options->flags & ~QUIRE_NO_REPORT)
 		return error_say(-EINVAL, "unknown flags 0x%x", options->flags);
 	if (options->log_level > QUIRE_LOG_DEBUG)
@@ -258,21 +275,54 @@ static void finish_cache(struct quire *quire)
 	cache_finish(&quire->cache);
 }
 
-static int open_space(struct quire *quire)
+/* True: what is missing is userfaultfd, and not room for one. */
+static bool lacks_uffd(int error)
+{
+	return error && error != -ENOMEM && error != -EMFILE &&
+	       error != -ENFILE;
+}
+
+static int open_mmu(struct quire *quire, enum quire_trap trap)
+{
+	int error = 0;
+
+	if (trap != QUIRE_TRAP_SIGNALS) {
+		error = mmu_uffd_create(&quire->mmu);
+		if (!error) {
+			bool full = mmu_uffd_traps(quire->mmu)->kernel_mode;
+
+			quire->trap_mode = full ? full_mode : user_mode;
+		}
+		if (trap == QUIRE_TRAP_USERFAULTFD || !lacks_uffd(error))
+			return error;
+		log_line(&quire->log, LOG_INFO, "%s", error_sentence());
+		error_clear();
+	}
+	quire->trap_mode = signal_mode;
+	error = mmu_sigsegv_create(&quire->mmu);
+	return error ? error_say(error, "no traps by signals: %s",
+				 strerror(-error))
+		     : 0;
+}
+
+static int open_space(struct quire *quire, enum quire_trap trap)
 {
 	struct space_options options = {
 		.map = memory_pool_map,
 		.unmap = memory_unmap,
 	};
-	int error = mmu_uffd_create(&quire->mmu);
+	int error = open_mmu(quire, trap);
 
 	if (error)
 		return error;
 	options.mmu = quire->mmu;
 	space_init(&quire->host_space.space, &options);
 	quire->host_space.quire = quire;
-	if (!mmu_uffd_traps(quire->mmu)->kernel_mode)
-		log_line(&quire->log, LOG_WARNING, "%s", user_mode);
+	quire->host_space.mmu = quire->mmu;
+	space_set_limit(&quire->host_space.space, SPACE_LIMIT_COMMIT,
+			memory_total());
+	if (quire->trap_mode != full_mode && trap != QUIRE_TRAP_SIGNALS)
+		log_line(&quire->log, LOG_WARNING, "%s", quire->trap_mode);
 	return 0;
 }
 
@@ -303,7 +353,7 @@ static int open_threads(struct quire *quire,
 		writeback_stop(&quire->writeback);
 		writeback_finish(&quire->writeback);
 	} else if (by_ring)
-		ring_watch(quire->ring, mmu_uffd_traps(quire->mmu)->fd,
+		ring_watch(quire->ring, mmu_traps_fd(quire->mmu),
 			   on_ring_traps);
 	return error;
 }
@@ -315,7 +365,7 @@ static int open_all(struct quire *quire, const struct quire_options *options)
 	if (error)
 		return error;
 	init_cache(quire, options);
-	error = open_space(quire);
+	error = open_space(quire, options->trap);
 	if (error)
 		goto undo_cache;
 	error = open_threads(quire, options);
@@ -366,6 +416,11 @@ int quire_open(const struct quire_options *given, struct quire **quire)
 				       strerror(-error));
 	}
 	engines_add(new);
+	if (options.trace) {
+		new->trace_sink = options.trace;
+		new->trace_context = options.trace_context;
+		trace_set(on_trace, new);
+	}
 	if (!(options.flags & QUIRE_NO_REPORT))
 		report_start(new);
 	*quire = new;
@@ -415,9 +470,15 @@ int quire_close(struct quire *quire)
 	if (atomic_load(&quire->pins) > 0)
 		return error_say(-EBUSY, "%llu pin(s) are still held",
 				 (unsigned long long)atomic_load(&quire->pins));
+	if (atomic_load(&quire->soft_spaces) > 0)
+		return error_say(-EBUSY, "%u space(s) are still open",
+				 atomic_load(&quire->soft_spaces));
 	report_stop(quire);
 	engines_remove(quire);
+	trace_unset(quire);
 	space_unmap_all(&quire->host_space.space);
+	backing_finish(&quire->host_space.space.backing);
+	soft_finish(quire);
 	error = end_orphans(quire);
 	writeback_stop(&quire->writeback);
 	/* The ring's thread may still be about to drain ready faults. */
@@ -426,6 +487,8 @@ int quire_close(struct quire *quire)
 	fault_handler_finish(&quire->faults);
 	writeback_finish(&quire->writeback);
 	space_finish(&quire->host_space.space);
+	if (quire->backing_taken)
+		memory_unmap(quire->backing_taken, quire->backing_bytes);
 	finish_cache(quire);
 	mmu_destroy(quire->mmu);
 	destroy(quire);

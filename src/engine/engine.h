@@ -3,7 +3,9 @@
 #ifndef QUIRE_ENGINE_ENGINE_H
 #define QUIRE_ENGINE_ENGINE_H
 
+#include "fault/access.h"
 #include "fault/fault.h"
+#include "object/anon.h"
 #include "quire/quire.h"
 #include "space/space.h"
 #include "store/store.h"
@@ -14,6 +16,9 @@
 struct quire_space {
 	struct space space;
 	struct quire *quire;
+	struct mmu *mmu; /* [I] */
+	bool soft;       /* [I] made by quire_space_create() or _fork() */
+	struct quire_space_options options; /* [I] of one that is */
 };
 
 struct quire {
@@ -21,14 +26,23 @@ struct quire {
 	_Atomic bool forked; /* this is a child: nothing works */
 	struct lock opening; /* LOCK_RANK_ENGINE: look-up to creation */
 	struct log log;      /* [I] */
+	quire_trace_function *trace_sink; /* [I] */
+	void *trace_context;              /* [I] */
 	struct counters counters;
 	struct worker_pool *workers; /* [I] */
 	struct ring *ring;           /* [I] NULL: workers do all */
 	struct store_context stores; /* [I] */
 	struct cache cache;
 	struct object_host host;
-	struct mmu *mmu; /* [I] */
+	struct mmu *mmu;       /* [I] */
+	const char *trap_mode; /* [I] */
 	struct quire_space host_space;
+	_Atomic uint32_t soft_spaces; /* that are open */
+	/* Private pages of soft spaces; made with the first of them. */
+	struct quire_object *slots; /* [opening] NULL: not yet */
+	struct anon_pool anon;
+	void *backing_taken; /* [opening] of the host space's backing */
+	size_t backing_bytes;
 	struct writeback writeback;
 	struct fault_handler faults;
 	char *swap_directory;          /* [I] */
@@ -38,6 +52,35 @@ struct quire {
 	int report_stop;   /* [I] eventfd */
 	pthread_t report_thread;
 };
+
+/* mmap(2), with what the mapping stands on, and populated if it must be. */
+int space_map_whole(struct quire_space *space,
+		    struct space_map_request *request, uint64_t *address);
+
+/* ---- spaces on the software MMU: soft_space.c ---- */
+
+static inline struct soft_context soft_context(struct quire_space *space)
+{
+	struct quire *quire = space->quire;
+
+	return (struct soft_context){ .space = &space->space,
+				      .anon = &quire->anon,
+				      .host = &quire->host,
+				      .writeback = &quire->writeback };
+}
+
+/* After a call that may have dropped private pages: gives them back. */
+void soft_settle(struct quire_space *space);
+/* Ends what all soft spaces share; none is open. */
+void soft_finish(struct quire *quire);
+
+/*
+ * Brings the pages of [address, +length) in, for stores if write; as far as
+ * their mappings allow.  0, -ENOMEM (a hole), -EFAULT (SIGBUS, SIGSEGV), or
+ * the store's error.  Blocks.
+ */
+int space_populate(struct quire_space *space, uint64_t address, uint64_t length,
+		   bool write);
 
 /* 0, or -ECHILD in a child of the process that opened the engine. */
 int engine_check(const struct quire *quire);

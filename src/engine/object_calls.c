@@ -39,6 +39,18 @@ static int check_writable(const struct quire_object *handle)
 			 name_of(handle));
 }
 
+/* Bytes of the object may change, other than through a mapping. */
+static int check_storable(const struct quire_object *handle)
+{
+	uint32_t sealed = HANDLE_SEAL_WRITE | HANDLE_SEAL_FUTURE_WRITE;
+	int error = check_writable(handle);
+
+	if (!error && handle->flags & sealed)
+		error = error_say(-EPERM, "%s is sealed against writing",
+				  name_of(handle));
+	return error;
+}
+
 int quire_object_close(struct quire_object *handle)
 {
 	int error;
@@ -65,6 +77,9 @@ int quire_object_resize(struct quire_object *handle, uint64_t size)
 		error = check_writable(handle);
 	if (!error)
 		error = object_resize(handle->object, size);
+	/* Private copies behind a cut. */
+	if (!error && atomic_load(&engine_of(handle)->soft_spaces))
+		anon_reap(&engine_of(handle)->anon);
 	return say(handle, error, "resize");
 }
 
@@ -89,7 +104,7 @@ int quire_object_append(struct quire_object *handle, const void *bytes,
 	int error = begin(handle);
 
 	if (!error)
-		error = check_writable(handle);
+		error = check_storable(handle);
 	if (!error && (flags & ~(MS_SYNC | MS_ASYNC)))
 		error = error_say(-EINVAL, "append: unknown flags 0x%x",
 				  (unsigned)flags);
@@ -162,9 +177,11 @@ ssize_t quire_object_pwrite(struct quire_object *handle, const void *buffer,
 	int64_t moved;
 
 	if (!error)
-		error = check_writable(handle);
+		error = check_storable(handle);
 	if (error)
 		return error;
+	if (handle->flags & HANDLE_ZERO)
+		return (ssize_t)length; /* as /dev/zero does with it */
 	moved = object_copy_in(handle->object, buffer, length, offset);
 	return moved < 0 ? say(handle, (int)moved, "pwrite") : (ssize_t)moved;
 }
@@ -184,7 +201,9 @@ static int check_pin(const struct quire_object *handle, uint64_t offset,
 	if (offset > size || length > size - offset)
 		return error_say(-EINVAL, "%s ends at byte %llu",
 				 name_of(handle), (unsigned long long)size);
-	return access & PROT_WRITE ? check_writable(handle) : 0;
+	if ((access & PROT_WRITE) && handle->flags & HANDLE_ZERO)
+		return error_say(-EACCES, "%s keeps nothing", name_of(handle));
+	return access & PROT_WRITE ? check_storable(handle) : 0;
 }
 
 static uint64_t pinned_pages(uint64_t offset, size_t length)

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* /dev/zero has no end; a space has. */
+#define ZERO_BYTES (UINT64_C(1) << 40)
 #define LEAST_CAPACITY (UINT64_C(16) << 30)
 #define DEFAULT_READAHEAD (UINT32_C(1) << 20)
 #define KNOWN_SCHEMES "file:PATH, anon:SIZE, mem:SIZE, or a plain path"
@@ -42,7 +45,7 @@ static int read_options(const struct quire_object_options *given,
 		options->readahead = DEFAULT_READAHEAD;
 	if (options->mode == 0)
 		options->mode = 0644;
-	return 0;
+	return object_check_flags(options);
 }
 
 int object_open_begin(const struct quire *quire,
@@ -82,10 +85,13 @@ static void forsake(struct object *object)
 
 /* The object with one handle counted becomes the caller's handle. */
 static int give_handle(struct quire *quire, struct object *object,
-		       bool writable, struct quire_object **handle)
+		       bool writable,
+		       const struct quire_object_options *options,
+		       struct quire_object **handle)
 {
 	*handle = new_handle(object, writable);
-	if (!*handle) {
+	if (!*handle || handle_set_options(*handle, options)) {
+		free(*handle);
 		forsake(object);
 		return error_say(-ENOMEM, "no memory for a handle");
 	}
@@ -118,15 +124,15 @@ int engine_last_drop(struct quire_object *handle)
 	} else {
 		error = handle_report_error(handle);
 	}
+	handle_forget_options(handle);
 	free(handle);
 	return error;
 }
 
 /* ---- objects ---- */
 
-static void fill_parameters(struct object_parameters *parameters,
-			    const struct quire_object_options *options,
-			    uint64_t size)
+uint64_t object_capacity_for(const struct quire_object_options *options,
+			     uint64_t size)
 {
 	uint64_t capacity = options->capacity;
 
@@ -135,8 +141,15 @@ static void fill_parameters(struct object_parameters *parameters,
 						     : 2 * size;
 	if (capacity < size)
 		capacity = size;
+	return capacity < PAGE_SIZE ? PAGE_SIZE : capacity;
+}
+
+static void fill_parameters(struct object_parameters *parameters,
+			    const struct quire_object_options *options,
+			    uint64_t size)
+{
 	parameters->size = size;
-	parameters->capacity = capacity < PAGE_SIZE ? PAGE_SIZE : capacity;
+	parameters->capacity = object_capacity_for(options, size);
 	/* What was asked for in so many words is had, or is an error. */
 	parameters->least_capacity =
 		options->capacity ? parameters->capacity
@@ -151,6 +164,32 @@ static void fill_parameters(struct object_parameters *parameters,
 	parameters->error_context = options->error_context;
 }
 
+static int over_pager(struct quire *quire, struct object_parameters *parameters,
+		      struct pager *pager,
+		      const struct quire_object_options *options,
+		      struct quire_object **handle)
+{
+	bool writable = pager->writable;
+	struct object *object;
+	int error = object_create(&quire->host, parameters, pager, &object);
+
+	return error ? error
+		     : give_handle(quire, object, writable, options, handle);
+}
+
+int object_over_pager(struct quire *quire, const char *name, uint64_t size,
+		      struct pager *pager,
+		      const struct quire_object_options *options,
+		      struct quire_object **handle)
+{
+	struct object_parameters parameters = {
+		.identity = { .name = name },
+	};
+
+	fill_parameters(&parameters, options, size);
+	return over_pager(quire, &parameters, pager, options, handle);
+}
+
 int object_over_store(struct quire *quire, const char *name,
 		      const struct stat *identity, uint64_t size,
 		      struct store *store,
@@ -160,9 +199,7 @@ int object_over_store(struct quire *quire, const char *name,
 	struct object_parameters parameters = {
 		.identity = { .name = name },
 	};
-	struct object *object;
 	struct pager *pager;
-	bool writable = store->writable;
 	int error = direct_pager_create(store, &pager);
 
 	if (error) {
@@ -174,10 +211,7 @@ int object_over_store(struct quire *quire, const char *name,
 		parameters.identity.inode = identity->st_ino;
 	}
 	fill_parameters(&parameters, options, size);
-	error = object_create(&quire->host, &parameters, pager, &object);
-	if (error)
-		return error;
-	return give_handle(quire, object, writable, handle);
+	return over_pager(quire, &parameters, pager, options, handle);
 }
 
 /* ---- files ---- */
@@ -207,7 +241,8 @@ static int check_kind(const char *name, int fd, const struct stat *status)
 
 /* One object for a file that is open already, under whatever name. */
 static int join(struct quire *quire, struct object *object, int fd,
-		bool writable, struct quire_object **handle)
+		bool writable, const struct quire_object_options *options,
+		struct quire_object **handle)
 {
 	struct store *store;
 	struct pager *pager;
@@ -215,7 +250,7 @@ static int join(struct quire *quire, struct object *object, int fd,
 
 	if (!writable || object_writable(object)) {
 		close(fd);
-		return give_handle(quire, object, writable, handle);
+		return give_handle(quire, object, writable, options, handle);
 	}
 	error = file_store_create(&quire->stores, fd, true, &store);
 	if (!error) {
@@ -228,7 +263,7 @@ static int join(struct quire *quire, struct object *object, int fd,
 		return error;
 	}
 	object_set_writer(object, pager);
-	return give_handle(quire, object, true, handle);
+	return give_handle(quire, object, true, options, handle);
 }
 
 static int look_up_or_create(struct quire *quire, const char *name, int fd,
@@ -249,7 +284,7 @@ static int look_up_or_create(struct quire *quire, const char *name, int fd,
 	}
 	object = object_lookup(&quire->host, status.st_dev, status.st_ino);
 	if (object)
-		return join(quire, object, fd, writable, handle);
+		return join(quire, object, fd, writable, options, handle);
 	/* Who cannot write has no say in what becomes of another's stores. */
 	if (!writable)
 		own.policy = QUIRE_WRITEBACK;
@@ -265,15 +300,51 @@ static int look_up_or_create(struct quire *quire, const char *name, int fd,
 				 handle);
 }
 
+/*
+ * /dev/zero: zeros that nobody can store to.  A shared mapping of it is
+ * anonymous memory (map_calls.c); what is written to it is gone.
+ */
+static bool is_zero_device(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) &&
+	       status.st_rdev == makedev(1, 5);
+}
+
+static int open_zero(struct quire *quire, int fd, bool writable,
+		     const struct quire_object_options *options,
+		     struct quire_object **handle)
+{
+	struct stat status;
+	int error = fstat(fd, &status) ? -errno : 0;
+
+	close(fd);
+	if (!error)
+		error = object_over_swap(quire, "/dev/zero", ZERO_BYTES,
+					 options, handle);
+	if (error)
+		return error;
+	object_set_identity((*handle)->object, status.st_dev, status.st_ino);
+	(*handle)->flags |= HANDLE_ZERO | HANDLE_NO_LAST_OFFSET;
+	(*handle)->writable = writable;
+	return 0;
+}
+
 int object_over_file(struct quire *quire, const char *name, int fd,
 		     bool writable, const struct quire_object_options *options,
 		     struct quire_object **handle)
 {
+	uint32_t flags = object_flags_of_file(fd);
 	int error;
 
+	if (is_zero_device(fd))
+		return open_zero(quire, fd, writable, options, handle);
 	lock_take(&quire->opening);
 	error = look_up_or_create(quire, name, fd, writable, options, handle);
 	lock_drop(&quire->opening);
+	if (!error)
+		(*handle)->flags |= flags;
 	return error;
 }
 

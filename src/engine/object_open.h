@@ -15,6 +15,19 @@ int object_open_begin(const struct quire *quire,
 		      const struct quire_object_options *given,
 		      struct quire_object_options *options);
 
+/* ---- object_flags.c ---- */
+
+/* -EINVAL: flags, huge_shift or hooks that there are not. */
+int object_check_flags(const struct quire_object_options *options);
+/* HANDLE_... of what its file system and its seals say. */
+uint32_t object_flags_of_file(int fd);
+/* Gives a new handle what its opener asked for.  -ENOMEM. */
+int handle_set_options(struct quire_object *handle,
+		       const struct quire_object_options *options);
+void handle_forget_options(struct quire_object *handle);
+
+/* ---- object_open.c, object_create.c ---- */
+
 /* An object over a store, which is taken over, also when this fails.
  * identity: of a file, or NULL. */
 int object_over_store(struct quire *quire, const char *name,
@@ -22,6 +35,13 @@ int object_over_store(struct quire *quire, const char *name,
 		      struct store *store,
 		      const struct quire_object_options *options,
 		      struct quire_object **handle);
+/* The same over a pager; what it may grow to is object_capacity_for(). */
+int object_over_pager(struct quire *quire, const char *name, uint64_t size,
+		      struct pager *pager,
+		      const struct quire_object_options *options,
+		      struct quire_object **handle);
+uint64_t object_capacity_for(const struct quire_object_options *options,
+			     uint64_t size);
 /* An object over an open file; the descriptor is taken over. */
 int object_over_file(struct quire *quire, const char *name, int fd,
 		     bool writable, const struct quire_object_options *options,
@@ -30,6 +50,13 @@ int object_over_file(struct quire *quire, const char *name, int fd,
 int object_over_swap(struct quire *quire, const char *name, uint64_t size,
 		     const struct quire_object_options *options,
 		     struct quire_object **handle);
+/*
+ * Scratch of most_pages pages, and always as long as it may grow to: for the
+ * slots of private pages.  Fewer where addresses are short.  Memory and swap
+ * file are as large as what is used of it.  -ENOMEM, or the swap file's error.
+ */
+int object_over_slots(struct quire *quire, uint64_t most_pages,
+		      struct quire_object **handle);
 /* Bytes kept in memory outside the budget. */
 int object_over_memory(struct quire *quire, const char *name, uint64_t size,
 		       const struct quire_object_options *options,

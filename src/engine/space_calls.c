@@ -1,9 +1,8 @@
 /* space_calls.c - the public functions on address spaces */
 /* SPDX-License-Identifier: MIT */
-#include "engine/engine.h"
+#include "engine/populate.h"
 
 #include "fault/guard.h"
-#include "os/memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,60 +25,6 @@ static int posix_result(int error)
 	return -1;
 }
 
-/*
- * Nobody else can ever see a private anonymous mapping, so it may as well be a
- * shared one of an object of its own: that way it lies in the budget.
- */
-static int anonymous_handle(struct quire_space *space, size_t length,
-			    int *flags, struct quire_object **handle)
-{
-	int type = *flags & MAP_TYPE;
-
-	/* As Linux: there are no flags of a file to validate. */
-	if (type != MAP_PRIVATE && type != MAP_SHARED)
-		return error_say(-EINVAL, "neither shared nor private");
-	*flags = (*flags & ~(MAP_TYPE | MAP_ANONYMOUS)) | MAP_SHARED;
-	if (length == 0 || length > INT64_MAX - PAGE_SIZE)
-		return error_say(length ? -ENOMEM : -EINVAL,
-				 "%zu bytes of anonymous memory", length);
-	return quire_object_create_anonymous(
-		space->quire, page_round_up(length), NULL, handle);
-}
-
-static void populate(struct quire_space *space, uint64_t address, size_t length)
-{
-	uint64_t most = space->quire->cache.budget / 2 << PAGE_SHIFT;
-
-	length = page_round_up(length);
-	memory_populate(address, length < most ? length : most);
-}
-
-static int map(struct quire_space *space, struct space_map_request *request,
-	       uint64_t *address)
-{
-	struct quire_object *own = NULL;
-	int error = 0;
-
-	if (request->flags & MAP_ANONYMOUS) {
-		error = anonymous_handle(space, request->length,
-					 &request->flags, &own);
-		request->handle = own;
-		if (!(request->offset & PAGE_MASK)) /* else it is refused */
-			request->offset = 0;
-	}
-	if (!error)
-		error = space_map(&space->space, request, address);
-	if (own) {
-		/* The mapping holds it; or what was said is kept. */
-		atomic_fetch_sub(&space->quire->open_handles, 1);
-		handle_drop(own);
-	}
-	if (!error && (request->flags & MAP_POPULATE) &&
-	    (request->prot & PROT_READ))
-		populate(space, *address, request->length);
-	return error;
-}
-
 void *quire_mmap(struct quire_space *space, void *address, size_t length,
 		 int prot, int flags, struct quire_object *object, off_t offset)
 {
@@ -95,7 +40,7 @@ void *quire_mmap(struct quire_space *space, void *address, size_t length,
 	int error = begin(space);
 
 	if (!error)
-		error = map(space, &request, &place);
+		error = space_map_whole(space, &request, &place);
 	if (!error)
 		return (void *)(uintptr_t)place;
 	errno = -error;
@@ -109,39 +54,24 @@ int quire_munmap(struct quire_space *space, void *address, size_t length)
 	if (!error)
 		error = space_unmap(&space->space, (uint64_t)(uintptr_t)address,
 				    length);
+	soft_settle(space);
 	return posix_result(error);
 }
 
 int quire_mprotect(struct quire_space *space, void *address, size_t length,
 		   int prot)
 {
+	struct space_range populate = { .end = 0 };
 	int error = begin(space);
 
 	if (!error)
-		error = space_protect(&space->space,
-				      (uint64_t)(uintptr_t)address, length,
-				      prot);
+		error = space_protect_saying(&space->space,
+					     (uint64_t)(uintptr_t)address,
+					     length, prot, &populate);
+	/* As Linux: what cannot be brought in is no error. */
+	if (populate.end)
+		(void)populate_range(space, populate.start, populate.end, true);
 	return posix_result(error);
-}
-
-int quire_peek(struct quire_space *space, const void *address, void *out,
-	       size_t length)
-{
-	int error = begin(space);
-
-	return error ? error
-		     : guard_copy_out(&space->quire->faults, address, out,
-				      length);
-}
-
-int quire_poke(struct quire_space *space, void *address, const void *in,
-	       size_t length)
-{
-	int error = begin(space);
-
-	return error ? error
-		     : guard_copy_in(&space->quire->faults, address, in,
-				     length);
 }
 
 int quire_guard(struct quire_space *space, void (*body)(void *), void *argument,
@@ -150,6 +80,9 @@ int quire_guard(struct quire_space *space, void (*body)(void *), void *argument,
 	struct guard_report found = { .error = 0 };
 	int error = begin(space);
 
+	if (!error && space->soft)
+		error = error_say(-EOPNOTSUPP,
+				  "addresses of this space are no pointers");
 	if (!error)
 		error = guard_run(&space->quire->faults, body, argument,
 				  &found);

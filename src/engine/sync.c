@@ -38,50 +38,72 @@ int sync_handle(struct quire_object *handle, uint64_t offset, uint64_t length,
 	return reported ? reported : error;
 }
 
-/* The next mapping in [*at, end), its handle taken; NULL: there is none. */
-static struct quire_object *next_mapped(struct space *space, uint64_t *at,
-					uint64_t end, uint64_t *offset,
-					uint64_t *length, bool *hole)
-{
-	struct quire_object *handle = NULL;
-	struct vma *vma;
-	uint64_t start, stop;
+/* A walk over what is mapped in [at, end). */
+struct sync_walk {
+	struct space *space;
+	uint64_t at;
+	uint64_t end;
+	int flags;
+	bool hole; /* met one */
+	/* The mapping just met; its handle is taken, or NULL if it has no home
+	 * at all. */
+	struct quire_object *handle;
+	uint64_t offset;
+	uint64_t length;
+};
 
-	rwlock_take_read(&space->lock);
-	vma = space_find_intersection(space, *at, end);
-	if (vma) {
-		start = vma->mapping.start > *at ? vma->mapping.start : *at;
-		stop = vma->mapping.end < end ? vma->mapping.end : end;
-		if (start > *at)
-			*hole = true;
-		*offset = vma_index_at(vma, start) << PAGE_SHIFT;
-		*length = stop - start;
-		*at = stop;
-		/* A private page has no home. */
-		handle = vma->handle;
-		handle_take(handle);
-	} else if (*at < end) {
-		*hole = true;
-	}
-	rwlock_drop_read(&space->lock);
-	return handle;
+/* Under the space's lock. */
+static int meet(struct sync_walk *walk, const struct vma *vma)
+{
+	uint64_t start = vma->mapping.start;
+
+	if (start > walk->at)
+		walk->hole = true;
+	else
+		start = walk->at;
+	if ((walk->flags & MS_INVALIDATE) && (vma->flags & VM_LOCKED))
+		return error_say(-EBUSY, "0x%llx is locked",
+				 (unsigned long long)start);
+	walk->at = vma->mapping.end < walk->end ? vma->mapping.end : walk->end;
+	walk->offset = vma_index_at(vma, start) << PAGE_SHIFT;
+	walk->length = walk->at - start;
+	/* A private page has no home. */
+	walk->handle = vma_anonymous(vma) ? NULL : vma->handle;
+	if (walk->handle)
+		handle_take(walk->handle);
+	return 0;
 }
 
-static int sync_mapped(struct space *space, uint64_t at, uint64_t end,
-		       int flags)
+/* 1: the next mapping was met; 0: there is none; or an error. */
+static int next_mapped(struct sync_walk *walk)
 {
-	struct quire_object *handle;
-	uint64_t offset, length;
-	bool hole = false;
+	const struct vma *vma;
 	int error = 0;
 
-	while (!error && at < end &&
-	       (handle = next_mapped(space, &at, end, &offset, &length,
-				     &hole))) {
-		error = sync_handle(handle, offset, length, flags);
-		handle_drop(handle);
+	rwlock_take_read(&walk->space->lock);
+	vma = space_find_intersection(walk->space, walk->at, walk->end);
+	if (vma)
+		error = meet(walk, vma);
+	else if (walk->at < walk->end)
+		walk->hole = true;
+	rwlock_drop_read(&walk->space->lock);
+	return error ? error : vma != NULL;
+}
+
+static int sync_mapped(struct sync_walk *walk)
+{
+	int error = 0, met;
+
+	while (!error && walk->at < walk->end && (met = next_mapped(walk))) {
+		if (met < 0)
+			return met;
+		if (!walk->handle)
+			continue;
+		error = sync_handle(walk->handle, walk->offset, walk->length,
+				    walk->flags);
+		handle_drop(walk->handle);
 	}
-	if (!error && hole)
+	if (!error && walk->hole)
 		error = error_say(-ENOMEM, "nothing is mapped in a part of the "
 					   "range");
 	return error;
@@ -90,7 +112,7 @@ static int sync_mapped(struct space *space, uint64_t at, uint64_t end,
 int quire_msync(struct quire_space *space, void *address, size_t length,
 		int flags)
 {
-	uint64_t start = (uint64_t)(uintptr_t)address;
+	uint64_t start = (uint64_t)(uintptr_t)address, end;
 	int error = engine_check(space->quire);
 
 	if (!error) {
@@ -99,12 +121,18 @@ int quire_msync(struct quire_space *space, void *address, size_t length,
 	}
 	if (!error && (start & PAGE_MASK))
 		error = error_say(-EINVAL, "%p is inside a page", address);
-	if (!error && length > UINT64_MAX - PAGE_MASK - start)
+	/* As Linux: a length that no page holds is none. */
+	end = start + page_round_up(length);
+	if (!error && end < start)
 		error = error_say(-ENOMEM,
 				  "the range passes the end of memory");
-	if (!error && length > 0)
-		error = sync_mapped(&space->space, start,
-				    start + page_round_up(length), flags);
+	if (!error && end > start)
+		error = sync_mapped(&(struct sync_walk){
+			.space = &space->space,
+			.at = start,
+			.end = end,
+			.flags = flags,
+		});
 	if (!error)
 		return 0;
 	errno = -error;

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/guard.h"
 
+#include "fault/grow_down.h"
+
 #include "os/signals.h"
 
 #include <errno.h>
@@ -146,7 +148,7 @@ static void copy_body(void *argument)
 }
 
 /* How much of [start, start+length) is mapped without a hole. */
-static size_t covered(struct space *space, uint64_t start, size_t length)
+static size_t mapped(struct space *space, uint64_t start, size_t length)
 {
 	size_t done = 0;
 	struct vma *vma;
@@ -156,6 +158,16 @@ static size_t covered(struct space *space, uint64_t start, size_t length)
 		done = vma->mapping.end - start;
 	rwlock_drop_read(&space->lock);
 	return done < length ? done : length;
+}
+
+/* Or can be, as what is above it grows. */
+static size_t covered(struct space *space, uint64_t start, size_t length)
+{
+	size_t done = mapped(space, start, length);
+
+	while (done < length && grow_down(space, start + done))
+		done += mapped(space, start + done, length - done);
+	return done;
 }
 
 /* A hole is no business of the space: what is there may be a stranger's. */

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/fault_private.h"
 
-#include "mmu/mmu_uffd.h"
+#include "fault/grow_down.h"
 #include "os/memory.h"
 
 #include <errno.h>
@@ -89,7 +89,7 @@ void fault_handler_drain(struct fault_handler *handler)
 }
 
 static void take_trap(struct fault_handler *handler,
-		      const struct uffd_trap *trap)
+		      const struct mmu_trap *trap)
 {
 	struct counters *counters = handler->host->counters;
 	struct fault *fault = fault_create(handler, trap->address, trap->write);
@@ -106,9 +106,8 @@ static void take_trap(struct fault_handler *handler,
 
 void fault_handler_take_traps(struct fault_handler *handler)
 {
-	const struct uffd *uffd = mmu_uffd_traps(handler->mmu);
-	struct uffd_trap traps[TRAPS_AT_ONCE];
-	int count = uffd_read(uffd, traps, TRAPS_AT_ONCE);
+	struct mmu_trap traps[TRAPS_AT_ONCE];
+	int count = mmu_take_traps(handler->mmu, traps, TRAPS_AT_ONCE);
 
 	for (int i = 0; i < count; i++)
 		take_trap(handler, &traps[i]);
@@ -125,9 +124,9 @@ static void take_kick(struct fault_handler *handler)
 static void *trap_thread(void *argument)
 {
 	struct fault_handler *handler = argument;
-	const struct uffd *uffd = mmu_uffd_traps(handler->mmu);
 	struct pollfd polled[] = {
-		{ .fd = handler->traps_elsewhere ? -1 : uffd->fd,
+		{ .fd = handler->traps_elsewhere ? -1
+						 : mmu_traps_fd(handler->mmu),
 		  .events = POLLIN },
 		{ .fd = handler->wake_fd, .events = POLLIN },
 	};
@@ -150,6 +149,7 @@ static void *trap_thread(void *argument)
 
 void fault_handler_stop(struct fault_handler *handler)
 {
+	grow_down_forget(handler->space);
 	atomic_store(&handler->stopping, true); /* read by trap_thread() */
 	fault_handler_kick(handler);
 	for (unsigned i = 0; i < handler->threads; i++)

@@ -36,6 +36,7 @@ struct place {
 	uint64_t index;
 	bool shared;
 	uint64_t pages; /* from index to the end of the VMA */
+	enum read_advice advice;
 };
 
 static bool wants_grant(const struct fault *fault, const struct place *place)
@@ -147,7 +148,7 @@ static enum step install(struct fault *fault, const struct place *place)
 static void plan(struct fault *fault, const struct place *place, bool visible,
 		 struct read_plan *plan)
 {
-	object_plan(place->object, place->index, plan);
+	object_plan_advised(place->object, place->index, place->advice, plan);
 	fault->planned = true;
 	fault->count = plan->count;
 	fault->install_pages = plan->install_end - place->index;
@@ -165,6 +166,13 @@ static enum step show(struct fault *fault, const struct place *place,
 					 : install(fault, place);
 }
 
+static enum read_advice advice_of(const struct vma *vma)
+{
+	if (vma->flags & VM_RAND_READ)
+		return READ_RANDOM;
+	return vma->flags & VM_SEQ_READ ? READ_SEQUENTIAL : READ_AS_IT_COMES;
+}
+
 /* False: nothing is mapped there. */
 static bool find_place(const struct fault *fault, struct place *place)
 {
@@ -175,6 +183,7 @@ static bool find_place(const struct fault *fault, struct place *place)
 	place->object = vma->handle->object;
 	place->index = vma_index_at(vma, fault->address);
 	place->shared = vma->mapping.shared;
+	place->advice = advice_of(vma);
 	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
 	return true;
 }

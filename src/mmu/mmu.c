@@ -55,9 +55,59 @@ int mmu_refuse(struct mmu *mmu, uint64_t start, bool shared)
 	return mmu->ops->refuse(mmu, start, shared);
 }
 
+int mmu_move(struct mmu *mmu, const struct mmu_move *move)
+{
+	check_range(mmu, move->from, move->length);
+	check_range(mmu, move->to.start, move->to.length);
+	return mmu->ops->move(mmu, move);
+}
+
+int mmu_forget(struct mmu *mmu, uint64_t start, uint64_t length, bool shared)
+{
+	check_range(mmu, start, length);
+	return mmu->ops->forget(mmu, start, length, shared);
+}
+
+int mmu_guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard)
+{
+	check_range(mmu, start, length);
+	return mmu->ops->guard(mmu, start, length, guard);
+}
+
+int mmu_copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
+		    uint64_t length)
+{
+	check_range(mmu, from, length);
+	check_range(mmu, to, length);
+	return mmu->ops->copy_guards
+		       ? mmu->ops->copy_guards(mmu, from, to, length)
+		       : 0;
+}
+
+bool mmu_must_hide(const struct mmu *mmu)
+{
+	return mmu->ops->hide != NULL;
+}
+
+int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	check_range(mmu, start, length);
+	return mmu->ops->hide(mmu, start, length);
+}
+
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	mmu->ops->wake(mmu, start, length);
+}
+
+int mmu_traps_fd(const struct mmu *mmu)
+{
+	return mmu->ops->traps_fd(mmu);
+}
+
+int mmu_take_traps(struct mmu *mmu, struct mmu_trap *traps, int most)
+{
+	return mmu->ops->take_traps(mmu, traps, most);
 }
 
 void mmu_destroy(struct mmu *mmu)

@@ -31,6 +31,20 @@ struct mmu_mapping {
 	bool replace;    /* what else stands there goes; else -EEXIST */
 };
 
+/* What moves, and where to; the two ranges do not overlap. */
+struct mmu_move {
+	uint64_t from;
+	uint64_t length; /* of what moves; the new mapping may be longer */
+	bool keep;       /* the old place stays mapped, with nothing shown */
+	struct mmu_mapping to; /* as a new mapping */
+};
+
+/* An access that waits for its page. */
+struct mmu_trap {
+	uint64_t address;
+	bool write;
+};
+
 struct mmu_ops {
 	int (*map)(struct mmu *mmu, const struct mmu_mapping *mapping);
 	int (*unmap)(struct mmu *mmu, uint64_t start, uint64_t length);
@@ -41,7 +55,17 @@ struct mmu_ops {
 	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*write_protect)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*refuse)(struct mmu *mmu, uint64_t start, bool shared);
+	int (*move)(struct mmu *mmu, const struct mmu_move *move);
+	int (*forget)(struct mmu *mmu, uint64_t start, uint64_t length,
+		      bool shared);
+	int (*guard)(struct mmu *mmu, uint64_t start, uint64_t length,
+		     bool guard);
+	int (*copy_guards)(struct mmu *mmu, uint64_t from, uint64_t to,
+			   uint64_t length); /* NULL: not needed */
+	int (*hide)(struct mmu *mmu, uint64_t start, uint64_t length);
 	void (*wake)(struct mmu *mmu, uint64_t start, uint64_t length);
+	int (*traps_fd)(const struct mmu *mmu);
+	int (*take_traps)(struct mmu *mmu, struct mmu_trap *traps, int most);
 	void (*destroy)(struct mmu *mmu);
 };
 
@@ -51,6 +75,8 @@ struct mmu {
 	uint64_t highest;   /* highest) */
 	uint64_t arena;     /* where a free range is looked for: [arena, */
 	uint64_t arena_end; /* arena_end) */
+	/* The page table is our own (mmu_soft.h), and so are private pages. */
+	bool soft;
 };
 
 /*
@@ -76,6 +102,31 @@ int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared);
 /* Shows pages writable, all of them, shown before or not.  As mmu_install(). */
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
+ * Layout: the mapping at move->from is at move->to from now on, with the
+ * private copies that it has; the space has nothing at the new one.  -EEXIST (a
+ * stranger has, and is not to be replaced), -ENOMEM, ...: nothing has changed,
+ * but for what was replaced; what the kernel can move neither on nor back is
+ * left unmapped: an access is SIGSEGV.  So may be one to either place while it
+ * lasts.
+ */
+int mmu_move(struct mmu *mmu, const struct mmu_move *move);
+/*
+ * Layout: drops what is shown, and private copies, so that the next access
+ * traps anew.  Under the space's write lock, as no page may be shown meanwhile.
+ */
+int mmu_forget(struct mmu *mmu, uint64_t start, uint64_t length, bool shared);
+/* Layout: every access is SIGSEGV from now on, or (guard false) traps again.
+ * -EOPNOTSUPP: this mmu cannot. */
+int mmu_guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard);
+/* Layout: what is guarded in [from, from+length) is so behind to, where the
+ * same is mapped anew.  mmu_move() does so by itself. */
+int mmu_copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
+		    uint64_t length);
+/* True: mmu_hide() must be called before memory is punched, as this mmu shows
+ * a hole as zeros.  When that returns 0, the next access to each page traps. */
+bool mmu_must_hide(const struct mmu *mmu);
+int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length);
+/*
  * When it returns 0 no store goes through without a trap.  Pages that are not
  * shown, or not mapped at all, are no error.
  */
@@ -89,6 +140,13 @@ int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length);
 int mmu_refuse(struct mmu *mmu, uint64_t start, bool shared);
 /* Lets the threads trapped in the range try their access again. */
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length);
+/*
+ * Where traps come from, if accesses are the processor's and not calls: a
+ * descriptor that can be polled, and what waits there now, as many as most.
+ * Never blocks.  How many, or a negative errno.
+ */
+int mmu_traps_fd(const struct mmu *mmu);
+int mmu_take_traps(struct mmu *mmu, struct mmu_trap *traps, int most);
 void mmu_destroy(struct mmu *mmu); /* NULL is allowed */
 
 #endif

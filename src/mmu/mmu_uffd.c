@@ -12,34 +12,28 @@
  *                        before it has been protected, what follows has not
  *   POISON    EEXIST  something is there: shown, or a write-protect mark
  *
- * CONTINUE erases a write-protect mark and replaces poison.
+ * CONTINUE erases a write-protect mark and replaces poison.  It erases a guard
+ * as well, so once there are any it is looked where they are.
  */
 #include "mmu/mmu_uffd.h"
 
+#include "mmu/mmu_host.h"
+#include "mmu/mmu_uffd_private.h"
 #include "os/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#define LOWEST UINT64_C(0x10000)         /* vm.mmap_min_addr's default */
-#define HIGHEST UINT64_C(0x7ffffffff000) /* of 47 bits of address */
-
-/*
- * Far from the heap, the stack and what the kernel places by itself, so that
- * free ranges here stay free.  Thread sanitizer knows three stretches only.
- */
-#if defined(__SANITIZE_THREAD__)
-#define ARENA UINT64_C(0x7e8000000000)
-#define ARENA_END UINT64_C(0x7f0000000000)
-#else
-#define ARENA UINT64_C(0x200000000000)
-#define ARENA_END UINT64_C(0x500000000000)
-#endif
+#define TRAPS_AT_ONCE 32
 
 struct mmu_uffd {
 	struct mmu mmu;
 	struct uffd uffd;
+	/* [space's lock] where guards are seen; -1: none was ever put */
+	int pagemap;
+	struct lock marks; /* LOCK_RANK_MMU: held while marks are put */
 };
 
 static struct mmu_uffd *own(struct mmu *mmu)
@@ -52,25 +46,10 @@ static void wake(struct mmu *mmu, uint64_t start, uint64_t length)
 	uffd_wake(&own(mmu)->uffd, start, length);
 }
 
-/*
- * Inaccessible until it is registered: a touch before that would be answered
- * by the kernel, with zeros that then stand in the memfd.
- */
 static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
 {
-	int error = memory_map_at(mapping->start, mapping->length, PROT_NONE,
-				  mapping->shared, mapping->memory,
-				  mapping->offset, mapping->replace);
+	int error = uffd_host_map(&own(mmu)->uffd, mapping);
 
-	if (error)
-		return error;
-	error = uffd_register(&own(mmu)->uffd, mapping->start, mapping->length,
-			      mapping->shared);
-	if (!error)
-		error = memory_protect(mapping->start, mapping->length,
-				       mapping->prot);
-	if (error)
-		memory_unmap_at(mapping->start, mapping->length);
 	/* Threads trapped in what stood here before: not earlier, or they
 	 * would meet what is not accessible yet. */
 	if (mapping->replace)
@@ -107,12 +86,29 @@ static int show(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return error;
 }
 
+/* How much of the range lies before the first guard. */
+static uint64_t before_guard(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	int pagemap = own(mmu)->pagemap;
+
+	if (pagemap < 0)
+		return length;
+	return memory_unguarded(pagemap, start, length >> PAGE_SHIFT)
+	       << PAGE_SHIFT;
+}
+
 static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 		   bool shared)
 {
 	uint64_t done;
-	int error = show(&own(mmu)->uffd, start, length, shared, &done);
+	int error;
 
+	length = before_guard(mmu, start, length);
+	if (length == 0) { /* put while the fault was under way */
+		wake(mmu, start, PAGE_SIZE);
+		return 0;
+	}
+	error = show(&own(mmu)->uffd, start, length, shared, &done);
 	if (done > 0)
 		return 0;
 	if (error == -EEXIST) {
@@ -125,7 +121,11 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	const struct uffd *uffd = &own(mmu)->uffd;
+	uint64_t asked = length;
 
+	length = before_guard(mmu, start, length);
+	if (length < asked)
+		wake(mmu, start + length, asked - length);
 	while (length > 0) {
 		uint64_t done;
 		int error = show(uffd, start, length, false, &done);
@@ -156,9 +156,8 @@ static int protect_range(const struct uffd *uffd, uint64_t start,
 	return error;
 }
 
-static int write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
+static int protect_all(const struct uffd *uffd, uint64_t start, uint64_t length)
 {
-	const struct uffd *uffd = &own(mmu)->uffd;
 	int error = protect_range(uffd, start, length);
 
 	if (error != -ENOENT)
@@ -170,6 +169,16 @@ static int write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
 			return error;
 	}
 	return 0;
+}
+
+static int write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	int error;
+
+	lock_take(&own(mmu)->marks);
+	error = protect_all(&own(mmu)->uffd, start, length);
+	lock_drop(&own(mmu)->marks);
+	return error;
 }
 
 /*
@@ -196,9 +205,145 @@ static int refuse(struct mmu *mmu, uint64_t start, bool shared)
 	return 0;
 }
 
+static int copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
+		       uint64_t length)
+{
+	int pagemap = own(mmu)->pagemap;
+	uint64_t pages = length >> PAGE_SHIFT;
+	uint64_t at = 0;
+	int error = 0;
+
+	while (pagemap >= 0 && !error) {
+		at += memory_unguarded(pagemap, from + (at << PAGE_SHIFT),
+				       pages - at);
+		if (at >= pages)
+			break;
+		error = memory_guard(to + (at << PAGE_SHIFT), PAGE_SIZE, true);
+		at++;
+	}
+	return error;
+}
+
+/* A shared mapping is mapped anew: its guards are put once more. */
+static int move_guarded(struct mmu_uffd *mmu, const struct mmu_move *move)
+{
+	struct mmu_move kept = *move;
+	int error;
+
+	kept.keep = true;
+	error = uffd_host_move(&mmu->uffd, &kept);
+	if (error)
+		return error;
+	error = copy_guards(&mmu->mmu, move->from, move->to.start,
+			    move->length);
+	if (!error && move->keep) /* they have moved */
+		error = memory_guard(move->from, move->length, false);
+	else if (!error)
+		error = memory_unmap_at(move->from, move->length);
+	if (error)
+		memory_unmap_at(move->to.start, move->to.length);
+	return error;
+}
+
+static int move(struct mmu *mmu, const struct mmu_move *move)
+{
+	bool guarded = move->to.shared && own(mmu)->pagemap >= 0;
+	int error = guarded ? move_guarded(own(mmu), move)
+			    : uffd_host_move(&own(mmu)->uffd, move);
+
+	/* Even if nothing has moved: it was without its rights. */
+	wake(mmu, move->from, move->length);
+	return error;
+}
+
+/* A shared page stays in the memfd, and shows the same bytes again. */
+static int forget(struct mmu *mmu, uint64_t start, uint64_t length, bool shared)
+{
+	(void)mmu;
+	return shared ? 0 : memory_forget(start, length);
+}
+
+/* The first guard: a kernel that does not tell where they are has none. */
+static int need_pagemap(struct mmu_uffd *mmu, uint64_t start)
+{
+	int error, pagemap;
+
+	if (mmu->pagemap >= 0)
+		return 0;
+	error = memory_pagemap_open(&pagemap);
+	if (error)
+		return error;
+	if (memory_unguarded(pagemap, start, 1) > 0) {
+		close(pagemap);
+		return -EINVAL;
+	}
+	mmu->pagemap = pagemap;
+	return 0;
+}
+
+/*
+ * The kernel puts a guard where nothing is, and makes it so by dropping what is
+ * there; but a mark of write-protection survives that, and it would try again
+ * for ever.  So the pages are hidden, as in refuse(), and then the marks go.
+ * Only shared mappings have marks.
+ */
+static int put_guard(struct mmu_uffd *mmu, uint64_t start, uint64_t length)
+{
+	int error = 0;
+
+	lock_take(&mmu->marks);
+	if (protect_range(&mmu->uffd, start, length) == 0) {
+		error = memory_forget(start, length);
+		if (!error)
+			error = uffd_write_protect(&mmu->uffd, start, length,
+						   false);
+	}
+	if (!error)
+		error = memory_guard(start, length, true);
+	lock_drop(&mmu->marks);
+	return error;
+}
+
+static int guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard)
+{
+	int error = guard ? put_guard(own(mmu), start, length)
+			  : memory_guard(start, length, false);
+
+	if (!error && guard) {
+		error = need_pagemap(own(mmu), start);
+		if (error)
+			memory_guard(start, length, false);
+	}
+	/* Who was trapped there finds out for himself. */
+	if (!error)
+		wake(mmu, start, length);
+	return error == -EINVAL ? -EOPNOTSUPP : error;
+}
+
+static int traps_fd(const struct mmu *mmu)
+{
+	return container_of(mmu, const struct mmu_uffd, mmu)->uffd.fd;
+}
+
+static int take_traps(struct mmu *mmu, struct mmu_trap *traps, int most)
+{
+	struct uffd_trap taken[TRAPS_AT_ONCE];
+	int room = most < TRAPS_AT_ONCE ? most : TRAPS_AT_ONCE;
+	int count = uffd_read(&own(mmu)->uffd, taken, room);
+
+	for (int i = 0; i < count; i++) {
+		traps[i].address = taken[i].address;
+		traps[i].write = taken[i].write;
+	}
+	return count;
+}
+
 static void destroy(struct mmu *mmu)
 {
 	uffd_close(&own(mmu)->uffd);
+	if (own(mmu)->pagemap >= 0)
+		close(own(mmu)->pagemap);
+	lock_finish(&own(mmu)->marks);
 	free(own(mmu));
 }
 
@@ -210,7 +355,13 @@ static const struct mmu_ops ops = {
 	.grant = grant,
 	.write_protect = write_protect,
 	.refuse = refuse,
+	.move = move,
+	.forget = forget,
+	.guard = guard,
+	.copy_guards = copy_guards,
 	.wake = wake,
+	.traps_fd = traps_fd,
+	.take_traps = take_traps,
 	.destroy = destroy,
 };
 
@@ -226,11 +377,10 @@ int mmu_uffd_create(struct mmu **mmu)
 		free(new);
 		return error;
 	}
+	new->pagemap = -1;
+	lock_init(&new->marks, LOCK_RANK_MMU);
 	new->mmu.ops = &ops;
-	new->mmu.lowest = LOWEST;
-	new->mmu.highest = HIGHEST;
-	new->mmu.arena = ARENA;
-	new->mmu.arena_end = ARENA_END;
+	mmu_host_places(&new->mmu);
 	*mmu = &new->mmu;
 	return 0;
 }

@@ -102,6 +102,10 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 				    &hold->sequence);
 	if (started == -EAGAIN)
 		return NO_ROOM;
+	if (started == -EBUSY) {
+		object_await_discard(hold->object);
+		return 0;
+	}
 	if (started < 0)
 		return (int)started;
 	hold->waited = started > 0; /* its end may be here already */
@@ -139,8 +143,12 @@ static int approach(struct hold *hold, uint64_t index, uint64_t count)
 /* The error of a page that is held neither before nor after. */
 static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 {
-	int result = try_hold(hold->object, index, hold->write);
+	int result;
 
+	/* Whoever asks may be far beyond what the object can ever have. */
+	if (index >= object_pages(hold->object))
+		return -ENXIO;
+	result = try_hold(hold->object, index, hold->write);
 	if (result == 1) {
 		count_add(hold->object->host->counters, COUNT_HITS, 1);
 		return 0;

@@ -22,12 +22,47 @@ void object_adjust(struct object *object, struct mapping *mapping,
 	lock_take(&object->mappings_lock);
 	mapping->start = start;
 	mapping->end = end;
-	mapping->index = index;
+	mapping->index = index & MAPPING_INDEX_MASK;
 	lock_drop(&object->mappings_lock);
 }
 
-static int protect_in(const struct mapping *mapping, uint64_t index,
-		      uint64_t count)
+void object_mark_locked(struct object *object, struct mapping *mapping,
+			bool locked)
+{
+	lock_take(&object->mappings_lock);
+	mapping->locked = locked;
+	lock_drop(&object->mappings_lock);
+}
+
+static bool locks(const struct mapping *mapping, uint64_t index)
+{
+	uint64_t pages = (mapping->end - mapping->start) >> PAGE_SHIFT;
+
+	return mapping->locked && index >= mapping->index &&
+	       index - mapping->index < pages;
+}
+
+bool object_locked_elsewhere(struct object *object,
+			     const struct mapping *mapping, uint64_t index)
+{
+	const struct list *link;
+	bool found = false;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings) {
+		const struct mapping *other =
+			container_of(link, struct mapping, link);
+
+		if (other != mapping && locks(other, index))
+			found = true;
+	}
+	lock_drop(&object->mappings_lock);
+	return found;
+}
+
+/* The addresses of those of the pages that the mapping has; false: none. */
+static bool clip(const struct mapping *mapping, uint64_t index, uint64_t count,
+		 struct mapping *part)
 {
 	uint64_t pages = (mapping->end - mapping->start) >> PAGE_SHIFT;
 	uint64_t first = index > mapping->index ? index : mapping->index;
@@ -35,26 +70,93 @@ static int protect_in(const struct mapping *mapping, uint64_t index,
 			       ? index + count
 			       : mapping->index + pages;
 
-	if (!mapping->shared || first >= end)
-		return 0;
-	return mmu_write_protect(mapping->mmu,
-				 mapping->start + ((first - mapping->index)
-						   << PAGE_SHIFT),
-				 (end - first) << PAGE_SHIFT);
+	if (first >= end)
+		return false;
+	part->start = mapping->start + ((first - mapping->index) << PAGE_SHIFT);
+	part->end = mapping->start + ((end - mapping->index) << PAGE_SHIFT);
+	return true;
 }
 
-int object_write_protect(struct object *object, uint64_t index, uint64_t count)
+bool object_is_mapped(struct object *object, uint64_t index, uint64_t count)
+{
+	const struct list *link;
+	struct mapping part;
+	bool found = false;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings)
+		if (clip(container_of(link, struct mapping, link), index, count,
+			 &part))
+			found = true;
+	lock_drop(&object->mappings_lock);
+	return found;
+}
+
+static int protect_in(const struct mapping *mapping, uint64_t index,
+		      uint64_t count)
+{
+	struct mapping part;
+
+	if (!mapping->shared || !clip(mapping, index, count, &part))
+		return 0;
+	return mmu_write_protect(mapping->mmu, part.start,
+				 part.end - part.start);
+}
+
+static int hide_in(const struct mapping *mapping, uint64_t index,
+		   uint64_t count)
+{
+	struct mapping part;
+
+	if (!mmu_must_hide(mapping->mmu) || !clip(mapping, index, count, &part))
+		return 0;
+	return mmu_hide(mapping->mmu, part.start, part.end - part.start);
+}
+
+/* Calls it for each mapping, up to the first error. */
+static int for_each_mapping(struct object *object, uint64_t index,
+			    uint64_t count,
+			    int (*call)(const struct mapping *, uint64_t,
+					uint64_t))
 {
 	struct list *link;
 	int error = 0;
 
 	lock_take(&object->mappings_lock);
 	list_for_each(link, &object->mappings) {
-		error = protect_in(container_of(link, struct mapping, link),
-				   index, count);
+		error = call(container_of(link, struct mapping, link), index,
+			     count);
 		if (error)
 			break;
 	}
 	lock_drop(&object->mappings_lock);
 	return error;
+}
+
+int object_write_protect(struct object *object, uint64_t index, uint64_t count)
+{
+	return for_each_mapping(object, index, count, protect_in);
+}
+
+int object_hide(struct object *object, uint64_t index, uint64_t count)
+{
+	return for_each_mapping(object, index, count, hide_in);
+}
+
+void object_forget_behind(struct object *object, uint64_t index)
+{
+	struct list *link;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings) {
+		const struct mapping *mapping =
+			container_of(link, struct mapping, link);
+		struct mapping part;
+
+		if (mapping->mmu->soft &&
+		    clip(mapping, index, MAPPING_INDEX_MASK - index, &part))
+			mmu_forget(mapping->mmu, part.start,
+				   part.end - part.start, false);
+	}
+	lock_drop(&object->mappings_lock);
 }

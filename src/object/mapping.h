@@ -18,9 +18,13 @@ struct mapping {
 	struct mmu *mmu;
 	uint64_t start; /* addresses, half open */
 	uint64_t end;
-	uint64_t index; /* page of the object at start */
-	bool shared;
+	uint64_t index : 60; /* page of the object at start */
+	uint64_t shared : 1; /* stores reach the object */
+	uint64_t locked : 1; /* its pages stay in memory */
+	uint64_t unused : 2;
 };
+
+#define MAPPING_INDEX_MASK ((UINT64_C(1) << 60) - 1)
 
 /* Any thread, under the space's write lock; never blocks. */
 void object_attach(struct object *object, struct mapping *mapping);
@@ -28,5 +32,18 @@ void object_detach(struct object *object, struct mapping *mapping);
 /* Moves the borders of an attached mapping, in one step for the writer. */
 void object_adjust(struct object *object, struct mapping *mapping,
 		   uint64_t start, uint64_t end, uint64_t index);
+void object_mark_locked(struct object *object, struct mapping *mapping,
+			bool locked);
+/* Does any mapping show one of these pages? */
+bool object_is_mapped(struct object *object, uint64_t index, uint64_t count);
+/* Does another mapping than this one lock the page? */
+bool object_locked_elsewhere(struct object *object,
+			     const struct mapping *mapping, uint64_t index);
+/* The object was cut at page index: private copies of what lay behind go, too,
+ * where the page table is our own; the kernel does it by itself. */
+void object_forget_behind(struct object *object, uint64_t index);
+/* Hides pages from mappings whose mmu shows a hole as zeros: before memory is
+ * punched.  0, or the first mmu's error. */
+int object_hide(struct object *object, uint64_t index, uint64_t count);
 
 #endif

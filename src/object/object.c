@@ -18,8 +18,10 @@ int object_punch(struct object *object, uint64_t index, uint64_t count)
 
 static int evict(struct page_table *table, uint64_t index, uint64_t count)
 {
-	return object_punch(container_of(table, struct object, table), index,
-			    count);
+	struct object *object = container_of(table, struct object, table);
+	int error = object_hide(object, index, count);
+
+	return error ? error : object_punch(object, index, count);
 }
 
 static const struct page_owner_ops owner_ops = { .evict = evict };
@@ -72,6 +74,7 @@ static void init_locks(struct object *object)
 	lock_init(&object->mappings_lock, LOCK_RANK_OBJECT_MAPPINGS);
 	lock_init(&object->dirty_lock, LOCK_RANK_OBJECT_DIRTY);
 	lock_init(&object->lock, LOCK_RANK_OBJECT);
+	lock_init(&object->locked_lock, LOCK_RANK_OBJECT);
 	list_init(&object->mappings);
 }
 
@@ -79,6 +82,7 @@ static void destroy(struct object *object)
 {
 	page_table_finish(&object->table);
 	finish_bits(object);
+	object_forget_locked(object);
 	finish_memory(object);
 	if (object_writer(object) != object->pager)
 		pager_destroy(object_writer(object));
@@ -87,6 +91,7 @@ static void destroy(struct object *object)
 	lock_finish(&object->mappings_lock);
 	lock_finish(&object->dirty_lock);
 	lock_finish(&object->lock);
+	lock_finish(&object->locked_lock);
 	free((char *)object->parameters.identity.name);
 	free(object);
 }
@@ -189,6 +194,7 @@ static void drop_page(struct object *object, uint64_t index)
 	}
 	if (dirty)
 		object_forget_dirty(object, index);
+	check(object_hide(object, index, 1) == 0, "a page can be hidden");
 	/* The hole cannot fail to be punched: it needs no memory. */
 	check(object_punch(object, index, 1) == 0, "a page can be dropped");
 	cache_wake(cache, &object->table, index,
@@ -246,6 +252,16 @@ bool object_end(struct object *object, bool lose)
 const struct object_identity *object_identity(const struct object *object)
 {
 	return &object->parameters.identity;
+}
+
+void object_set_identity(struct object *object, uint64_t device, uint64_t inode)
+{
+	struct object_registry *registry = &object->host->registry;
+
+	lock_take(&registry->lock); /* object_lookup() reads them */
+	object->parameters.identity.device = device;
+	object->parameters.identity.inode = inode;
+	lock_drop(&registry->lock);
 }
 
 int object_memory(const struct object *object)

@@ -27,9 +27,46 @@ struct quire_object {
 	struct object *object;       /* [I] */
 	bool readable;               /* [I] */
 	bool writable;               /* [I] */
+	uint32_t flags;              /* [I] HANDLE_... */
+	uint32_t huge_shift;         /* [I] of its pages; 0: ordinary ones */
+	const struct handle_hooks *hooks; /* [I] NULL: none */
+	/* Whose name reports show, if not this one's: it is held, too.  Frames
+	 * of one object that are mapped in another's name. */
+	struct quire_object *shown; /* [I] */
 	_Atomic uint64_t errors_seen;
+	_Atomic uint32_t dying; /* unmapped parts, not discarded yet */
 	/* Called when the last reference is gone; may block. */
 	int (*last_drop)(struct quire_object *handle); /* [I] the engine's */
+};
+
+/* What a handle does not allow: the values of QUIRE_OBJECT_... */
+#define HANDLE_NOEXEC 0x1u
+#define HANDLE_APPEND_ONLY 0x2u
+#define HANDLE_SEAL_WRITE 0x4u
+#define HANDLE_SEAL_FUTURE_WRITE 0x8u
+#define HANDLE_BUSY 0x10u
+#define HANDLE_UNMAPPABLE 0x20u
+/* Our own. */
+#define HANDLE_ZERO 0x10000u           /* /dev/zero */
+#define HANDLE_NO_LAST_OFFSET 0x20000u /* a device's offsets have no end */
+
+/* What a mapping in the making may be changed to by its object's own hooks;
+ * called under the space's write lock, must not block. */
+struct handle_area {
+	uint64_t address;
+	uint64_t length;
+	int prot;
+	int flags;
+	uint64_t offset;
+	struct quire_object *frames; /* out: shown in place of the object */
+	uint64_t frames_offset;
+};
+
+struct handle_hooks {
+	/* NULL: none.  0 or a negative errno. */
+	int (*place)(struct quire_object *handle,
+		     const struct handle_area *area, uint64_t *address);
+	int (*map)(struct quire_object *handle, struct handle_area *area);
 };
 
 static inline void handle_take(struct quire_object *handle)
@@ -143,6 +180,9 @@ void object_use(struct object *object);
 void object_release(struct object *object);
 
 const struct object_identity *object_identity(const struct object *object);
+/* Before anybody else knows the object: which device and inode reports show. */
+void object_set_identity(struct object *object, uint64_t device,
+			 uint64_t inode);
 int object_memory(const struct object *object);    /* its memfd */
 uint64_t object_size(const struct object *object); /* bytes, now */
 bool object_writable(const struct object *object);
@@ -172,7 +212,7 @@ enum object_error_policy object_decide(struct object *object, uint64_t index,
  * Starts to read up to count pages from index on, as far as they are absent.
  * Never blocks.  Returns how many; 0: the first one is not absent any more;
  * -EAGAIN: no room in the budget (*sequence for cache_starve()); -ENXIO: past
- * the end; -ENOMEM.
+ * the end; -EBUSY: it is being discarded, again in a while; -ENOMEM.
  */
 int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 			  uint64_t *sequence);
@@ -191,6 +231,17 @@ struct read_plan {
 };
 
 void object_plan(struct object *object, uint64_t index, struct read_plan *plan);
+
+/* What the program said of its pattern: MADV_NORMAL, _RANDOM, _SEQUENTIAL. */
+enum read_advice {
+	READ_AS_IT_COMES,
+	READ_RANDOM,     /* never ahead */
+	READ_SEQUENTIAL, /* twice as far ahead; what lies behind may leave */
+};
+
+/* As object_plan(); never blocks. */
+void object_plan_advised(struct object *object, uint64_t index,
+			 enum read_advice advice, struct read_plan *plan);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */
@@ -252,7 +303,44 @@ int object_allocate(struct object *object, uint64_t offset, uint64_t length);
 /* *offset: where the bytes went. */
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset);
-/* Drops clean pages of the range: they will be read anew. */
+/* Drops clean pages of the range that nobody pins or locks: they will be read
+ * anew.  drop_clean: how many there were. */
 void object_invalidate(struct object *object, uint64_t index, uint64_t count);
+uint64_t object_drop_clean(struct object *object, uint64_t index,
+			   uint64_t count);
+
+/* ---- pages that are not wanted, or that must stay ---- */
+
+/*
+ * When it returns 0 the pages read as zeros until they are stored to again,
+ * whoever maps or pins them: memory and translations are gone, nothing of them
+ * will be written, and the store has none of their bytes.  What stays pinned is
+ * zeroed where it is.  Pages past the end are passed over.  Costs what is in
+ * memory or in the store, not what the range is long.
+ * -EOPNOTSUPP, -EACCES: nothing has changed.  Another error, of the store:
+ * each page is zeros, or what it was.
+ * Blocks, with no lock held.
+ */
+int object_discard(struct object *object, uint64_t index, uint64_t count);
+/*
+ * Dirty pages without pins need not go home any more: unless they are stored
+ * to again they become zeros some time.  Does nothing where that is not cheap:
+ * but for scratch.  Never waits for a page.
+ */
+void object_free_lazily(struct object *object, uint64_t index, uint64_t count);
+/* Reclaim looks at these first; nothing else changes. */
+void object_deactivate(struct object *object, uint64_t index, uint64_t count);
+
+/*
+ * Locked pages leave memory only when they are cut off, discarded, or the
+ * object ends; those that are absent are locked when they come.  Not counted:
+ * whoever unlocks knows that nobody else has the page locked.  -ENOMEM: nothing
+ * has changed.  Any thread, never block; under no lock below LOCK_RANK_OBJECT.
+ */
+int object_lock_pages(struct object *object, uint64_t index, uint64_t count);
+void object_unlock_pages(struct object *object, uint64_t index, uint64_t count);
+uint64_t object_locked_pages(const struct object *object);
+/* The page's bytes are in memory now. */
+bool object_page_resident(const struct object *object, uint64_t index);
 
 #endif

@@ -32,6 +32,12 @@ struct object {
 	 * refused, what it was before. */
 	_Atomic uint64_t extent;
 	_Atomic uint64_t cuts_refused;
+	/* What a discard is taking, half open; end 0: there is none.  Stored
+	 * under resize_lock, looked at by whoever begins to read. */
+	_Atomic uint64_t discard_start;
+	_Atomic uint64_t discard_end;
+	/* A cut or a discard is under way, and may yet be refused. */
+	_Atomic bool unsettled;
 	struct lock resize_lock;
 
 	struct lock mappings_lock;
@@ -45,6 +51,12 @@ struct object {
 	struct lock lock;
 	struct stream streams[STREAMS]; /* [lock] */
 	uint64_t touches;               /* [lock] */
+
+	struct lock locked_lock; /* LOCK_RANK_OBJECT */
+	_Atomic bool locks;      /* the bitmap is there; stays so */
+	void *locked_bits;       /* [locked_lock] its memory */
+	struct bitmap locked;    /* [locked_lock] pages that are to stay */
+	_Atomic uint64_t locked_count; /* changed under locked_lock */
 
 	_Atomic int read_error; /* of the last read that failed */
 	_Atomic uint32_t
@@ -80,6 +92,17 @@ void object_reads_init(struct object_host *host);
 int object_punch(struct object *object, uint64_t index, uint64_t count);
 /* A page that was cut off, and was dirty, has nothing to write any more. */
 void object_forget_dirty(struct object *object, uint64_t index);
+/* Waits for reads, writes and evictions of the page to end: its word then. */
+uint64_t object_settle(struct object *object, uint64_t index);
+/* For pages in READING that are about to become CLEAN. */
+void object_lock_incoming(struct object *object, uint64_t index,
+			  uint64_t count);
+void object_forget_locked(struct object *object);
+/* How many of [index, index+count) a read may have: up to a discard. */
+uint64_t object_before_discard(const struct object *object, uint64_t index,
+			       uint64_t count);
+/* Waits for the discard under way to end.  Blocks. */
+void object_await_discard(struct object *object);
 /*
  * Takes every page from index on out of memory, dirty or not; waits for what
  * is under way.  No page there is pinned, or will be.

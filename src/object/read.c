@@ -40,6 +40,8 @@ static void end_run(struct object *object, uint64_t index, uint64_t count,
 {
 	bool waiters[RUN_MAX];
 
+	if (state == PAGE_CLEAN)
+		object_lock_incoming(object, index, count);
 	for (uint64_t i = 0; i < count; i++)
 		waiters[i] =
 			page_end_read(object_word(object, index + i), state);
@@ -145,6 +147,7 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 	/* Rule 11: store, then look.  A resize stores the size and then looks
 	 * at the pages; one of the two sees the other. */
 	inside = clip(object, index, won);
+	inside = object_before_discard(object, index, inside);
 	if (inside < won)
 		end_run(object, index + inside, won - inside, PAGE_ABSENT);
 	return inside;
@@ -187,6 +190,8 @@ int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 	count = absent_run(object, index, count);
 	if (count == 0)
 		return 0;
+	if (object_before_discard(object, index, 1) == 0)
+		return -EBUSY;
 	if (take_one(&object->single_reads))
 		count = 1;
 	read = pool_take(&host->reads);

@@ -76,25 +76,12 @@ static int grow(struct object *object, uint64_t size)
 /* Waits until page index can be cut; false: it remains pinned. */
 static bool quiet(struct object *object, uint64_t index, uint64_t deadline_ns)
 {
-	page_word *word = object_word(object, index);
-
-	for (;;) {
-		uint64_t now = atomic_load(word);
-		enum page_state state = word_state(now);
-
-		if (state == PAGE_ABSENT || state == PAGE_FAILED)
-			return true;
-		if (state == PAGE_READING || state == PAGE_WRITING ||
-		    state == PAGE_EVICTING)
-			wait_for_change(&object->host->cache->waits,
-					&object->table, index, word, state);
-		else if (!word_pinned(now))
-			return true;
-		else if (clock_now_ns() > deadline_ns)
+	while (word_pinned(object_settle(object, index))) {
+		if (clock_now_ns() > deadline_ns)
 			return false;
-		else
-			sched_yield();
+		sched_yield();
 	}
+	return true;
 }
 
 static int wait_until_quiet(struct object *object, uint64_t index)
@@ -134,6 +121,7 @@ static int shrink(struct object *object, uint64_t size)
 	uint64_t old = object_size(object);
 	int error;
 
+	atomic_store(&object->unsettled, true);
 	atomic_store(&object->size, size); /* rule 11: then look at pages */
 	hook_point(HOOK_SIZE_STORED, &object->table, pages_of(size));
 	error = wait_until_quiet(object, pages_of(size));
@@ -142,12 +130,16 @@ static int shrink(struct object *object, uint64_t size)
 	if (!error)
 		error = pager_resize(object_writer(object), size);
 	if (error) {
-		atomic_fetch_add(&object->cuts_refused, 1);
+		/* Seen by object_await_cut(): the pages, the count, the flag. */
 		atomic_store(&object->size, old);
+		atomic_fetch_add(&object->cuts_refused, 1);
+		atomic_store(&object->unsettled, false);
 		return error;
 	}
 	atomic_store(&object->extent, size);
+	atomic_store(&object->unsettled, false);
 	object_drop_pages(object, pages_of(size));
+	object_forget_behind(object, pages_of(size));
 	check(zero_tail(object, size) == 0, "a resident page can be written");
 	return memory_file_resize(object->memory, page_round_up(size));
 }
@@ -270,18 +262,25 @@ uint64_t object_cuts_refused(const struct object *object)
 
 uint64_t object_await_cut(struct object *object)
 {
-	if (object_cut_undecided(object, object_size(object))) {
+	if (atomic_load(&object->unsettled)) { /* set by shrink(), discard() */
 		lock_take(&object->resize_lock);
 		lock_drop(&object->resize_lock);
 	}
 	return object_cuts_refused(object);
 }
 
-void object_invalidate(struct object *object, uint64_t index, uint64_t count)
+uint64_t object_drop_clean(struct object *object, uint64_t index,
+			   uint64_t count)
 {
 	if (index >= object->table.pages)
-		return;
+		return 0;
 	if (count > object->table.pages - index)
 		count = object->table.pages - index;
-	cache_evict_range(object->host->cache, &object->table, index, count);
+	return cache_evict_range(object->host->cache, &object->table, index,
+				 count);
+}
+
+void object_invalidate(struct object *object, uint64_t index, uint64_t count)
+{
+	object_drop_clean(object, index, count);
 }

@@ -8,6 +8,7 @@
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
@@ -18,6 +19,8 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+#define MEMORY_PAGE 4096u
 
 /* 0 or a negative errno, of a system call that returns -1 and errno. */
 static int outcome(long returned)
@@ -244,15 +247,91 @@ int memory_protect(uint64_t address, size_t length, int prot)
 
 int memory_forget(uint64_t address, size_t length)
 {
-	return outcome(
-		syscall(SYS_madvise, address, length, MADV_DONTNEED_LOCKED));
+	int error = advise(address, length, MADV_DONTNEED_LOCKED);
+
+	/* Before Linux 5.18 there is none for locked memory. */
+	return error == -EINVAL ? advise(address, length, MADV_DONTNEED)
+				: error;
 }
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
 #endif
 
-void memory_populate(uint64_t address, size_t length)
+int memory_populate(uint64_t address, size_t length, bool write)
 {
-	syscall(SYS_madvise, address, length, MADV_POPULATE_READ);
+	return outcome(
+		syscall(SYS_madvise, address, length,
+			write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ));
+}
+
+int memory_resident(uint64_t address, size_t length, unsigned char *vector)
+{
+	return outcome(syscall(SYS_mincore, address, length, vector));
+}
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+int memory_guard(uint64_t address, size_t length, bool guard)
+{
+	return outcome(syscall(SYS_madvise, address, length,
+			       guard ? MADV_GUARD_INSTALL : MADV_GUARD_REMOVE));
+}
+
+#define PAGEMAP_ENTRY sizeof(uint64_t)
+#define PAGEMAP_GUARD (UINT64_C(1) << 58)
+#define PAGEMAP_AT_ONCE 64 /* pages */
+
+int memory_pagemap_open(int *fd)
+{
+	long opened = syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
+			      O_RDONLY | O_CLOEXEC);
+
+	*fd = (int)opened;
+	return outcome(opened);
+}
+
+/* Of the first pages; most <= PAGEMAP_AT_ONCE. */
+static size_t unguarded(int pagemap, uint64_t address, size_t most)
+{
+	uint64_t entry[PAGEMAP_AT_ONCE];
+	uint64_t offset = address / MEMORY_PAGE * PAGEMAP_ENTRY;
+	size_t count = 0;
+
+	/* What cannot be told is no guard's. */
+	if (memory_file_read(pagemap, entry, most * PAGEMAP_ENTRY, offset))
+		return most;
+	while (count < most && !(entry[count] & PAGEMAP_GUARD))
+		count++;
+	return count;
+}
+
+size_t memory_unguarded(int pagemap, uint64_t address, size_t pages)
+{
+	size_t count = 0;
+
+	while (count < pages) {
+		size_t most = pages - count < PAGEMAP_AT_ONCE ? pages - count
+							      : PAGEMAP_AT_ONCE;
+		size_t found =
+			unguarded(pagemap, address + count * MEMORY_PAGE, most);
+
+		count += found;
+		if (found < most)
+			break;
+	}
+	return count;
+}
+
+uint64_t memory_total(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		return UINT64_MAX;
+	return ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }

@@ -40,10 +40,42 @@ int memory_map_at(uint64_t address, size_t length, int prot, bool shared,
 		  int fd, uint64_t offset, bool replace);
 int memory_unmap_at(uint64_t address, size_t length);
 int memory_protect(uint64_t address, size_t length, int prot);
-/* Drops the translations, of locked memory as well; the file's pages stay, a
- * private copy does not. */
+/* Drops the translations, since Linux 5.18 of locked memory as well; the file's
+ * pages stay, a private copy does not. */
 int memory_forget(uint64_t address, size_t length);
-/* Touches the pages for reading, from inside the kernel; as far as it goes. */
-void memory_populate(uint64_t address, size_t length);
+/* A private mapping of a file, and where it goes. */
+struct memory_move {
+	uint64_t from;
+	uint64_t length; /* of what moves */
+	uint64_t to;
+	uint64_t new_length; /* as long, or longer */
+	int fd;              /* where what more there is comes from, */
+	uint64_t offset;     /* if the first byte comes from here */
+	bool keep;           /* MREMAP_DONTUNMAP */
+	bool replace;        /* what else stands there goes; else -EEXIST */
+};
+/*
+ * mremap(2) to exactly there; private copies go along.  It may be several
+ * mappings for the kernel.  What is longer has no rights yet.  On failure
+ * nothing has changed, but for what was replaced; and what can go neither on
+ * nor back, as the kernel has no room or somebody has come, is unmapped.
+ */
+int memory_move(const struct memory_move *move);
+/* Undoes one that succeeded: 0, or the error, and what cannot is unmapped. */
+int memory_move_back(const struct memory_move *move);
+/* MADV_GUARD_INSTALL, _REMOVE.  -EINVAL: this kernel has none. */
+int memory_guard(uint64_t address, size_t length, bool guard);
+/* Whoever asks for guards may ask where they are: a descriptor for it; and how
+ * many pages from address on have none.  A kernel before 6.15 does not tell. */
+int memory_pagemap_open(int *fd);
+size_t memory_unguarded(int pagemap, uint64_t address, size_t pages);
+/* Touches the pages from inside the kernel, up to the first that cannot be
+ * had: MADV_POPULATE_READ, _WRITE. */
+int memory_populate(uint64_t address, size_t length, bool write);
+/* mincore(2). */
+int memory_resident(uint64_t address, size_t length, unsigned char *vector);
+
+/* Of the machine, swap included, in bytes. */
+uint64_t memory_total(void);
 
 #endif

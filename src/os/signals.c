@@ -17,6 +17,7 @@
 #include <ucontext.h>
 
 #define ACTIONS_KEPT 8
+#define TRAP_HOOKS 2 /* the mmu by signals, and what grows downwards */
 
 struct actions {
 	_Atomic unsigned count; /* written last, under the lock */
@@ -24,6 +25,7 @@ struct actions {
 };
 
 static _Atomic(bool (*)(int, const siginfo_t *)) hook;
+static _Atomic(signals_trap_hook *) trap_hooks[TRAP_HOOKS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct actions for_segv, for_bus;
 
@@ -97,12 +99,57 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 		raise(signal);
 }
 
+static void handler(int signal, siginfo_t *info, void *context);
+
+static int put_ours(int signal, const struct sigaction *before)
+{
+	struct sigaction ours = { .sa_sigaction = handler };
+
+	/* No mask: a guard leaves by a long jump, and would leave it set. */
+	sigemptyset(&ours.sa_mask);
+	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |
+			(before->sa_flags & SA_RESTART);
+	return sigaction(signal, &ours, NULL) ? -errno : 0;
+}
+
+/*
+ * A program that puts us back by signal(), which knows no flags, has us called
+ * without a description.  The access comes again, and then has one; what was
+ * sent by somebody is lost.
+ */
+static bool lacks_description(int signal)
+{
+	struct sigaction now;
+
+	return sigaction(signal, NULL, &now) == 0 &&
+	       now.sa_sigaction == handler && !(now.sa_flags & SA_SIGINFO) &&
+	       put_ours(signal, &now) == 0;
+}
+
+static bool trapped(int signal, const siginfo_t *info, void *context)
+{
+	bool again = false;
+
+	if (signal != SIGSEGV || info->si_code <= 0)
+		return false;
+	for (unsigned i = 0; i < TRAP_HOOKS && !again; i++) {
+		signals_trap_hook *function = atomic_load(&trap_hooks[i]);
+
+		again = function && function(info, context);
+	}
+	return again;
+}
+
 static void handler(int signal, siginfo_t *info, void *context)
 {
 	bool (*function)(int, const siginfo_t *) = atomic_load(&hook);
 	const ucontext_t *interrupted = context;
 	int saved = errno;
 
+	if (lacks_description(signal) || trapped(signal, info, context)) {
+		errno = saved;
+		return;
+	}
 	/* A guard leaves by a long jump, and takes the mask with it.  Ours is
 	 * empty, but a sanitizer's handler stands before it. */
 	pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
@@ -136,18 +183,17 @@ static void keep(struct actions *actions, const struct sigaction *action)
 
 static int install(int signal)
 {
-	struct sigaction now, ours = { .sa_sigaction = handler };
+	struct sigaction now;
 
 	if (sigaction(signal, NULL, &now))
 		return -errno;
-	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler)
-		return 0;
-	keep(actions_for(signal), &now);
-	/* No mask: a guard leaves by a long jump, and would leave it set. */
-	sigemptyset(&ours.sa_mask);
-	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |
-			(now.sa_flags & SA_RESTART);
-	return sigaction(signal, &ours, NULL) ? -errno : 0;
+	if (now.sa_sigaction == handler) {
+		if (now.sa_flags & SA_SIGINFO)
+			return 0;
+	} else {
+		keep(actions_for(signal), &now);
+	}
+	return put_ours(signal, &now);
 }
 
 static void lock_for_fork(void)
@@ -165,17 +211,46 @@ static void watch_forks(void)
 	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
-int signals_hook(bool (*function)(int signal, const siginfo_t *info))
+static int install_both(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int error;
 
 	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&lock);
-	atomic_store(&hook, function);
 	error = install(SIGSEGV);
 	if (!error)
 		error = install(SIGBUS);
 	pthread_mutex_unlock(&lock);
 	return error;
+}
+
+int signals_hook(bool (*function)(int signal, const siginfo_t *info))
+{
+	atomic_store(&hook, function); /* handler() */
+	return install_both();
+}
+
+/* Without a lock: a trap may lead here (mmu_map() of what grows). */
+static void add_trap_hook(signals_trap_hook *function)
+{
+	unsigned i = 0;
+
+	while (i < TRAP_HOOKS) {
+		signals_trap_hook *there = NULL;
+
+		/* trapped() */
+		if (atomic_compare_exchange_strong(&trap_hooks[i], &there,
+						   function) ||
+		    there == function)
+			break;
+		i++;
+	}
+	check(i < TRAP_HOOKS, "each hook of traps has its place");
+}
+
+int signals_hook_traps(signals_trap_hook *function)
+{
+	add_trap_hook(function);
+	return install_both();
 }

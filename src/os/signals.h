@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <ucontext.h>
 
 /*
  * Has function asked at each SIGSEGV and SIGBUS, before whatever the program
@@ -14,5 +15,14 @@
  * place, as the program may have installed a handler since.  0 or -errno.
  */
 int signals_hook(bool (*function)(int signal, const siginfo_t *info));
+
+/*
+ * The same for each SIGSEGV that an access raised, and asked before that: true
+ * means that the access is to be tried again in context.  Every function that
+ * was given here is asked, the first one first, until one says so.  May be
+ * called by a hook of traps.
+ */
+typedef bool signals_trap_hook(const siginfo_t *info, ucontext_t *context);
+int signals_hook_traps(signals_trap_hook *function);
 
 #endif

@@ -127,11 +127,19 @@ static inline void cache_wake(struct cache *cache,
 }
 
 /*
- * Takes the CLEAN pages without pins in [index, index+count) out of memory.
+ * Takes the CLEAN pages without pins in [index, index+count) out of memory, but
+ * for locked ones.
  * Returns how many left.
  */
 uint64_t cache_evict_range(struct cache *cache, struct page_table *table,
 			   uint64_t index, uint64_t count);
+
+/*
+ * Nobody will want the pages soon: their marks of use are cleared, and what is
+ * charged of them is the next that reclaim looks at.
+ */
+void cache_deactivate(struct cache *cache, struct page_table *table,
+		      uint64_t index, uint64_t count);
 
 /* The first page >= index that may be charged; table->pages if there is none. */
 uint64_t page_table_next(struct page_table *table, uint64_t index);

@@ -160,3 +160,34 @@ uint64_t cache_evict_range(struct cache *cache, struct page_table *table,
 	}
 	return evicted;
 }
+
+static void deactivate(struct cache *cache, struct page_table *table,
+		       uint64_t index, uint64_t end)
+{
+	struct cluster *cluster = &table->clusters[index >> CLUSTER_SHIFT];
+
+	for (; index < end; index++)
+		page_forgive(&table->words[index]);
+	lock_take(&cache->lock);
+	if (cluster->charged > 0) {
+		list_remove(&cluster->link);
+		list_add_head(&cache->queue, &cluster->link);
+	}
+	lock_drop(&cache->lock);
+}
+
+void cache_deactivate(struct cache *cache, struct page_table *table,
+		      uint64_t index, uint64_t count)
+{
+	uint64_t end = index + count, next;
+
+	if (end > table->pages)
+		end = table->pages;
+	while ((index = page_table_next(table, index)) < end) {
+		next = ((index >> CLUSTER_SHIFT) + 1) << CLUSTER_SHIFT;
+		if (next > end)
+			next = end;
+		deactivate(cache, table, index, next);
+		index = next;
+	}
+}

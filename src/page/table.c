@@ -102,6 +102,8 @@ static uint64_t next_in_chapter(const struct page_table *table, uint64_t index)
 uint64_t page_table_next(struct page_table *table, uint64_t index)
 {
 	lock_take(&table->cache->lock);
+	if (table->charged == 0)
+		index = table->pages;
 	while (index < table->pages) {
 		uint64_t next = next_in_chapter(table, index);
 

@@ -78,7 +78,8 @@ bool page_begin_read(page_word *word)
 			return false;
 		debug_check(!word_pinned(old), "rule 2: no pin without bytes");
 	} while (!swap(word, &old,
-		       word_with_state(old & ~(WORD_REFERENCED | WORD_ZEROED),
+		       word_with_state(old & ~(WORD_REFERENCED | WORD_ZEROED |
+					       WORD_LOCKED),
 				       PAGE_READING)));
 	return true;
 }
@@ -91,12 +92,14 @@ void page_set_zeroed(page_word *word)
 /* Leaves state from for to, taking WAITERS away; true if it was set. */
 static bool leave(page_word *word, enum page_state from, enum page_state to)
 {
-	uint64_t old = atomic_load(word);
+	uint64_t old = atomic_load(word), new;
 
 	do {
 		check(word_state(old) == from,
 		      "only its owner moves a page out of this state");
-	} while (!swap(word, &old, word_with_state(old & ~WORD_WAITERS, to)));
+		new = old &
+		      ~(WORD_WAITERS | (to == PAGE_ABSENT ? WORD_LOCKED : 0));
+	} while (!swap(word, &old, word_with_state(new, to)));
 	return (old & WORD_WAITERS) != 0;
 }
 
@@ -136,7 +139,8 @@ bool page_begin_evict(page_word *word)
 	uint64_t old = atomic_load(word);
 
 	do {
-		if (word_state(old) != PAGE_CLEAN || word_pinned(old))
+		if (word_state(old) != PAGE_CLEAN || word_pinned(old) ||
+		    word_locked(old))
 			return false;
 	} while (!swap(word, &old, word_with_state(old, PAGE_EVICTING)));
 	return true;
@@ -159,6 +163,24 @@ bool page_begin_cut(page_word *word, bool *was_dirty)
 bool page_end_evict(page_word *word, enum page_state state)
 {
 	return leave(word, PAGE_EVICTING, state);
+}
+
+void page_lock(page_word *word)
+{
+	uint64_t old = atomic_load(word);
+
+	/* Not a word that nobody is charged for: it may be given back. */
+	do {
+		if (word_state(old) == PAGE_ABSENT ||
+		    word_state(old) == PAGE_FAILED)
+			return;
+	} while (!swap(word, &old, old | WORD_LOCKED));
+}
+
+void page_unlock(page_word *word)
+{
+	if (atomic_load(word) & WORD_LOCKED)
+		atomic_fetch_and(word, ~WORD_LOCKED);
 }
 
 bool page_set_waiters(page_word *word, enum page_state seen)

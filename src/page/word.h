@@ -40,6 +40,8 @@ enum page_state {
 #define WORD_REDIRTIED (UINT64_C(1) << 3)
 #define WORD_WAITERS (UINT64_C(1) << 4)
 #define WORD_REFERENCED (UINT64_C(1) << 5)
+/* To stay in memory: the object remembers, the word says it for reclaim. */
+#define WORD_LOCKED (UINT64_C(1) << 6)
 /* Zeros in place of what could not be read: never to be stored to. */
 #define WORD_ZEROED (UINT64_C(1) << 63)
 #define WORD_RPIN (UINT64_C(1) << 8)
@@ -74,6 +76,12 @@ static inline bool word_pinned(uint64_t word)
 	return (word & (WORD_RPINS | WORD_WPINS)) != 0;
 }
 
+/* Zeros that stand in for a page are not what somebody wanted to keep. */
+static inline bool word_locked(uint64_t word)
+{
+	return (word & (WORD_LOCKED | WORD_ZEROED)) == WORD_LOCKED;
+}
+
 static inline uint64_t word_with_state(uint64_t word, enum page_state state)
 {
 	return (word & ~WORD_STATE) | (uint64_t)state;
@@ -106,12 +114,19 @@ bool page_begin_write(page_word *word);
  */
 bool page_end_write(page_word *word, bool good, bool *clean);
 
-/* CLEAN without pins -> EVICTING (rule 5). */
+/* CLEAN without pins, not locked -> EVICTING (rule 5). */
 bool page_begin_evict(page_word *word);
-/* CLEAN or DIRTY without pins -> EVICTING: for a page past the end. */
+/* CLEAN or DIRTY without pins -> EVICTING, locked or not: for a page past the
+ * end, or one whose bytes are discarded. */
 bool page_begin_cut(page_word *word, bool *was_dirty);
-/* EVICTING -> ABSENT, or back to CLEAN.  True: wake. */
+/* EVICTING -> ABSENT, or back to CLEAN or DIRTY, where it came from.  True:
+ * wake. */
 bool page_end_evict(page_word *word, enum page_state state);
+
+/* The page is kept from reclaim, if it is there or coming.  Both are called
+ * under the lock of whoever remembers what is locked. */
+void page_lock(page_word *word);
+void page_unlock(page_word *word);
 
 /* Says that somebody waits, if the state is still the one seen (rule 9). */
 bool page_set_waiters(page_word *word, enum page_state seen);

@@ -81,6 +81,19 @@ static int allocate(struct pager *pager, uint64_t offset, uint64_t length)
 	return store_allocate(own(pager)->store, offset, length);
 }
 
+static int discard(struct pager *pager, uint64_t index, uint64_t count)
+{
+	uint64_t size, offset = index << PAGE_SHIFT;
+	uint64_t length = count << PAGE_SHIFT;
+	int error = store_size(own(pager)->store, &size);
+
+	/* Behind its end it has no bytes, and a block device no addresses. */
+	if (error || offset >= size)
+		return error;
+	return store_discard(own(pager)->store, offset,
+			     length < size - offset ? length : size - offset);
+}
+
 static void destroy(struct pager *pager)
 {
 	store_destroy(own(pager)->store);
@@ -91,6 +104,7 @@ static const struct pager_ops ops = {
 	.submit = submit,
 	.resize = resize,
 	.allocate = allocate,
+	.discard = discard,
 	.destroy = destroy,
 };
 

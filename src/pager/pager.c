@@ -14,6 +14,7 @@ void pager_submit(struct pager *pager, struct pager_io *io)
 		check(io->operation != PAGER_WRITE || pager->writable,
 		      "a page of a read-only object is never dirty");
 	}
+	io->pager = pager;
 	pager->ops->submit(pager, io);
 }
 
@@ -25,6 +26,12 @@ int pager_resize(struct pager *pager, uint64_t size)
 int pager_allocate(struct pager *pager, uint64_t offset, uint64_t length)
 {
 	return pager->ops->allocate(pager, offset, length);
+}
+
+int pager_discard(struct pager *pager, uint64_t index, uint64_t count)
+{
+	return pager->ops->discard ? pager->ops->discard(pager, index, count)
+				   : -EOPNOTSUPP;
 }
 
 void pager_destroy(struct pager *pager)

@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/space_private.h"
 
-#include <sys/mman.h>
-
 static void check_vma(const struct space *space, const struct vma *vma)
 {
 	const struct mapping *mapping = &vma->mapping;
@@ -14,14 +12,33 @@ static void check_vma(const struct space *space, const struct vma *vma)
 	check(mapping->start >= space->mmu->lowest &&
 		      mapping->end <= space->mmu->highest,
 	      "space 1: a VMA lies in its space");
-	check(vma->handle && mapping->mmu == space->mmu,
-	      "space 5: a VMA has a handle and its space's mmu");
-	check(!(vma->prot & ~vma->may_prot), "space 4: rights are allowed");
-	check(mapping->shared == !!(vma->flags & MAP_SHARED) &&
-		      mapping->shared != !!(vma->flags & MAP_PRIVATE),
-	      "space 4: a VMA is shared or private");
-	check(vma->charged == vma_charged_with(vma, vma->prot),
-	      "space 4: what is private and writable is charged");
+	check(vma_can_cut(vma, mapping->start) &&
+		      vma_can_cut(vma, mapping->end),
+	      "space 4: a huge mapping is huge pages");
+	check(!(vma->flags & VM_GROWSDOWN) || vma_anonymous(vma),
+	      "space 4: only anonymous memory grows");
+	check((vma->handle || vma_anonymous(vma)) && mapping->mmu == space->mmu,
+	      "space 5: a VMA has a handle, or needs none, and an mmu");
+	check(!(vma_prot(vma) & ~vma_may_prot(vma)),
+	      "space 4: rights are allowed");
+	check(!(vma->flags & VM_SHARED) || (vma->flags & VM_MAYSHARE),
+	      "space 4: what is shared may be");
+	check(!(vma_anonymous(vma) && (vma->flags & VM_MAYSHARE)),
+	      "space 4: anonymous memory here is private");
+	check(mapping->shared == ((vma->flags & VM_MAYSHARE) ||
+				  (vma_anonymous(vma) && vma->handle != NULL)),
+	      "space 4: what is private has an object of its own or copies");
+	check(mapping->locked == !!(vma->flags & VM_LOCKED),
+	      "space 4: the object knows what is locked");
+}
+
+/* Nothing was stored to either, so they cannot be of two families. */
+static bool should_be_one(const struct space *space, const struct vma *left,
+			  const struct vma *right)
+{
+	return !space->apart && !left->anon && !right->anon &&
+	       vma_can_merge(left, right) &&
+	       right->mapping.start != page_round_up(space->break_start);
 }
 
 static void check_summary(const struct vma *vma)
@@ -56,7 +73,7 @@ void space_check(struct space *space)
 	const struct vma *vma;
 	const struct vma *prev = NULL;
 	size_t count = 0;
-	uint64_t pages = 0;
+	struct space counted = { .total_pages = 0 };
 
 	rwlock_take_read(&space->lock);
 	vma = vma_of(tree_first(&space->tree));
@@ -65,15 +82,16 @@ void space_check(struct space *space)
 		check_summary(vma);
 		check(!prev || prev->mapping.end <= vma->mapping.start,
 		      "space 1: VMAs do not overlap");
-		check(!prev || !vma_can_merge(prev, vma),
+		check(!prev || !should_be_one(space, prev, vma),
 		      "space 2: neighbours that could be one are one");
 		count++;
-		pages += vma_bytes(vma) >> PAGE_SHIFT;
+		account_vma(&counted, vma, 1);
 	}
-	check(count == space->map_count && pages == space->total_pages,
+	check(count == space->map_count &&
+		      counted.total_pages == space->total_pages &&
+		      counted.data_pages == space->data_pages &&
+		      counted.locked_pages == space->locked_pages &&
+		      counted.committed_pages == space->committed_pages,
 	      "space 3: the counts are those of the tree");
-	/* one VMA over the limit may come by space_map(), as in Linux */
-	check(count <= space->map_count_limit + 1 || count == 0,
-	      "space 3: the limit holds");
 	rwlock_drop_read(&space->lock);
 }

@@ -3,13 +3,12 @@
 /*
  * Linux's do_mmap() and mmap_region(), station by station:
  *
- *   arguments -> too many? -> place -> taken? -> end of offsets -> kind and
- *   access -> cut and size limits -> host -> tree
+ *   arguments -> too many? -> place -> taken? -> locked limit -> kind and
+ *   access -> cut, size and commit limits -> the object's hook -> host -> tree
  *
- * Two VMAs are taken beforehand: the new one, and one for the upper part of a
- * mapping that a fixed one lands in the middle of.  The host is asked once, to
- * replace what is there in one step; its refusal leaves all as it was, and
- * what follows cannot fail.
+ * VMAs are taken beforehand: the new one, and those for what a fixed one cuts.
+ * The host is asked once, to replace what is there in one step; its refusal
+ * leaves all as it was, and what follows cannot fail.
  *
  * Who sees what: until the lock is released no page is shown at the new place,
  * so the writer of the new object has nothing to miss there, and is told of it
@@ -18,42 +17,49 @@
  * mapping's: it has no page yet, and a page that is shown says anew whether it
  * is writable.
  */
-#include "space/space_private.h"
+#include "space/map_private.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
 #define PROT_ACCESS (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* What MAP_SHARED ignores and MAP_SHARED_VALIDATE knows; as Linux, which does
- * not count MAP_FIXED_NOREPLACE. */
-#define LEGACY_MAP_MASK                                                \
-	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |        \
-	 MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | \
-	 MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |     \
-	 MAP_HUGETLB | MAP_32BIT)
-
-/* What Linux does and this space does not: refused, as a promise is. */
-#define UNSUPPORTED_MASK (MAP_LOCKED | MAP_32BIT)
-
-/* The largest offset that off_t can say. */
-#define OFFSET_LIMIT ((uint64_t)INT64_MAX)
-
 static bool is_fixed(const struct space_map_request *request)
 {
 	return request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
 }
 
-/* What can be said without the lock. */
+static bool is_anonymous(const struct space_map_request *request)
+{
+	return (request->flags & MAP_ANONYMOUS) && request->huge_shift == 0;
+}
+
+/* Of the pages it is made of, ordinary or huge. */
+static uint64_t page_bytes(const struct space_map_request *request)
+{
+	uint64_t shift = request->huge_shift;
+
+	if (!shift && !(request->flags & MAP_ANONYMOUS))
+		shift = request->handle->huge_shift;
+	return shift ? UINT64_C(1) << shift : PAGE_SIZE;
+}
+
+/* ---- before the lock: ksys_mmap_pgoff() ---- */
+
 static int check_arguments(const struct space_map_request *request)
 {
+	const struct quire_object *handle = request->handle;
+
 	if (request->offset & PAGE_MASK)
 		return error_say(-EINVAL, "offset 0x%llx is inside a page",
 				 (unsigned long long)request->offset);
-	if (!request->handle)
-		return error_say(-EBADF, "no object to map");
-	if (request->flags & MAP_HUGETLB)
-		return error_say(-EINVAL, "the object has no huge pages");
+	if (!(request->flags & MAP_ANONYMOUS)) {
+		if (!handle)
+			return error_say(-EBADF, "no object to map");
+		if ((request->flags & MAP_HUGETLB) && !handle->huge_shift)
+			return error_say(-EINVAL,
+					 "the object has no huge pages");
+	}
 	if (request->length == 0)
 		return error_say(-EINVAL, "no bytes to map");
 	if (request->length > UINT64_MAX - PAGE_MASK)
@@ -62,130 +68,208 @@ static int check_arguments(const struct space_map_request *request)
 	return 0;
 }
 
-/* => sets vma's flags and may_prot */
-static int check_shared(const struct space_map_request *request,
-			struct vma *vma)
+/* Whole pages, of the object's size of a page. */
+static uint64_t whole_length(const struct space_map_request *request)
 {
-	bool validate = (request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
-	bool writable = request->handle->writable;
+	uint64_t mask = page_bytes(request) - 1;
 
-	if (validate && (request->flags & ~LEGACY_MAP_MASK))
-		return error_say(-EOPNOTSUPP, "unknown flags 0x%x",
-				 (unsigned)(request->flags & ~LEGACY_MAP_MASK));
-	if ((request->prot & PROT_WRITE) && !writable)
-		return error_say(-EACCES,
-				 "the object was opened for reading only");
-	vma->flags = MAP_SHARED;
-	if (!writable)
-		vma->may_prot &= ~PROT_WRITE;
-	return 0;
+	if (request->length > UINT64_MAX - mask)
+		return 0;
+	return (request->length + mask) & ~mask;
 }
 
-/* Shared or private, and is it allowed?  => fills vma but for its place */
-static int check_kind(const struct space_map_request *request, struct vma *vma)
+static int rights_of(const struct space *space,
+		     const struct space_map_request *request)
 {
-	int error = 0;
+	int prot = request->prot & PROT_ACCESS;
+	bool noexec = request->handle &&
+		      (request->handle->flags & HANDLE_NOEXEC);
 
-	vma->prot = request->prot & PROT_ACCESS;
-	vma->may_prot = PROT_ACCESS;
-	switch (request->flags & MAP_TYPE) {
-	case MAP_SHARED:
-	case MAP_SHARED_VALIDATE:
-		error = check_shared(request, vma);
-		break;
-	case MAP_PRIVATE:
-		vma->flags = MAP_PRIVATE;
-		break;
-	default:
-		error = error_say(-EINVAL, "neither shared nor private");
-	}
-	if (error)
-		return error;
-	if (!request->handle->readable)
-		return error_say(-EACCES,
-				 "the object was not opened for reading");
-	if (request->flags & MAP_GROWSDOWN)
-		return error_say(-EINVAL, "an object does not grow downwards");
-	if (request->flags & UNSUPPORTED_MASK)
-		return error_say(-EOPNOTSUPP, "unsupported flags 0x%x",
-				 (unsigned)(request->flags & UNSUPPORTED_MASK));
-	vma->flags |= request->flags & MAP_NORESERVE;
-	vma->charged = vma_charged_with(vma, vma->prot);
-	return 0;
+	if ((prot & PROT_READ) && (space->flags & SPACE_READ_IMPLIES_EXEC) &&
+	    !noexec)
+		prot |= PROT_EXEC;
+	return prot;
 }
 
-static int check_offset(const struct space_map_request *request,
-			uint64_t length)
+/* calc_vm_prot_bits(), calc_vm_flag_bits() and what is so by default. */
+static uint64_t first_flags(const struct making *making)
 {
-	if (length > OFFSET_LIMIT || request->offset >> PAGE_SHIFT >
-					     (OFFSET_LIMIT - length) >>
-					     PAGE_SHIFT)
-		return error_say(-EOVERFLOW,
-				 "no offset 0x%llx with 0x%llx bytes after it",
-				 (unsigned long long)request->offset,
-				 (unsigned long long)length);
-	return 0;
+	int flags = making->request->flags;
+	uint64_t vm = (uint64_t)making->prot | VM_MAY_FLAGS |
+		      making->space->default_flags;
+
+	if (flags & MAP_GROWSDOWN)
+		vm |= VM_GROWSDOWN;
+	if (flags & MAP_LOCKED)
+		vm |= VM_LOCKED;
+	if (flags & MAP_SYNC)
+		vm |= VM_SYNC;
+	if (flags & MAP_STACK)
+		vm |= VM_NOHUGEPAGE;
+	return vm;
 }
 
-/* Pages of the space's own in [start, end). */
-static uint64_t pages_within(const struct space *space, uint64_t start,
-			     uint64_t end)
+/* ---- limits: __mmap_prepare() ---- */
+
+/* What of [start, end) is mapped, and what of that is counted as committed;
+ * pages. */
+static void count_replaced(const struct space *space, uint64_t start,
+			   uint64_t end, uint64_t *mapped, uint64_t *committed)
 {
 	const struct vma *vma = space_find_intersection(space, start, end);
-	uint64_t bytes = 0;
 
+	*mapped = *committed = 0;
 	for (; vma && vma->mapping.start < end; vma = space_next(vma)) {
-		uint64_t low = vma->mapping.start;
-		uint64_t high = vma->mapping.end;
+		uint64_t from = vma->mapping.start;
+		uint64_t to = vma->mapping.end;
+		uint64_t pages = ((to < end ? to : end) -
+				  (from > start ? from : start)) >>
+				 PAGE_SHIFT;
 
-		bytes +=
-			(high < end ? high : end) - (low > start ? low : start);
+		*mapped += pages;
+		if (vma->flags & VM_ACCOUNT)
+			*committed += pages;
 	}
-	return bytes >> PAGE_SHIFT;
 }
 
-static int check_limits(const struct space *space, uint64_t start, uint64_t end)
+/* => may set VM_ACCOUNT */
+static int check_limits(struct making *making)
 {
-	uint64_t pages = (end - start) >> PAGE_SHIFT;
+	struct space *space = making->space;
+	uint64_t start = making->address;
+	uint64_t end = start + making->length;
+	uint64_t pages = making->length >> PAGE_SHIFT;
+	uint64_t mapped, committed;
 	int error = unmap_check_limit(space, start, end);
 
+	if (!error)
+		error = check_huge_borders(space, start, end);
 	if (error)
 		return error;
-	pages += space->total_pages - pages_within(space, start, end);
-	if (pages > space->address_space_limit)
-		return error_say(
-			-ENOMEM, "more than %llu pages of addresses",
-			(unsigned long long)space->address_space_limit);
+	count_replaced(space, start, end, &mapped, &committed);
+	if (!may_expand_vm(space, making->vma->flags, pages - mapped))
+		return error_say(-ENOMEM,
+				 "%llu pages more exceed the limit of "
+				 "addresses, or of data",
+				 (unsigned long long)(pages - mapped));
+	if (!accountable_mapping(making->vma->flags))
+		return 0;
+	if (pages > committed)
+		error = enough_memory(space, pages - committed);
+	if (!error)
+		making->vma->flags |= VM_ACCOUNT;
+	return error;
+}
+
+/* ---- the object's own hook, and the host ---- */
+
+static struct handle_area area_of(const struct making *making)
+{
+	return (struct handle_area){
+		.address = making->address,
+		.length = making->length,
+		.prot = making->prot,
+		.flags = making->request->flags,
+		.offset = making->offset,
+	};
+}
+
+/* hugetlbfs_file_mmap() */
+static int check_huge_offset(const struct making *making)
+{
+	if (!(making->offset & (page_bytes(making->request) - 1)))
+		return 0;
+	return error_say(-EINVAL, "offset 0x%llx is inside a huge page",
+			 (unsigned long long)making->offset);
+}
+
+/* Chosen frames of another object, in the name of this one. */
+static int call_hook(struct making *making, struct quire_object **frames)
+{
+	struct handle_area area = area_of(making);
+	int error;
+
+	*frames = NULL;
+	if (making->vma->flags & VM_HUGETLB)
+		return check_huge_offset(making);
+	if (!making->file || !making->file->hooks || !making->file->hooks->map)
+		return 0;
+	error = making->file->hooks->map(making->file, &area);
+	if (error)
+		return error_say(error, "the object's hook refuses");
+	if (!area.frames)
+		return 0;
+	if (area.frames_offset & PAGE_MASK)
+		return error_say(-EINVAL, "frames begin inside a page");
+	*frames = area.frames;
+	making->offset = area.frames_offset;
+	making->vma->flags |= VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
 	return 0;
 }
 
-static int check_place(const struct space *space,
-		       const struct space_map_request *request,
-		       uint64_t address, uint64_t length)
+/*
+ * Would it replace memory that has these pages of the backing?  Their bytes
+ * are discarded only after the lock, when the new ones may be stored to.
+ */
+static bool stands_in_place(const struct making *making)
 {
-	if (!(request->flags & MAP_FIXED_NOREPLACE) ||
-	    !space_find_intersection(space, address, address + length))
-		return 0;
-	return error_say(-EEXIST, "something is mapped at 0x%llx",
-			 (unsigned long long)address);
+	const struct space *space = making->space;
+	uint64_t end = making->address + making->length;
+	const struct vma *vma =
+		space_find_intersection(space, making->address, end);
+
+	for (; vma && vma->mapping.start < end; vma = space_next(vma))
+		if (vma_anonymous(vma) &&
+		    backing_in_place(&space->backing, vma->handle,
+				     vma->mapping.start, vma->mapping.index))
+			return true;
+	return false;
 }
 
-/* Tells the host. */
-static int map_host(struct space *space,
-		    const struct space_map_request *request,
-		    const struct vma *vma)
+/* What the mapping stands on; NULL: nothing but private pages. */
+static int find_bytes(struct making *making, struct quire_object **handle)
 {
+	struct space *space = making->space;
+	uint64_t index;
+
+	*handle = making->request->handle;
+	if (!(making->vma->flags & VM_ANONYMOUS))
+		return 0;
+	if (space->mmu->soft) {
+		*handle = NULL;
+		return 0;
+	}
+	if (*handle && (making->vma->flags & VM_GROWSDOWN)) {
+		/* At its end: it grows towards the object's beginning. */
+		making->offset = object_pages((*handle)->object) << PAGE_SHIFT;
+		making->offset -= making->length;
+		return 0;
+	}
+	if (!(making->vma->flags & VM_GROWSDOWN) && !stands_in_place(making) &&
+	    backing_place(&space->backing, making->address, making->length,
+			  &index)) {
+		*handle = space->backing.handle;
+		making->offset = index << PAGE_SHIFT;
+		return 0;
+	}
+	making->offset = 0; /* on an object of its own */
+	return *handle ? 0 : SPACE_NEEDS_OBJECT;
+}
+
+static int map_host(const struct making *making)
+{
+	const struct vma *vma = making->vma;
 	struct mmu_mapping mapping = {
 		.start = vma->mapping.start,
 		.length = vma_bytes(vma),
-		.prot = vma->prot,
+		.prot = vma_prot(vma),
 		.shared = vma->mapping.shared,
-		.memory = object_memory(request->handle->object),
-		.offset = request->offset,
-		.replace = (request->flags & MAP_FIXED) &&
-			   !(request->flags & MAP_FIXED_NOREPLACE),
+		.memory = vma->handle ? object_memory(vma->handle->object) : -1,
+		.offset = making->offset,
+		.replace = (making->request->flags & MAP_FIXED) &&
+			   !(making->request->flags & MAP_FIXED_NOREPLACE),
 	};
-	int error = mmu_map(space->mmu, &mapping);
+	int error = mmu_map(making->space->mmu, &mapping);
 
 	if (error)
 		return error_say(error, "the host maps nothing at 0x%llx",
@@ -193,73 +277,166 @@ static int map_host(struct space *space,
 	return 0;
 }
 
-/* From the place on.  -EEXIST: a stranger is there. */
-static int map_at(struct space *space, const struct space_map_request *request,
-		  uint64_t address, uint64_t length, struct vma *vma)
+static int stand(struct making *making)
 {
-	int error = check_place(space, request, address, length);
+	struct quire_object *handle, *frames;
+	struct vma *vma = making->vma;
+	uint64_t index;
+	int error = find_bytes(making, &handle);
 
 	if (!error)
-		error = check_offset(request, length);
-	if (!error)
-		error = check_kind(request, vma);
-	if (!error)
-		error = check_limits(space, address, address + length);
+		error = call_hook(making, &frames);
 	if (error)
 		return error;
-	vma->mapping.mmu = space->mmu;
-	vma->mapping.start = address;
-	vma->mapping.end = address + length;
-	vma->mapping.index = request->offset >> PAGE_SHIFT;
-	vma->mapping.shared = vma->flags & MAP_SHARED;
-	return map_host(space, request, vma);
+	vma->handle = frames ? frames : handle;
+	vma->anon = 0;
+	/* __mmap_complete(): what cannot be locked is not. */
+	if (vma->flags & VM_SPECIAL)
+		vma->flags &= ~VM_LOCKED_MASK;
+	vma->mapping.mmu = making->space->mmu;
+	vma->mapping.start = making->address;
+	vma->mapping.end = making->address + making->length;
+	index = making->offset >> PAGE_SHIFT;
+	vma->mapping.index = index & MAPPING_INDEX_MASK;
+	vma->mapping.shared = (vma->flags & VM_MAYSHARE) ||
+			      ((vma->flags & VM_ANONYMOUS) && vma->handle);
+	vma->mapping.locked = !!(vma->flags & VM_LOCKED);
+	error = vma_prepare_lock(vma);
+	if (!error)
+		error = map_host(making);
+	if (error)
+		vma->handle = NULL;
+	return error;
+}
+
+/* ---- the order ---- */
+
+static int check_place(const struct making *making)
+{
+	if (!(making->request->flags & MAP_FIXED_NOREPLACE) ||
+	    !space_find_intersection(making->space, making->address,
+				     making->address + making->length))
+		return 0;
+	return error_say(-EEXIST, "something is mapped at 0x%llx",
+			 (unsigned long long)making->address);
+}
+
+/* From the place on.  -EEXIST: a stranger is there. */
+static int map_at(struct making *making)
+{
+	int error = check_place(making);
+
+	making->offset = making->request->offset;
+	making->vma->flags = first_flags(making);
+	if (!error)
+		error = map_check_kind(making);
+	if (!error)
+		error = check_limits(making);
+	return error ? error : stand(making);
+}
+
+/* The object says itself where it goes, unless the program does. */
+static bool has_own_place(const struct making *making)
+{
+	return making->file && making->file->hooks &&
+	       making->file->hooks->place && !is_fixed(making->request);
+}
+
+/* __get_unmapped_area() with a file's own, which is not believed. */
+static int find_own_place(struct making *making)
+{
+	const struct space *space = making->space;
+	uint64_t highest = space->mmu->highest;
+	struct handle_area area = area_of(making);
+	uint64_t address = 0;
+	int error;
+
+	area.address = page_round_down(making->request->address);
+	area.offset = making->request->offset;
+	if (making->length > highest)
+		return error_say(-ENOMEM, "0x%llx bytes exceed the space",
+				 (unsigned long long)making->length);
+	error = making->file->hooks->place(making->file, &area, &address);
+	if (error)
+		return error_say(error, "the object's hook finds no place");
+	making->address = address;
+	if (address > highest - making->length)
+		error = -ENOMEM;
+	else if (address & PAGE_MASK)
+		error = -EINVAL;
+	else if (address < space->mmu->lowest)
+		error = -EPERM;
+	else if (!area_is_free(space, address, making->length))
+		error = -ENOMEM;
+	if (!error)
+		return 0;
+	return error_say(error, "the object's hook says 0x%llx",
+			 (unsigned long long)address);
 }
 
 /* Looks for a place until the host agrees. */
-static int map_somewhere(struct space *space,
-			 const struct space_map_request *request,
-			 uint64_t length, struct vma *vma)
+static int map_somewhere(struct making *making)
 {
+	const struct space_map_request *request = making->request;
 	struct area_search search;
 	int error;
 
-	area_search_init(&search, space, request->address, length,
-			 is_fixed(request));
+	if (has_own_place(making)) {
+		error = find_own_place(making);
+		if (!error)
+			error = map_at(making);
+		return error == -EEXIST ? -ENOMEM : error;
+	}
+	area_search_init(&search, making->space, request->address,
+			 making->length, is_fixed(request));
+	area_search_align(&search, page_bytes(request));
+	area_search_flags(&search, making->space, request->flags);
 	do {
-		uint64_t address;
-
-		error = get_unmapped_area(space, &search, &address);
+		error = get_unmapped_area(making->space, &search,
+					  &making->address);
 		if (error)
 			return error;
-		error = map_at(space, request, address, length, vma);
+		trace("get_unmapped_area", "0x%llx bytes go to 0x%llx",
+		      (unsigned long long)making->length,
+		      (unsigned long long)making->address);
+		error = map_at(making);
 		if (error == -EEXIST)
-			area_search_refuse(&search, address);
+			area_search_refuse(&search, making->address);
 	} while (error == -EEXIST && !search.fixed);
 	return error;
 }
 
-static int map_locked(struct space *space,
-		      const struct space_map_request *request,
-		      struct vma_stock *stock, uint64_t *address)
+static bool wants_pages(const struct making *making)
 {
+	int flags = making->request->flags;
+
+	return (first_flags(making) & VM_LOCKED) ||
+	       (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+}
+
+static int map_locked(struct making *making, struct vma_stock *stock)
+{
+	struct space *space = making->space;
 	struct vma *vma;
 	int error;
 
 	/* As Linux: at the limit one more is let in, over it none. */
-	if (space->map_count > space->map_count_limit)
+	if (space->map_count > space->limit[SPACE_LIMIT_MAPPINGS])
 		return error_say(-ENOMEM, "more than %zu mappings",
-				 space->map_count_limit);
-	vma = vma_stock_take(stock);
-	error = map_somewhere(space, request, page_round_up(request->length),
-			      vma);
+				 (size_t)space->limit[SPACE_LIMIT_MAPPINGS]);
+	vma = making->vma = vma_stock_take(stock);
+	error = map_somewhere(making);
 	if (error) {
+		vma->handle = NULL;
 		list_add_tail(&stock->gone, &vma->mapping.link);
 		return error;
 	}
-	vma->handle = request->handle;
-	handle_take(vma->handle);
-	*address = vma->mapping.start;
+	if (vma->handle)
+		handle_take(vma->handle);
+	if (making->request->populate)
+		*making->request->populate = wants_pages(making);
 	unmap_commit(space, vma->mapping.start, vma->mapping.end, stock);
+	vma_lock_new(vma);
 	vma_merge_new(space, vma, stock);
 	return 0;
 }
@@ -267,17 +444,28 @@ static int map_locked(struct space *space,
 int space_map(struct space *space, const struct space_map_request *request,
 	      uint64_t *address)
 {
+	struct making making = {
+		.space = space,
+		.request = request,
+		.file = is_anonymous(request) ? NULL : request->handle,
+	};
 	struct vma_stock stock;
 	int error;
 
 	error = check_arguments(request);
 	if (error)
 		return error;
-	error = vma_stock_init(space, &stock, 2);
+	making.prot = rights_of(space, request);
+	making.length = whole_length(request);
+	if (making.length == 0)
+		return error_say(-ENOMEM, "0x%llx bytes exceed any space",
+				 (unsigned long long)request->length);
+	error = vma_stock_init(space, &stock, 3);
 	if (error)
 		return error;
 	rwlock_take_write(&space->lock);
-	error = map_locked(space, request, &stock, address);
+	error = map_locked(&making, &stock);
+	*address = making.address;
 	rwlock_drop_write(&space->lock);
 	vma_stock_finish(space, &stock);
 	return error;

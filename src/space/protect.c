@@ -1,15 +1,12 @@
 /* protect.c - mprotect: what the program may do changes */
 /* SPDX-License-Identifier: MIT */
 /*
- *   1 walk      how far the change goes: to the end, or to a hole or to a
- *               mapping that may not have such rights.  As in Linux, what is
- *               before that is changed, and the error returned all the same.
- *   2 limit     would the cuts make too many mappings?  Nothing is done yet.
- *   3 host      one call for each run that changes.  If it refuses one, the
- *               tree still has the old rights: they are set again, backwards,
- *               so each call undoes the latest state that the host agreed to.
- *   4 tree      cannot fail.
+ * Linux's do_mprotect_pkey(), VMA by VMA from below: a hole, or a mapping that
+ * may not have such rights, ends it, and what comes before stays changed.
  *
+ *   rights -> data and commit limits -> mappings -> host -> tree
+ *
+ * Up to the host nothing of this VMA has changed; after it nothing can fail.
  * No mapping moves, so the writers of the objects see each page all the time.
  */
 #include "space/space_private.h"
@@ -21,208 +18,179 @@
 #define PROT_ACCESS (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PROT_GROWS (PROT_GROWSDOWN | PROT_GROWSUP)
 
-/* What changes: [start, stop) gets prot. */
-struct change {
+struct protection {
 	uint64_t start;
-	uint64_t stop;
-	int prot;
+	uint64_t end;
+	int prot;  /* PROT_READ, _WRITE, _EXEC */
+	int grows; /* PROT_GROWSDOWN or _GROWSUP */
+	struct space_range populate;
 };
 
-static uint64_t clip_low(const struct change *change, const struct vma *vma)
+/* Rights that VMA gets: READ_IMPLIES_EXEC where it may be executed at all. */
+static uint64_t new_flags(const struct space *space, const struct vma *vma,
+			  int prot)
 {
-	return vma->mapping.start > change->start ? vma->mapping.start
-						  : change->start;
+	if ((prot & PROT_READ) && (space->flags & SPACE_READ_IMPLIES_EXEC) &&
+	    (vma->flags & VM_MAYEXEC))
+		prot |= PROT_EXEC;
+	return (vma->flags & ~VM_ACCESS_FLAGS) | (uint64_t)prot;
 }
 
-static uint64_t clip_high(const struct change *change, const struct vma *vma)
+/* What was never counted as committed is, once it can be written. */
+static int charge(const struct space *space, const struct vma *vma,
+		  struct vma_change *change)
 {
-	return vma->mapping.end < change->stop ? vma->mapping.end
-					       : change->stop;
-}
-
-/* Sets change->stop; the error to return once all before it is changed. */
-static int walk(const struct space *space, struct change *change)
-{
-	const struct vma *vma = vma_find(space, change->start);
-	uint64_t end = change->stop;
-
-	change->stop = change->start;
-	while (change->stop < end) {
-		if (!vma || vma->mapping.start > change->stop)
-			return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
-					 (unsigned long long)change->stop);
-		if (change->prot & ~vma->may_prot)
-			return error_say(
-				-EACCES,
-				"the mapping at 0x%llx may not be written",
-				(unsigned long long)vma->mapping.start);
-		change->stop = vma->mapping.end;
-		vma = space_next(vma);
-	}
-	change->stop = end;
-	return 0;
-}
-
-static struct vma with_prot(const struct vma *vma, int prot)
-{
-	struct vma changed = *vma;
-
-	changed.charged = vma_charged_with(vma, prot);
-	changed.prot = prot;
-	return changed;
-}
-
-/*
- * How many VMAs more there are once the part of vma is changed.  None if that
- * part goes over to a neighbour: then only a border slides.
- */
-static size_t cuts_of(const struct vma *vma, const struct change *change)
-{
-	bool lower = vma->mapping.start < change->start;
-	bool upper = vma->mapping.end > change->stop;
-	const struct vma *prev = vma_prev(vma);
-	const struct vma *next = space_next(vma);
-	struct vma changed = with_prot(vma, change->prot);
-
-	if (vma->prot == change->prot)
-		return 0;
-	if (!lower && prev) {
-		bool within = vma->mapping.start > change->start;
-		struct vma before =
-			with_prot(prev, within ? change->prot : prev->prot);
-
-		if (vma_can_merge(&before, &changed))
-			return 0;
-	}
-	if (!upper && next && vma_can_merge(&changed, next))
-		return 0;
-	return (size_t)lower + (size_t)upper;
-}
-
-/* Only the first and the last VMA of the range can be cut. */
-static int check_limit(const struct space *space, const struct change *change)
-{
-	const struct vma *first = vma_find(space, change->start);
-	const struct vma *last = vma_find(space, change->stop - 1);
-	size_t cuts = cuts_of(first, change);
-
-	if (last != first)
-		cuts += cuts_of(last, change);
-	if (cuts == 0 || space->map_count + cuts <= space->map_count_limit)
-		return 0;
-	return error_say(-ENOMEM, "a cut would exceed %zu mappings",
-			 space->map_count_limit);
-}
-
-/* Best effort: gives what changed below stop its old rights again. */
-static void restore(struct space *space, const struct change *change,
-		    uint64_t stop)
-{
-	struct change done = *change;
-	const struct vma *vma = vma_find_below(space, stop);
-
-	done.stop = stop;
-	for (; vma && vma->mapping.end > done.start; vma = vma_prev(vma)) {
-		uint64_t low = clip_low(&done, vma);
-
-		if (vma->prot != done.prot)
-			mmu_protect(space->mmu, low,
-				    clip_high(&done, vma) - low, vma->prot);
-	}
-}
-
-static int protect_host(struct space *space, const struct change *change)
-{
-	const struct vma *vma = vma_find(space, change->start);
-
-	while (vma && vma->mapping.start < change->stop) {
-		uint64_t low = clip_low(change, vma);
-		uint64_t high = low;
-		int error;
-
-		for (; vma && vma->mapping.start < change->stop &&
-		       vma->prot != change->prot;
-		     vma = space_next(vma))
-			high = clip_high(change, vma);
-		if (high == low) {
-			vma = space_next(vma);
-			continue;
-		}
-		error = mmu_protect(space->mmu, low, high - low, change->prot);
-		if (error) {
-			restore(space, change, high);
-			return error_say(error,
-					 "the host keeps the rights at 0x%llx",
-					 (unsigned long long)low);
-		}
-	}
-	return 0;
-}
-
-/*
- *     start        stop
- *   |---|------------|-----|
- *    vma             |     |   cut where the range begins and ends,
- *   |---|+++++++++++++-----|   and the middle gets the rights
- */
-static struct vma *change_vma(struct space *space, struct vma *vma,
-			      const struct change *change,
-			      struct vma_stock *stock)
-{
-	if (vma->mapping.start < change->start)
-		vma = vma_split(space, vma, change->start, stock);
-	if (vma->mapping.end > change->stop)
-		vma_split(space, vma, change->stop, stock);
-	vma_set_prot(space, vma, change->prot);
-	return vma;
-}
-
-static void protect_commit(struct space *space, const struct change *change,
-			   struct vma_stock *stock)
-{
-	struct vma *vma = vma_find(space, change->start);
-
-	while (vma && vma->mapping.start < change->stop) {
-		if (vma->prot != change->prot)
-			vma = change_vma(space, vma, change, stock);
-		vma = vma_merge_left(space, vma, stock);
-		vma = space_next(vma);
-	}
-	if (vma)
-		vma_merge_left(space, vma, stock);
-}
-
-static int protect_locked(struct space *space, struct change *change,
-			  struct vma_stock *stock)
-{
-	int stopped = walk(space, change);
+	uint64_t pages = (change->end - change->start) >> PAGE_SHIFT;
 	int error;
 
-	if (change->stop == change->start)
-		return stopped;
-	error = check_limit(space, change);
-	if (error)
-		return error;
-	error = protect_host(space, change);
-	if (error)
-		return error;
-	protect_commit(space, change, stock);
-	return stopped;
+	if (!(change->flags & VM_WRITE)) {
+		if ((vma->flags & VM_ACCOUNT) && vma_is_anonymous(vma) &&
+		    !vma->anon)
+			change->flags &= ~VM_ACCOUNT;
+		return 0;
+	}
+	if (!may_expand_vm(space, change->flags, pages) &&
+	    may_expand_vm(space, vma->flags, pages))
+		return error_say(-ENOMEM,
+				 "%llu pages more of writable data "
+				 "exceed the limit",
+				 (unsigned long long)pages);
+	if (vma->flags &
+	    (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))
+		return 0;
+	error = enough_memory(space, pages);
+	if (!error)
+		change->flags |= VM_ACCOUNT;
+	return error;
 }
 
-/* No mapping grows yet, but a hole is found out first, as in Linux. */
-static int protect_growing(struct space *space, const struct change *change,
-			   int grows)
+static int check_limit(const struct space *space, const struct vma *vma,
+		       const struct vma_change *change)
 {
-	const struct vma *vma =
-		space_find_intersection(space, change->start, change->stop);
+	uint64_t limit = space->limit[SPACE_LIMIT_MAPPINGS];
+	size_t cost = vma_modify_cost(vma, change);
 
-	if (!vma ||
-	    (!(grows & PROT_GROWSDOWN) && vma->mapping.start > change->start))
-		return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
-				 (unsigned long long)change->start);
-	return error_say(-EINVAL, "the mapping at 0x%llx does not grow",
-			 (unsigned long long)vma->mapping.start);
+	if (cost == 0 || space->map_count + cost <= limit)
+		return 0;
+	return error_say(-ENOMEM, "a cut would exceed %llu mappings",
+			 (unsigned long long)limit);
+}
+
+static int check_rights(const struct vma *vma, uint64_t flags)
+{
+	if (flags & ~(flags >> 4) & VM_ACCESS_FLAGS)
+		return error_say(-EACCES,
+				 "the mapping at 0x%llx may not have these "
+				 "rights",
+				 (unsigned long long)vma->mapping.start);
+	return 0;
+}
+
+/* A host that refuses may have changed a part: it gets the old rights back. */
+static int protect_host(struct space *space, const struct vma *vma,
+			const struct vma_change *change)
+{
+	uint64_t bytes = change->end - change->start;
+	int error = mmu_protect(space->mmu, change->start, bytes,
+				(int)(change->flags & VM_ACCESS_FLAGS));
+
+	if (!error)
+		return 0;
+	(void)mmu_protect(space->mmu, change->start, bytes, vma_prot(vma));
+	return error_say(error, "the host keeps the rights at 0x%llx",
+			 (unsigned long long)change->start);
+}
+
+/* mprotect_fixup(): *vma is what holds the range then. */
+static int protect_vma(struct space *space, struct vma **vma,
+		       struct vma_change *change, struct vma_stock *stock)
+{
+	int error = check_rights(*vma, change->flags);
+
+	if (error || change->flags == (*vma)->flags)
+		return error;
+	error = charge(space, *vma, change);
+	if (!error)
+		error = check_limit(space, *vma, change);
+	if (!error)
+		error = check_huge_borders(space, change->start, change->end);
+	if (!error)
+		error = protect_host(space, *vma, change);
+	if (error)
+		return error;
+	*vma = vma_modify(space, *vma, change, stock);
+	return 0;
+}
+
+static int say_hole(uint64_t address)
+{
+	return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
+			 (unsigned long long)address);
+}
+
+/* Where it begins: all of the mapping, if that grows. */
+static int find_first(const struct space *space, struct protection *wanted,
+		      struct vma **vma)
+{
+	*vma = vma_find(space, wanted->start);
+	if (!*vma)
+		return say_hole(wanted->start);
+	if (wanted->grows & PROT_GROWSDOWN) {
+		if ((*vma)->mapping.start >= wanted->end)
+			return say_hole(wanted->start);
+		wanted->start = (*vma)->mapping.start;
+		if ((*vma)->flags & VM_GROWSDOWN)
+			return 0;
+	} else {
+		if ((*vma)->mapping.start > wanted->start)
+			return say_hole(wanted->start);
+		if (!wanted->grows)
+			return 0;
+	}
+	return error_say(-EINVAL, "the mapping at 0x%llx does not grow so",
+			 (unsigned long long)(*vma)->mapping.start);
+}
+
+/* Locked private pages that become writable get their copies now. */
+static void note_populate(struct protection *wanted, uint64_t old,
+			  const struct vma_change *change)
+{
+	struct space_range *populate = &wanted->populate;
+
+	if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) != VM_LOCKED ||
+	    !(change->flags & VM_WRITE) || (old & VM_LOCKONFAULT))
+		return;
+	if (populate->end == 0)
+		populate->start = change->start;
+	populate->end = change->end;
+}
+
+static int protect_locked(struct space *space, struct protection *wanted,
+			  struct vma_stock *stock)
+{
+	struct vma *vma;
+	uint64_t at, old;
+	int error = find_first(space, wanted, &vma);
+
+	at = wanted->start;
+	while (!error && at < wanted->end) {
+		struct vma_change change = { .start = at };
+
+		if (!vma || vma->mapping.start > at)
+			return say_hole(at);
+		change.end = vma->mapping.end < wanted->end ? vma->mapping.end
+							    : wanted->end;
+		change.flags = new_flags(space, vma, wanted->prot);
+		old = vma->flags;
+		error = protect_vma(space, &vma, &change, stock);
+		if (!error)
+			note_populate(wanted, old, &change);
+		at = change.end;
+		/* A neighbour may have taken it over, and more. */
+		while (vma && vma->mapping.end <= at)
+			vma = space_next(vma);
+	}
+	return error;
 }
 
 static int check_arguments(uint64_t address, uint64_t length, int prot)
@@ -246,26 +214,33 @@ static int check_arguments(uint64_t address, uint64_t length, int prot)
 int space_protect(struct space *space, uint64_t address, uint64_t length,
 		  int prot)
 {
-	struct change change = {
+	struct space_range populate;
+
+	return space_protect_saying(space, address, length, prot, &populate);
+}
+
+int space_protect_saying(struct space *space, uint64_t address, uint64_t length,
+			 int prot, struct space_range *populate)
+{
+	struct protection wanted = {
 		.start = address,
 		.prot = prot & PROT_ACCESS,
+		.grows = prot & PROT_GROWS,
 	};
 	struct vma_stock stock;
 	int error;
 
+	*populate = wanted.populate;
 	error = check_arguments(address, length, prot);
 	if (error || length == 0)
 		return error;
 	error = vma_stock_init(space, &stock, 2);
 	if (error)
 		return error;
-	change.stop = address + page_round_up(length);
-
+	wanted.end = address + page_round_up(length);
 	rwlock_take_write(&space->lock);
-	if (prot & PROT_GROWS)
-		error = protect_growing(space, &change, prot & PROT_GROWS);
-	else
-		error = protect_locked(space, &change, &stock);
+	error = protect_locked(space, &wanted, &stock);
+	*populate = wanted.populate;
 	rwlock_drop_write(&space->lock);
 	vma_stock_finish(space, &stock);
 	return error;

@@ -7,7 +7,7 @@
  * needs it.  If the text does not fit, a larger piece of memory is fetched and
  * all is said anew.
  */
-#include "space/space_private.h"
+#include "space/report_private.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,12 +22,6 @@
 /* Of one line without its name. */
 #define NUMBERS_BYTES 200
 
-struct text {
-	char *bytes;
-	size_t size;
-	size_t length; /* that would be needed, as snprintf() counts */
-};
-
 static void text_add(struct text *text, const char *bytes, size_t length)
 {
 	if (text->length < text->size) {
@@ -39,9 +33,7 @@ static void text_add(struct text *text, const char *bytes, size_t length)
 	text->length += length;
 }
 
-__attribute__((format(printf, 2, 3))) static void text_print(struct text *text,
-							     const char *format,
-							     ...)
+void text_print(struct text *text, const char *format, ...)
 {
 	char line[NUMBERS_BYTES];
 	va_list arguments;
@@ -55,8 +47,7 @@ __attribute__((format(printf, 2, 3))) static void text_print(struct text *text,
 	text_add(text, line, (size_t)length);
 }
 
-/* One line each: a newline in a name is \012, as the kernel has it. */
-static void text_add_name(struct text *text, const char *name)
+void text_add_name(struct text *text, const char *name)
 {
 	const char *newline;
 
@@ -82,17 +73,40 @@ static void add_place(struct text *text, const struct vma *vma)
 	text_print(text, "%08llx-%08llx %c%c%c%c %08llx",
 		   (unsigned long long)mapping->start,
 		   (unsigned long long)mapping->end,
-		   vma->prot & PROT_READ ? 'r' : '-',
-		   vma->prot & PROT_WRITE ? 'w' : '-',
-		   vma->prot & PROT_EXEC ? 'x' : '-',
-		   vma->flags & MAP_SHARED ? 's' : 'p',
-		   (unsigned long long)mapping->index << PAGE_SHIFT);
+		   vma->flags & VM_READ ? 'r' : '-',
+		   vma->flags & VM_WRITE ? 'w' : '-',
+		   vma->flags & VM_EXEC ? 'x' : '-',
+		   vma->flags & VM_MAYSHARE ? 's' : 'p',
+		   vma_anonymous(vma)
+			   ? 0ULL
+			   : (unsigned long long)mapping->index << PAGE_SHIFT);
 }
 
-static void add_maps_line(struct text *text, const struct vma *vma)
+/* vma_is_initial_heap() */
+static bool is_heap(const struct space *space, const struct vma *vma)
 {
-	const struct object_identity *identity =
-		object_identity(vma->handle->object);
+	return vma_anonymous(vma) && space->break_start &&
+	       vma->mapping.start < space->break_end &&
+	       vma->mapping.end > space->break_start;
+}
+
+/* What the mapping is called: nothing, if it is anonymous. */
+static const struct object_identity *identity_of(const struct space *space,
+						 const struct vma *vma)
+{
+	static const struct object_identity none = { .name = "" };
+	static const struct object_identity heap = { .name = "[heap]" };
+
+	if (vma_anonymous(vma))
+		return is_heap(space, vma) ? &heap : &none;
+	return object_identity(vma->handle->shown ? vma->handle->shown->object
+						  : vma->handle->object);
+}
+
+void report_maps_line(struct text *text, const struct space *space,
+		      const struct vma *vma)
+{
+	const struct object_identity *identity = identity_of(space, vma);
 	size_t line = text->length;
 
 	add_place(text, vma);
@@ -111,7 +125,7 @@ static void add_maps(struct text *text, const struct space *space)
 	const struct vma *vma = vma_of(tree_first(&space->tree));
 
 	for (; vma; vma = space_next(vma))
-		add_maps_line(text, vma);
+		report_maps_line(text, space, vma);
 }
 
 static void add_hole(struct text *text, uint64_t start, uint64_t end)
@@ -122,11 +136,12 @@ static void add_hole(struct text *text, uint64_t start, uint64_t end)
 }
 
 /* Children stand a step to the right: left ones above, right ones below. */
-static void add_node(struct text *text, const struct vma *vma)
+static void add_node(struct text *text, const struct space *space,
+		     const struct vma *vma)
 {
 	const struct tree_node *node = &vma->node;
 	const struct tree_node *parent = node->parent;
-	const char *name = object_identity(vma->handle->object)->name;
+	const char *name = identity_of(space, vma)->name;
 
 	for (const struct tree_node *up = parent; up; up = up->parent)
 		text_add(text, "    ", 4);
@@ -152,7 +167,7 @@ static void add_tree(struct text *text, const struct space *space)
 		   (unsigned long long)space->generation);
 	for (; vma; vma = space_next(vma)) {
 		add_hole(text, end, vma->mapping.start);
-		add_node(text, vma);
+		add_node(text, space, vma);
 		end = vma->mapping.end;
 	}
 	add_hole(text, end, space->mmu->highest);
@@ -163,10 +178,21 @@ static void add_report(struct text *text, struct space *space,
 		       enum space_report_kind kind)
 {
 	rwlock_take_read(&space->lock);
-	if (kind == SPACE_REPORT_MAPS)
+	switch (kind) {
+	case SPACE_REPORT_MAPS:
 		add_maps(text, space);
-	else
+		break;
+	case SPACE_REPORT_SMAPS:
+		report_smaps(text, space);
+		break;
+	case SPACE_REPORT_PAGES:
+		report_pages(text, space);
+		break;
+	case SPACE_REPORT_TREE:
+	default:
 		add_tree(text, space);
+		break;
+	}
 	rwlock_drop_read(&space->lock);
 }
 
@@ -197,8 +223,10 @@ int space_report(struct space *space, enum space_report_kind kind, FILE *stream)
 	struct text text;
 	int error;
 
-	if (kind != SPACE_REPORT_MAPS && kind != SPACE_REPORT_TREE)
+	if ((unsigned)kind > SPACE_REPORT_PAGES)
 		return error_say(-EINVAL, "no report of kind %d", (int)kind);
+	if (kind == SPACE_REPORT_PAGES && !space->mmu->soft)
+		return error_say(-EOPNOTSUPP, "the host has the page table");
 	error = make_report(&text, space, kind);
 	if (error)
 		return error;

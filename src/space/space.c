@@ -3,6 +3,8 @@
 #include "space/space.h"
 #include "space/space_private.h"
 
+#include <string.h>
+
 static void check_mmu(const struct mmu *mmu)
 {
 	check(!((mmu->lowest | mmu->highest | mmu->arena | mmu->arena_end) &
@@ -11,6 +13,20 @@ static void check_mmu(const struct mmu *mmu)
 	check(mmu->lowest <= mmu->arena && mmu->arena <= mmu->arena_end &&
 		      mmu->arena_end <= mmu->highest,
 	      "the arena lies in the mmu's space");
+}
+
+static void init_limits(struct space *space,
+			const struct space_options *options)
+{
+	for (unsigned i = 0; i < SPACE_LIMITS; i++)
+		space->limit[i] = SPACE_NO_LIMIT;
+	space->limit[SPACE_LIMIT_MAPPINGS] = options->map_count_limit
+						     ? options->map_count_limit
+						     : SPACE_MAP_COUNT_LIMIT;
+	if (options->address_space_limit)
+		space->limit[SPACE_LIMIT_ADDRESS_SPACE] =
+			options->address_space_limit << PAGE_SHIFT;
+	space->limit[SPACE_LIMIT_STACK] = SPACE_STACK_LIMIT;
 }
 
 void space_init(struct space *space, const struct space_options *options)
@@ -22,13 +38,21 @@ void space_init(struct space *space, const struct space_options *options)
 	atomic_init(&space->last_hit, NULL);
 	space->map_count = 0;
 	space->total_pages = 0;
+	space->data_pages = 0;
+	space->locked_pages = 0;
+	space->committed_pages = 0;
 	space->generation = 0;
-	space->map_count_limit = options->map_count_limit;
-	if (space->map_count_limit == 0)
-		space->map_count_limit = SPACE_MAP_COUNT_LIMIT;
-	space->address_space_limit = options->address_space_limit;
-	if (space->address_space_limit == 0)
-		space->address_space_limit = SPACE_ADDRESS_SPACE_LIMIT;
+	space->default_flags = 0;
+	space->last_anon = 0;
+	space->apart = false;
+	space->break_start = space->break_end = options->break_start;
+	space->guard_gap =
+		(options->guard_gap ? options->guard_gap : SPACE_GUARD_GAP)
+		<< PAGE_SHIFT;
+	space->flags = options->flags;
+	space->overcommit = options->overcommit;
+	memset(&space->backing, 0, sizeof(space->backing));
+	init_limits(space, options);
 	space->map = options->map;
 	space->unmap = options->unmap;
 	/* Of the space's own rank: VMAs come and go outside of its lock. */
@@ -47,6 +71,7 @@ static int unmap_first(struct space *space)
 	rwlock_take_write(&space->lock);
 	vma = vma_of(tree_first(&space->tree));
 	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
+	vma_unlock_part(space, vma, vma->mapping.start, vma->mapping.end);
 	vma_remove(space, vma, &stock);
 	rwlock_drop_write(&space->lock);
 	vma_stock_finish(space, &stock);
@@ -70,6 +95,7 @@ int space_finish(struct space *space)
 {
 	int first_error = space_unmap_all(space);
 
+	backing_finish(&space->backing);
 	pool_finish(&space->pool);
 	rwlock_finish(&space->lock);
 	return first_error;

@@ -25,6 +25,13 @@ int vma_stock_init(struct space *space, struct vma_stock *stock,
 		   unsigned count);
 /* => no lock held. */
 void vma_stock_finish(struct space *space, struct vma_stock *stock);
+/* What becomes of [start, end). */
+struct vma_change {
+	uint64_t start;
+	uint64_t end;
+	uint64_t flags;
+};
+
 /* One of those that init took; there is one. */
 struct vma *vma_stock_take(struct vma_stock *stock);
 
@@ -34,9 +41,23 @@ struct vma *vma_split(struct space *space, struct vma *vma, uint64_t address,
 /* Moves the borders without passing a neighbour's. */
 void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 		     uint64_t end);
-void vma_set_prot(struct space *space, struct vma *vma, int prot);
-/* What vma->charged is once prot is set. */
-bool vma_charged_with(const struct vma *vma, int prot);
+/* Changes the flags, and what the space counts by them. */
+void vma_set_flags(struct space *space, struct vma *vma, uint64_t flags);
+/* A VMA that was merged into another: its bytes are the other one's now. */
+void vma_absorbed(struct vma *vma);
+
+/* ---- accounting.c: mm/mmap.c's and mm/util.c's, by their names ---- */
+
+/* Adds (sign 1) or takes away (-1) what vma counts for. */
+void account_vma(struct space *space, const struct vma *vma, int sign);
+/* May these flags have so many pages more?  RLIMIT_AS, RLIMIT_DATA. */
+bool may_expand_vm(const struct space *space, uint64_t flags, uint64_t pages);
+/* Is a mapping of these flags counted as committed? */
+bool accountable_mapping(uint64_t flags);
+/* __vm_enough_memory(): 0 or -ENOMEM. */
+int enough_memory(const struct space *space, uint64_t pages);
+bool can_do_mlock(const struct space *space);
+bool mlock_future_ok(const struct space *space, uint64_t flags, uint64_t bytes);
 
 /* ---- vma_tree.c ---- */
 
@@ -62,24 +83,59 @@ struct vma *vma_prev(const struct vma *vma);
 struct area_search {
 	uint64_t hint;   /* 0: none, or no longer */
 	uint64_t length; /* bytes, whole pages */
+	uint64_t align;  /* bytes: a page, ordinary or huge */
 	bool fixed;
-	uint64_t high;   /* where the search in the arena begins */
-	uint64_t stride; /* how far below the next refused place it goes on */
+	bool upwards; /* the lowest hole, not the highest */
+	uint64_t low; /* holes are looked for in [low, high) */
+	uint64_t high;
+	uint64_t stride; /* how far behind the next refused place it goes on */
 };
 
 void area_search_init(struct area_search *search, const struct space *space,
 		      uint64_t hint, uint64_t length, bool fixed);
+/* Of huge pages: align bytes each. */
+void area_search_align(struct area_search *search, uint64_t align);
+/* MAP_32BIT and MAP_ABOVE4G, of mmap's flags. */
+void area_search_flags(struct area_search *search, const struct space *space,
+		       int flags);
 /* Where to map.  0, -ENOMEM, -EINVAL, -EPERM. */
 int get_unmapped_area(const struct space *space, struct area_search *search,
 		      uint64_t *address);
 /* A stranger is somewhere in [address, +length): the next call goes on. */
 void area_search_refuse(struct area_search *search, uint64_t address);
-/* The highest hole of length bytes in [low, high); false: none. */
+/* The highest, and the lowest, hole of length bytes in [low, high), the end of
+ * the one and the start of the other; false: none.  Guard gaps are free. */
 bool gap_find(const struct space *space, uint64_t length, uint64_t low,
 	      uint64_t high, uint64_t *address);
+bool gap_find_low(const struct space *space, uint64_t length, uint64_t low,
+		  uint64_t high, uint64_t *address);
+/* Where vma begins, with the guard gap below what grows downwards. */
+uint64_t vma_start_gap(const struct space *space, const struct vma *vma);
+/* Nothing is mapped there, and no guard gap is below what comes next. */
+bool area_is_free(const struct space *space, uint64_t address, uint64_t length);
 
 /* ---- unmap.c ---- */
 
+/* Of the pages that vma is made of, ordinary or huge. */
+static inline unsigned vma_page_shift(const struct vma *vma)
+{
+	return (vma->flags & VM_HUGETLB) && vma->handle &&
+			       vma->handle->huge_shift
+		       ? vma->handle->huge_shift
+		       : PAGE_SHIFT;
+}
+
+/* Is address one where vma, which holds it inside, may be cut? */
+static inline bool vma_can_cut(const struct vma *vma, uint64_t address)
+{
+	return !(address & ((UINT64_C(1) << vma_page_shift(vma)) - 1));
+}
+
+/* -EINVAL: start or end is inside a huge page. */
+int check_huge_borders(const struct space *space, uint64_t start, uint64_t end);
+/* munmap under the lock.  Needs two spare VMAs. */
+int unmap_locked(struct space *space, uint64_t start, uint64_t end,
+		 struct vma_stock *stock);
 /* Would removing [start, end) cut a VMA in three, beyond the limit? */
 int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end);
 /*
@@ -93,11 +149,41 @@ void unmap_commit(struct space *space, uint64_t start, uint64_t end,
 
 /* Could the two be one VMA?  Neither need be in the tree. */
 bool vma_can_merge(const struct vma *left, const struct vma *right);
-/* Inserts vma, or lets its neighbours grow over it; then it is gone. */
-void vma_merge_new(struct space *space, struct vma *vma,
-		   struct vma_stock *stock);
-/* Joins vma to the one before it if they can be one; returns what holds it. */
-struct vma *vma_merge_left(struct space *space, struct vma *vma,
-			   struct vma_stock *stock);
+/* Inserts vma, or lets its neighbours grow over it; then it is gone.
+ * Returns what holds its range. */
+struct vma *vma_merge_new(struct space *space, struct vma *vma,
+			  struct vma_stock *stock);
+/*
+ * vma_modify(): the part of vma in [start, end) gets flags, joined to its
+ * neighbours if it can be one with them, or cut off.  Returns what holds it.
+ * Needs two spare VMAs at most.
+ */
+struct vma *vma_modify(struct space *space, struct vma *vma,
+		       const struct vma_change *change,
+		       struct vma_stock *stock);
+/* How many VMAs more that would make. */
+size_t vma_modify_cost(const struct vma *vma, const struct vma_change *change);
+
+/* ---- advise.c ---- */
+
+/* vma_modify(), if the limit of mappings and huge pages allow it: 0, and *vma
+ * is what holds the range then; -ENOMEM, -EINVAL: nothing has changed. */
+int vma_modify_within_limit(struct space *space, struct vma **vma,
+			    const struct vma_change *change,
+			    struct vma_stock *stock);
+
+/* ---- lock.c ---- */
+
+/* Of a new VMA with VM_LOCKED.  Before the host maps it: 0 or -ENOMEM.  And
+ * after what stood there is gone: its object's pages are locked from now on. */
+int vma_prepare_lock(const struct vma *vma);
+void vma_lock_new(const struct vma *vma);
+/* [start, end) of vma is about to go, or to be unlocked; it is in the tree.
+ * Nothing, if it is not locked. */
+void vma_unlock_part(const struct space *space, const struct vma *vma,
+		     uint64_t start, uint64_t end);
+/* Of that, private pages on the software MMU only. */
+void vma_unlock_slots(const struct space *space, const struct vma *vma,
+		      uint64_t start, uint64_t end);
 
 #endif

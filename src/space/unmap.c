@@ -23,10 +23,29 @@ int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end)
 
 	if (!vma || vma->mapping.start >= start || vma->mapping.end <= end)
 		return 0;
-	if (space->map_count < space->map_count_limit)
+	if (space->map_count < space->limit[SPACE_LIMIT_MAPPINGS])
 		return 0;
-	return error_say(-ENOMEM, "a cut would exceed %zu mappings",
-			 space->map_count_limit);
+	return error_say(
+		-ENOMEM, "a cut would exceed %llu mappings",
+		(unsigned long long)space->limit[SPACE_LIMIT_MAPPINGS]);
+}
+
+/* hugetlb_vm_op_split() */
+static int check_huge_border(const struct space *space, uint64_t border)
+{
+	const struct vma *vma = vma_find(space, border);
+
+	if (!vma || vma->mapping.start >= border || vma_can_cut(vma, border))
+		return 0;
+	return error_say(-EINVAL, "address 0x%llx is inside a huge page",
+			 (unsigned long long)border);
+}
+
+int check_huge_borders(const struct space *space, uint64_t start, uint64_t end)
+{
+	int error = check_huge_border(space, start);
+
+	return error ? error : check_huge_border(space, end);
 }
 
 /*
@@ -42,7 +61,14 @@ static void cut(struct space *space, struct vma *vma, uint64_t start,
 	uint64_t vma_start = vma->mapping.start;
 	uint64_t vma_end = vma->mapping.end;
 
-	if (vma_start < start && vma_end > end) {
+	if (vma_anonymous(vma) && vma->handle) {
+		/* What goes is a VMA by itself, so that its bytes go, too. */
+		if (vma_start < start)
+			vma = vma_split(space, vma, start, stock);
+		if (vma_end > end)
+			vma_split(space, vma, end, stock);
+		vma_remove(space, vma, stock);
+	} else if (vma_start < start && vma_end > end) {
 		vma_split(space, vma, end, stock);
 		vma_set_borders(space, vma, vma_start, start);
 	} else if (vma_start < start) {
@@ -59,8 +85,19 @@ void unmap_commit(struct space *space, uint64_t start, uint64_t end,
 {
 	struct vma *vma;
 
-	while ((vma = space_find_intersection(space, start, end)) != NULL)
+	while ((vma = space_find_intersection(space, start, end)) != NULL) {
+		trace("vma unmap",
+		      "0x%llx-0x%llx loses what is in "
+		      "0x%llx-0x%llx",
+		      (unsigned long long)vma->mapping.start,
+		      (unsigned long long)vma->mapping.end,
+		      (unsigned long long)start, (unsigned long long)end);
+		vma_unlock_part(
+			space, vma,
+			start > vma->mapping.start ? start : vma->mapping.start,
+			end < vma->mapping.end ? end : vma->mapping.end);
 		cut(space, vma, start, end, stock);
+	}
 }
 
 /* How far the VMAs go on without a hole, from vma on, up to end. */
@@ -99,6 +136,16 @@ static int unmap_runs(struct space *space, uint64_t start, uint64_t end,
 	return 0;
 }
 
+int unmap_locked(struct space *space, uint64_t start, uint64_t end,
+		 struct vma_stock *stock)
+{
+	int error = unmap_check_limit(space, start, end);
+
+	if (!error)
+		error = check_huge_borders(space, start, end);
+	return error ? error : unmap_runs(space, start, end, stock);
+}
+
 static int check_range(const struct space *space, uint64_t address,
 		       uint64_t length)
 {
@@ -123,15 +170,13 @@ int space_unmap(struct space *space, uint64_t address, uint64_t length)
 	error = check_range(space, address, length);
 	if (error)
 		return error;
-	error = vma_stock_init(space, &stock, 1);
+	error = vma_stock_init(space, &stock, 2);
 	if (error)
 		return error;
 	end = address + page_round_up(length);
 
 	rwlock_take_write(&space->lock);
-	error = unmap_check_limit(space, address, end);
-	if (!error)
-		error = unmap_runs(space, address, end, &stock);
+	error = unmap_locked(space, address, end, &stock);
 	rwlock_drop_write(&space->lock);
 	vma_stock_finish(space, &stock);
 	return error;

@@ -3,7 +3,6 @@
 #include "space/space_private.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 static struct vma *pop(struct list *list)
 {
@@ -28,17 +27,40 @@ int vma_stock_init(struct space *space, struct vma_stock *stock, unsigned count)
 	return 0;
 }
 
+/*
+ * Bytes of anonymous memory that is gone are nobody's: its place can be mapped
+ * again once they are discarded.
+ */
+static void forget_bytes(struct space *space, const struct vma *vma)
+{
+	if (!vma_anonymous(vma))
+		return;
+	(void)object_discard(vma->handle->object, vma->mapping.index,
+			     vma_pages(vma));
+	if (vma->handle != space->backing.handle)
+		atomic_fetch_sub(&vma->handle->dying, 1);
+	backing_give(&space->backing, vma->handle, vma->mapping.index,
+		     vma_pages(vma));
+}
+
 void vma_stock_finish(struct space *space, struct vma_stock *stock)
 {
 	struct vma *vma;
 
 	list_splice_tail(&stock->gone, &stock->spare);
 	while ((vma = pop(&stock->gone)) != NULL) {
-		/* munmap() has no way to say that a write-back failed. */
-		if (vma->handle)
+		if (vma->handle) {
+			forget_bytes(space, vma);
+			/* munmap() cannot say that a write-back failed. */
 			(void)handle_drop(vma->handle);
+		}
 		pool_drop(&space->pool, vma);
 	}
+}
+
+void vma_absorbed(struct vma *vma)
+{
+	vma->flags &= ~VM_ANONYMOUS;
 }
 
 struct vma *vma_stock_take(struct vma_stock *stock)
@@ -66,13 +88,12 @@ struct vma *vma_split(struct space *space, struct vma *vma, uint64_t address,
 	      "a VMA is cut inside");
 	upper->mapping = vma->mapping;
 	upper->mapping.start = address;
-	upper->mapping.index = vma_index_at(vma, address);
+	upper->mapping.index = vma_index_at(vma, address) & MAPPING_INDEX_MASK;
 	upper->handle = vma->handle;
-	handle_take(upper->handle);
-	upper->prot = vma->prot;
-	upper->may_prot = vma->may_prot;
+	if (upper->handle)
+		handle_take(upper->handle);
 	upper->flags = vma->flags;
-	upper->charged = vma->charged;
+	upper->anon = vma->anon;
 
 	vma_insert(space, upper);
 	vma_set_borders(space, vma, vma->mapping.start, address);
@@ -88,23 +109,29 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 	uint64_t index =
 		mapping->index + (uint64_t)((int64_t)moved >> PAGE_SHIFT);
 
-	space->total_pages -= vma_bytes(vma) >> PAGE_SHIFT;
-	object_adjust(vma->handle->object, mapping, start, end, index);
-	space->total_pages += vma_bytes(vma) >> PAGE_SHIFT;
+	account_vma(space, vma, -1);
+	if (vma->handle) {
+		object_adjust(vma->handle->object, mapping, start, end, index);
+	} else {
+		mapping->start = start;
+		mapping->end = end;
+		mapping->index = index & MAPPING_INDEX_MASK;
+	}
+	account_vma(space, vma, 1);
 	tree_changed(&space->tree, &vma->node);
 	space->generation++;
 }
 
-bool vma_charged_with(const struct vma *vma, int prot)
+void vma_set_flags(struct space *space, struct vma *vma, uint64_t flags)
 {
-	if (vma->flags & (MAP_SHARED | MAP_NORESERVE))
-		return false;
-	return vma->charged || (prot & PROT_WRITE);
-}
+	bool locked = flags & VM_LOCKED;
 
-void vma_set_prot(struct space *space, struct vma *vma, int prot)
-{
-	vma->charged = vma_charged_with(vma, prot);
-	vma->prot = prot;
+	account_vma(space, vma, -1);
+	vma->flags = flags;
+	account_vma(space, vma, 1);
+	if (vma->handle)
+		object_mark_locked(vma->handle->object, &vma->mapping, locked);
+	else
+		vma->mapping.locked = locked;
 	space->generation++;
 }

@@ -9,21 +9,67 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* As in Linux's mm.h, value for value where /proc/PID/smaps shows them. */
+#define VM_READ UINT64_C(0x1) /* these three are PROT_... */
+#define VM_WRITE UINT64_C(0x2)
+#define VM_EXEC UINT64_C(0x4)
+#define VM_SHARED UINT64_C(0x8)   /* stores may reach the object */
+#define VM_MAYREAD UINT64_C(0x10) /* what mprotect may set */
+#define VM_MAYWRITE UINT64_C(0x20)
+#define VM_MAYEXEC UINT64_C(0x40)
+#define VM_MAYSHARE UINT64_C(0x80) /* MAP_SHARED was asked for */
+#define VM_GROWSDOWN UINT64_C(0x100)
+#define VM_PFNMAP UINT64_C(0x400) /* chosen frames, by the object's hook */
+#define VM_LOCKED UINT64_C(0x2000)
+#define VM_IO UINT64_C(0x4000)
+#define VM_SEQ_READ UINT64_C(0x8000)
+#define VM_RAND_READ UINT64_C(0x10000)
+#define VM_DONTCOPY UINT64_C(0x20000)
+#define VM_DONTEXPAND UINT64_C(0x40000)
+#define VM_LOCKONFAULT UINT64_C(0x80000)
+#define VM_ACCOUNT UINT64_C(0x100000) /* counted as committed */
+#define VM_NORESERVE UINT64_C(0x200000)
+#define VM_HUGETLB UINT64_C(0x400000)
+#define VM_SYNC UINT64_C(0x800000)
+#define VM_WIPEONFORK UINT64_C(0x2000000)
+#define VM_DONTDUMP UINT64_C(0x4000000)
+#define VM_HUGEPAGE UINT64_C(0x20000000)
+#define VM_NOHUGEPAGE UINT64_C(0x40000000)
+#define VM_MERGEABLE UINT64_C(0x80000000)
+#define VM_DROPPABLE (UINT64_C(1) << 38)
+/* Ours: private memory without a file.  On the software MMU there is no
+ * handle; on the host's its bytes lie in an object that nobody else sees. */
+#define VM_ANONYMOUS (UINT64_C(1) << 48)
+/* Ours: Linux's chain of several anon_vmas: a fork has shared its pages. */
+#define VM_FORKED (UINT64_C(1) << 49)
+
+/* Ours: Linux's VM_MAYBE_GUARD: there may be guards, which a fork copies. */
+#define VM_GUARDED (UINT64_C(1) << 50)
+/* Two VMAs that differ in these alone can be one. */
+#define VM_IGNORE_MERGE (VM_FORKED | VM_GUARDED)
+
+#define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+#define VM_MAY_FLAGS (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+#define VM_LOCKED_MASK (VM_LOCKED | VM_LOCKONFAULT)
+/* Can never be one VMA with a neighbour. */
+#define VM_SPECIAL (VM_IO | VM_DONTEXPAND | VM_PFNMAP)
+
 /*
  * Letters: [I] immutable while it is in a tree, [s] the space's lock: written
  * under the write lock, read under either; [m] written under the object's lock
- * of mappings as well, by object_adjust().
+ * of mappings as well, by object_adjust(); [f] as [s], but anon is also set
+ * once by a fault, under the write lock.
  */
 struct vma {
-	struct tree_node node;       /* [s] */
-	struct mapping mapping;      /* [s] [m] start, end, index, shared */
-	struct quire_object *handle; /* [I] one reference is this VMA's */
-	int prot;                    /* [s] PROT_READ, _WRITE, _EXEC */
-	int may_prot;                /* [I] what mprotect may set */
-	int flags;                   /* [I] MAP_SHARED or MAP_PRIVATE, and
-					MAP_NORESERVE */
-	bool charged;                /* [s] private and, now or once, writable:
-					Linux's VM_ACCOUNT */
+	struct tree_node node;  /* [s] */
+	struct mapping mapping; /* [s] [m] index: Linux's vm_pgoff */
+	/* [I] one reference is this VMA's; NULL: private and anonymous, on the
+	 * software MMU, and index is then what the address was at first. */
+	struct quire_object *handle;
+	uint64_t flags; /* [s] VM_... */
+	/* [f] Linux's anon_vma, as a number: who has the same could share
+	 * private pages, and be one VMA; 0: nothing was stored yet. */
+	uint64_t anon;
 
 	/* The summary of the subtree under this node. [s] */
 	uint64_t subtree_start; /* of its first VMA */
@@ -31,9 +77,42 @@ struct vma {
 	uint64_t subtree_gap;   /* bytes of its largest hole between two */
 };
 
+_Static_assert(sizeof(struct vma) <= 128, "a VMA takes at most 128 bytes");
+
 static inline uint64_t vma_bytes(const struct vma *vma)
 {
 	return vma->mapping.end - vma->mapping.start;
+}
+
+static inline uint64_t vma_pages(const struct vma *vma)
+{
+	return vma_bytes(vma) >> PAGE_SHIFT;
+}
+
+/* PROT_READ, _WRITE, _EXEC. */
+static inline int vma_prot(const struct vma *vma)
+{
+	return (int)(vma->flags & VM_ACCESS_FLAGS);
+}
+
+/* What mprotect may set. */
+static inline int vma_may_prot(const struct vma *vma)
+{
+	return (int)((vma->flags & VM_MAY_FLAGS) >> 4);
+}
+
+static inline bool vma_anonymous(const struct vma *vma)
+{
+	return vma->flags & VM_ANONYMOUS;
+}
+
+/* vma_is_anonymous(): what maps /dev/zero without sharing is so, too; it has
+ * a name and an offset all the same. */
+static inline bool vma_is_anonymous(const struct vma *vma)
+{
+	return vma_anonymous(vma) ||
+	       (!(vma->flags & VM_SHARED) && vma->handle &&
+		(vma->handle->flags & HANDLE_ZERO));
 }
 
 static inline bool vma_contains(const struct vma *vma, uint64_t address)

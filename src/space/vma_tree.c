@@ -52,7 +52,8 @@ void vma_insert(struct space *space, struct vma *vma)
 	struct tree_node **place = &space->tree.root;
 	struct tree_node *parent = NULL;
 
-	object_attach(vma->handle->object, &vma->mapping);
+	if (vma->handle)
+		object_attach(vma->handle->object, &vma->mapping);
 	while (*place) {
 		parent = *place;
 		if (vma->mapping.start < vma_of(parent)->mapping.start)
@@ -62,8 +63,21 @@ void vma_insert(struct space *space, struct vma *vma)
 	}
 	tree_insert(&space->tree, parent, place, &vma->node);
 	space->map_count++;
-	space->total_pages += vma_bytes(vma) >> PAGE_SHIFT;
+	account_vma(space, vma, 1);
 	space->generation++;
+}
+
+/* Its pages are taken until their bytes are discarded: forget_bytes(). */
+static void note_dying(struct space *space, const struct vma *vma)
+{
+	if (!vma->handle || !vma_anonymous(vma))
+		return;
+	if (vma->handle != space->backing.handle)
+		atomic_fetch_add(&vma->handle->dying, 1);
+	else if (backing_in_place(&space->backing, vma->handle,
+				  vma->mapping.start, vma->mapping.index))
+		backing_take(&space->backing, vma->handle, vma->mapping.index,
+			     vma_pages(vma));
 }
 
 void vma_remove(struct space *space, struct vma *vma, struct vma_stock *stock)
@@ -71,10 +85,12 @@ void vma_remove(struct space *space, struct vma *vma, struct vma_stock *stock)
 	/* relaxed: the write lock keeps the readers out, see space_find() */
 	atomic_store_explicit(&space->last_hit, NULL, memory_order_relaxed);
 	tree_remove(&space->tree, &vma->node);
-	object_detach(vma->handle->object, &vma->mapping);
+	if (vma->handle)
+		object_detach(vma->handle->object, &vma->mapping);
+	note_dying(space, vma);
 	list_add_tail(&stock->gone, &vma->mapping.link);
 	space->map_count--;
-	space->total_pages -= vma_bytes(vma) >> PAGE_SHIFT;
+	account_vma(space, vma, -1);
 	space->generation++;
 }
 

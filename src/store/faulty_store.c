@@ -217,6 +217,11 @@ static int faulty_allocate(struct store *store, uint64_t offset,
 	return store_allocate(faulty_of(store)->inner, offset, length);
 }
 
+static int faulty_discard(struct store *store, uint64_t offset, uint64_t length)
+{
+	return store_discard(faulty_of(store)->inner, offset, length);
+}
+
 static void faulty_free(struct faulty_store *faulty)
 {
 	pool_finish(&faulty->pool);
@@ -245,6 +250,7 @@ static const struct store_ops faulty_ops = {
 	.size = faulty_size,
 	.resize = faulty_resize,
 	.allocate = faulty_allocate,
+	.discard = faulty_discard,
 	.destroy = faulty_destroy,
 };
 

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,37 @@ static int file_allocate(struct store *store, uint64_t offset, uint64_t length)
 			 strerror(-error));
 }
 
+static int change_room(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	int failed;
+
+	do
+		failed = fallocate(fd, mode, (off_t)offset, (off_t)length);
+	while (failed && errno == EINTR);
+	return failed ? -errno : 0;
+}
+
+/* A file system without holes may still be able to say zeros. */
+static int file_discard(struct store *store, uint64_t offset, uint64_t length)
+{
+	static const int modes[] = { FALLOC_FL_PUNCH_HOLE,
+				     FALLOC_FL_ZERO_RANGE };
+	int fd = file_of(store)->fd;
+	int error = -EOPNOTSUPP;
+
+	for (int i = 0; i < 2 && error == -EOPNOTSUPP; i++) {
+		error = change_room(fd, modes[i] | FALLOC_FL_KEEP_SIZE, offset,
+				    length);
+		if (error == -ENOSYS)
+			error = -EOPNOTSUPP;
+	}
+	if (!error)
+		return 0;
+	return error_say(error, "%llu bytes at %llu can't be discarded: %s",
+			 (unsigned long long)length, (unsigned long long)offset,
+			 strerror(-error));
+}
+
 /* ---- life ---- */
 
 static void file_destroy(struct store *store)
@@ -205,6 +237,7 @@ static const struct store_ops file_ops = {
 	.size = file_size,
 	.resize = file_resize,
 	.allocate = file_allocate,
+	.discard = file_discard,
 	.destroy = file_destroy,
 };
 

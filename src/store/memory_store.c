@@ -118,6 +118,22 @@ static int memory_allocate(struct store *store, uint64_t offset,
 	return error;
 }
 
+/* Transfers of other ranges may go on: the kernel keeps them apart. */
+static int memory_discard(struct store *store, uint64_t offset, uint64_t length)
+{
+	struct memory_store *memory = memory_of(store);
+	int error = 0;
+
+	rwlock_take_read(&memory->lock);
+	if (offset < memory->size) {
+		if (length > memory->size - offset)
+			length = memory->size - offset;
+		error = memory_file_punch(memory->fd, offset, length);
+	}
+	rwlock_drop_read(&memory->lock);
+	return error;
+}
+
 static void memory_destroy(struct store *store)
 {
 	struct memory_store *memory = memory_of(store);
@@ -132,6 +148,7 @@ static const struct store_ops memory_ops = {
 	.size = memory_size,
 	.resize = memory_resize,
 	.allocate = memory_allocate,
+	.discard = memory_discard,
 	.destroy = memory_destroy,
 };
 

@@ -199,6 +199,18 @@ int store_allocate(struct store *store, uint64_t offset, uint64_t length)
 	return store->ops->allocate(store, offset, length);
 }
 
+int store_discard(struct store *store, uint64_t offset, uint64_t length)
+{
+	if (!store->writable)
+		return error_say(-EACCES, "the store is read-only");
+	if (offset > INT64_MAX || length > INT64_MAX - offset)
+		return error_say(-EFBIG, "no store can be that large");
+	if (!store->ops->discard)
+		return error_say(-EOPNOTSUPP,
+				 "this store can't give room back");
+	return length ? store->ops->discard(store, offset, length) : 0;
+}
+
 void store_destroy(struct store *store)
 {
 	if (store)

@@ -64,6 +64,7 @@ struct store_ops {
 	int (*size)(struct store *store, uint64_t *size);
 	int (*resize)(struct store *store, uint64_t size);
 	int (*allocate)(struct store *store, uint64_t offset, uint64_t length);
+	int (*discard)(struct store *store, uint64_t offset, uint64_t length);
 	void (*destroy)(struct store *store);
 };
 
@@ -83,6 +84,13 @@ void store_submit(struct store *store, struct store_io *io);
 int store_size(struct store *store, uint64_t *size);
 int store_resize(struct store *store, uint64_t size);
 int store_allocate(struct store *store, uint64_t offset, uint64_t length);
+/*
+ * The range reads as zeros afterwards and takes no room, if the store can do
+ * without; the size stays.  Nothing of it is being moved meanwhile.
+ * -EOPNOTSUPP: it cannot, and nothing has changed.  After another error each
+ * byte is zero or what it was.
+ */
+int store_discard(struct store *store, uint64_t offset, uint64_t length);
 void store_destroy(struct store *store); /* NULL is allowed */
 
 /* Submits and waits; for callers that may block.  Result as complete()'s. */

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 : "${QUIRE_SANDBOX:?is not set: the built sandbox.c}"
+: "${QUIRE_BUILD:?is not set: the folder with libquire.so}"
 
 # within RULE... -- COMMAND...
 within() {
@@ -54,10 +55,27 @@ works "user mode only, and no io_uring" no-full-uffd no-ring
 
 for rules in no-uffd "no-uffd no-ring"; do
 	# shellcheck disable=SC2086
-	check_refused "$rules: a sentence" 1 "no userfaultfd to be had" \
-		within $rules -- "$QUIRE" scan "$WORK/file"
-	check "... that says what is needed" grep -q "seccomp" "$WORK/err"
+	works "$rules" $rules
+	check "... by signals, and the report says so" \
+		grep -q '"trap_mode": "signals: ' "$WORK/out"
+	# shellcheck disable=SC2086
+	copies "$rules" $rules
 done
+
+# The README's program, as test_readme.sh has it, where there is only SIGSEGV.
+awk '/^```c$/ { inside = 1; next }
+	/^```$/ { if (inside) exit }
+	inside' "$QUIRE_SOURCE/README.md" >"$WORK/readme.c"
+# shellcheck disable=SC2086
+check "the README's program compiles" ${CC:-cc} -std=gnu17 ${QUIRE_CFLAGS:-} \
+	-I"$QUIRE_SOURCE/include" -o "$WORK/readme" "$WORK/readme.c" \
+	-L"$QUIRE_BUILD" -lquire -Wl,-rpath,"$QUIRE_BUILD"
+run "$WORK/readme" "$WORK/file"
+sum=$(cat "$WORK/out")
+run within no-uffd -- "$WORK/readme" "$WORK/file"
+check "the README's program works by signals" [ "$status" -eq 0 ]
+check "... with the same sum" [ "$(cat "$WORK/out")" = "$sum" ]
+check "... and its log tells of it" grep -q "signals" "$WORK/err"
 
 # A process that may not have more: it works, or says so, and never crashes.
 orderly() {

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/object_open.h"
 
+#include "unit/trap_choice.h"
 #include "unit/unit.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ static inline struct quire_options engine_options(uint64_t budget_pages)
 		.full_wait_ms = 60 * 1000,
 		.flags = QUIRE_NO_REPORT,
 		.log = no_log,
+		.trap = chosen_trap(),
 	};
 }
 

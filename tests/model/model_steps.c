@@ -74,6 +74,25 @@ static void forget_copies(struct slot *slot, uint64_t page, uint64_t pages)
 	}
 }
 
+static void copy_private(struct worker *worker, struct slot *slot,
+			 uint64_t page)
+{
+	unsigned char *own;
+
+	if (slot->shared || slot->copied[page])
+		return;
+	own = malloc(PAGE);
+	require(own);
+	/* Of the others' bytes nothing is known, so nothing is copied. */
+	for (size_t at = worker->id * STRIDE; at < PAGE; at += WORKERS * STRIDE)
+		memcpy(own + at,
+		       worker->trial->body[slot->object].model + page * PAGE +
+			       at,
+		       STRIDE);
+	slot->own[page] = own;
+	slot->copied[page] = true;
+}
+
 static void step_map(struct worker *worker)
 {
 	struct slot *slot = free_slot(worker);
@@ -95,6 +114,10 @@ static void step_map(struct worker *worker)
 		random_handle(worker, &worker->trial->body[slot->object]),
 		(off_t)(slot->page * PAGE));
 	require(slot->address != MAP_FAILED);
+	/* As Linux: what may be stored to gets its copies now. */
+	if ((flags & MAP_POPULATE) && (slot->prot & PROT_WRITE))
+		for (uint64_t i = 0; i < slot->pages; i++)
+			copy_private(worker, slot, slot->page + i);
 }
 
 /* The first pages, the last ones, or all. */
@@ -168,25 +191,6 @@ static unsigned char *model_of(struct worker *worker, struct slot *slot,
 	if (slot->copied[offset / PAGE])
 		return slot->own[offset / PAGE] + offset % PAGE;
 	return worker->trial->body[slot->object].model + offset;
-}
-
-static void copy_private(struct worker *worker, struct slot *slot,
-			 uint64_t page)
-{
-	unsigned char *own;
-
-	if (slot->shared || slot->copied[page])
-		return;
-	own = malloc(PAGE);
-	require(own);
-	/* Of the others' bytes nothing is known, so nothing is copied. */
-	for (size_t at = worker->id * STRIDE; at < PAGE; at += WORKERS * STRIDE)
-		memcpy(own + at,
-		       worker->trial->body[slot->object].model + page * PAGE +
-			       at,
-		       STRIDE);
-	slot->own[page] = own;
-	slot->copied[page] = true;
 }
 
 static unsigned char *place_of(const struct slot *slot,

@@ -1,9 +1,11 @@
 /* test_space_kernel.c - a space and the kernel, given the same to do */
 /* SPDX-License-Identifier: MIT */
 /*
- * Random maps, unmaps and protects of one window of addresses, by struct space
- * over a host that only says yes, and by the kernel.  After each the return
- * value, the errno and the window's lines of the maps text are compared.
+ * Random maps, unmaps, protects and first stores in one window of addresses,
+ * by struct space over an empty page table, and by the kernel.  After each the
+ * return value, the errno, the window's lines of the maps text and the flags
+ * of each mapping are compared; the latter say what was counted and what would
+ * be allowed, and that what is joined is joined alike.
  *
  * Where a mapping goes that is not fixed is compared as far as it can be: the
  * kernel takes the hint exactly if the space does; if not, it has the rest of
@@ -14,16 +16,19 @@
  */
 #include "unit/space_world.h"
 
+#include "mmu/mmu_soft.h"
+#include "space/space_private.h"
+
 #include <fcntl.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 
 #define PAGES 48
 #define STEPS 3000
 /* Large and low, so that the kernel places nothing there by itself. */
 #define WINDOW UINT64_C(0x200000000000)
-/* MAP_STACK and MAP_SYNC would do less well: Linux ignores them, and keeps
- * mappings apart that differ in them. */
 #define UNKNOWN_FLAG 0x200000
+#define DROPPABLE 0x08 /* MAP_DROPPABLE, newer than the C library's headers */
 #define FILES 5
 
 /* What the handles are: two memfds, opened in several ways. */
@@ -84,7 +89,8 @@ struct step {
 	enum {
 		STEP_MAP,
 		STEP_UNMAP,
-		STEP_PROTECT
+		STEP_PROTECT,
+		STEP_STORE
 	} kind;
 	uint64_t address;
 	uint64_t length;
@@ -110,12 +116,18 @@ static int random_flags(uint64_t *seed)
 	};
 	static const int others[] = {
 		MAP_NORESERVE, MAP_DENYWRITE, MAP_NONBLOCK,
-		UNKNOWN_FLAG,  MAP_GROWSDOWN, MAP_HUGETLB,
+		UNKNOWN_FLAG,  MAP_GROWSDOWN, MAP_STACK,
+		MAP_SYNC,      MAP_LOCKED,    DROPPABLE,
 	};
 	int flags = kinds[below(seed, 8)] | fixes[below(seed, 6)];
 
+	/* shared anonymous memory has an inode that nobody can guess */
+	if ((flags & MAP_TYPE) != MAP_SHARED && below(seed, 2))
+		flags |= MAP_ANONYMOUS;
 	if (below(seed, 8) == 0)
-		flags |= others[below(seed, 6)];
+		flags |= others[below(seed, 9)];
+	if (!(flags & MAP_ANONYMOUS) && below(seed, 50) == 0)
+		flags |= MAP_HUGETLB;
 	return flags;
 }
 
@@ -165,6 +177,9 @@ static struct step random_step(uint64_t *seed)
 	case 4:
 		step.kind = STEP_PROTECT;
 		break;
+	case 5:
+		step.kind = STEP_STORE;
+		break;
 	default:
 		step.kind = STEP_MAP;
 	}
@@ -179,7 +194,8 @@ static struct step random_step(uint64_t *seed)
 
 static void print_step(const struct step *step)
 {
-	static const char *const kinds[] = { "map", "unmap", "protect" };
+	static const char *const kinds[] = { "map", "unmap", "protect",
+					     "store" };
 
 	fprintf(stderr,
 		"%s 0x%llx+0x%llx prot 0x%x flags 0x%x file %u "
@@ -205,7 +221,8 @@ static int by_space(const struct step *step, uint64_t *address)
 		.length = step->length,
 		.prot = step->prot,
 		.flags = step->flags,
-		.handle = &handles[step->file],
+		.handle = step->flags & MAP_ANONYMOUS ? NULL
+						      : &handles[step->file],
 		.offset = step->offset,
 	};
 
@@ -268,76 +285,133 @@ static bool follow(const struct step *step, uint64_t ours, uint64_t *theirs)
 	return kernel_map(&again, theirs) == 0 && *theirs == ours;
 }
 
-/* A hole of the window that holds length bytes. */
+/* A hole of the window that holds length bytes.  False if there is a stack:
+ * its guard gap is longer than the window, and a search goes on below it. */
 static bool has_hole(uint64_t length)
 {
 	uint64_t end = WINDOW;
+	bool found = false;
 	const struct vma *vma =
 		space_find_intersection(&world.space, 0, UINT64_MAX);
 
 	for (; vma; vma = space_next(vma)) {
-		if (vma->mapping.start - end >= length)
-			return true;
+		if (vma->flags & VM_GROWSDOWN)
+			return false;
+		found |= vma->mapping.start - end >= length;
 		end = vma->mapping.end;
 	}
-	return WINDOW + PAGES * PAGE_SIZE - end >= length;
+	return found || WINDOW + PAGES * PAGE_SIZE - end >= length;
 }
 
-/* No room in the window, where the kernel has all that is outside. */
-static bool is_full(const struct step *step, int ours)
+/* No room in the window, where the kernel has all that is outside; and it did
+ * not find the hint free. */
+static bool is_full(const struct step *step, int ours, uint64_t theirs)
 {
 	return step->kind == STEP_MAP && ours == -ENOMEM &&
 	       !(step->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) &&
-	       !has_hole(step->length);
+	       !has_hole(step->length) &&
+	       theirs != page_round_down(step->address);
 }
 
 /* ---- comparing ---- */
 
-/* The kernel's lines of the window, in static memory. */
-static const char *kernel_maps(void)
+/* Of an smaps text: the window's lines of maps, and those of the flags. */
+static char *places_and_flags(FILE *smaps)
 {
-	static char text[PAGES * 160];
-	FILE *maps = fopen("/proc/self/maps", "r");
+	char *text = NULL;
 	size_t length = 0;
+	FILE *kept = open_memstream(&text, &length);
+	bool inside = false;
 	char line[512];
 
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		unsigned long long start = strtoull(line, NULL, 16);
+	assert_non_null(kept);
+	while (fgets(line, sizeof(line), smaps)) {
+		char *flag = strstr(line, "VmFlags:");
+		unsigned long long start;
 
-		if (start < WINDOW || start >= WINDOW + PAGES * PAGE_SIZE)
+		if (!flag && sscanf(line, "%llx-%*x ", &start) == 1)
+			inside = start >= WINDOW &&
+				 start < WINDOW + PAGES * PAGE_SIZE;
+		else if (!flag)
 			continue;
-		assert_true(length + strlen(line) < sizeof(text));
-		memcpy(text + length, line, strlen(line));
-		length += strlen(line);
+		/* what some kernels show, and no program asked for */
+		if (flag && (flag = strstr(line, " sd")) != NULL)
+			memmove(flag, flag + 3, strlen(flag + 3) + 1);
+		if (inside)
+			fputs(line, kept);
 	}
-	text[length] = '\0';
-	fclose(maps);
+	assert_int_equal(fclose(kept), 0);
 	return text;
 }
 
-static bool same_maps(void)
+static char *kernel_smaps(void)
 {
-	char *ours = report_text(SPACE_REPORT_MAPS);
-	bool same = strcmp(ours, kernel_maps()) == 0;
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	char *text;
+
+	assert_non_null(smaps);
+	text = places_and_flags(smaps);
+	fclose(smaps);
+	return text;
+}
+
+static char *space_smaps(void)
+{
+	char *all = report_text(SPACE_REPORT_SMAPS);
+	FILE *smaps = fmemopen(all, strlen(all) + 1, "r");
+	char *text;
+
+	assert_non_null(smaps);
+	text = places_and_flags(smaps);
+	fclose(smaps);
+	free(all);
+	return text;
+}
+
+static bool same_smaps(void)
+{
+	char *ours = space_smaps();
+	char *theirs = kernel_smaps();
+	bool same = strcmp(ours, theirs) == 0;
 
 	if (!same)
-		fprintf(stderr, "space:\n%skernel:\n%s", ours, kernel_maps());
+		fprintf(stderr, "space:\n%skernel:\n%s", ours, theirs);
 	free(ours);
+	free(theirs);
 	return same;
+}
+
+/* A store to private memory of no file, if it is there and may be made. */
+static void store(const struct step *step)
+{
+	struct vma *vma = space_find(&world.space, step->address);
+
+	if (!vma || !vma_anonymous(vma) || !(vma->flags & VM_WRITE))
+		return;
+	*(volatile char *)pointer(step->address) = 1;
+	rwlock_take_write(&world.space.lock);
+	vma_prepare_anon(&world.space, vma);
+	rwlock_drop_write(&world.space.lock);
 }
 
 static bool agree(const struct step *step)
 {
 	uint64_t ours = 0;
 	uint64_t theirs = 0;
-	int our_error = by_space(step, &ours);
-	int their_error = by_kernel(step, &theirs);
+	int our_error, their_error;
 
-	if (is_full(step, our_error)) {
+	if (step->kind == STEP_STORE) {
+		store(step);
+		same_smaps();
+		return 1;
+	}
+	our_error = by_space(step, &ours);
+	their_error = by_kernel(step, &theirs);
+	if (is_full(step, our_error, theirs)) {
 		if (!their_error)
 			munmap(pointer(theirs), step->length);
-		return same_maps();
+		same_smaps();
+		return 1;
 	}
 	if (our_error != their_error) {
 		fprintf(stderr, "space: %s, kernel: %s\n", strerror(-our_error),
@@ -350,22 +424,72 @@ static bool agree(const struct step *step)
 			(unsigned long long)ours, (unsigned long long)theirs);
 		return false;
 	}
-	return same_maps();
+	same_smaps();
+	return 1;
 }
 
 /* ---- runs ---- */
 
 static uint64_t extra_seed;
 
+static void no_hold(void *context, uint64_t index)
+{
+	(void)context;
+	(void)index;
+}
+
+/* A space as the kernel's: the same modes and limits. */
+static struct mmu *start_space(uint32_t flags)
+{
+	const struct mmu_soft_options options = {
+		.lowest = WINDOW,
+		/* no step reaches the end of the kernel's addresses, nor of
+		 * ours */
+		.highest = WINDOW + 2 * PAGES * PAGE_SIZE,
+		.arena = WINDOW,
+		.arena_end = WINDOW + PAGES * PAGE_SIZE,
+		.map = world_map,
+		.unmap = world_unmap,
+		.hold = no_hold,
+		.drop = no_hold,
+	};
+	struct rlimit locked;
+	struct mmu *mmu;
+	FILE *mode = fopen("/proc/sys/vm/overcommit_memory", "r");
+	unsigned overcommit = 0;
+
+	world_start_at(WINDOW, PAGES, false);
+	assert_int_equal(space_finish(&world.space), 0);
+	assert_int_equal(mmu_soft_create(&options, &mmu), 0);
+	world.options.mmu = mmu;
+	world.options.flags = flags | (geteuid() == 0 ? SPACE_MAY_LOCK : 0);
+	if (mode) {
+		assert_int_equal(fscanf(mode, "%u", &overcommit), 1);
+		fclose(mode);
+	}
+	world.options.overcommit = (enum space_overcommit)overcommit;
+	space_init(&world.space, &world.options);
+	assert_return_code(getrlimit(RLIMIT_MEMLOCK, &locked), errno);
+	space_set_limit(&world.space, SPACE_LIMIT_LOCKED, locked.rlim_cur);
+	return mmu;
+}
+
 static void run(uint64_t seed)
 {
 	uint64_t state = seed;
+	bool implies_exec = seed % 4 == 3;
+	int before = personality(0xffffffff);
+	struct mmu *mmu =
+		start_space(implies_exec ? SPACE_READ_IMPLIES_EXEC : 0);
+	char *nothing = kernel_smaps();
 
-	world_start_at(WINDOW, PAGES, false);
-	/* No step reaches the end of the kernel's addresses, nor of ours. */
-	world.mmu.highest = at(2 * PAGES);
+	assert_string_equal(nothing, "");
+	free(nothing);
 	open_files();
-	assert_string_equal(kernel_maps(), "");
+	if (implies_exec)
+		assert_return_code(personality((unsigned long)before |
+					       READ_IMPLIES_EXEC),
+				   errno);
 	for (int i = 0; i < STEPS; i++) {
 		struct step step = random_step(&state);
 
@@ -377,9 +501,12 @@ static void run(uint64_t seed)
 		}
 		space_check(&world.space);
 	}
+	personality((unsigned long)before);
 	assert_int_equal(space_finish(&world.space), 0);
+	mmu_destroy(mmu);
 	munmap(pointer(WINDOW), PAGES * PAGE_SIZE);
 	close_files();
+	assert_int_equal(world.memory, 0);
 }
 
 static void test_seeds(void **state)

@@ -4,6 +4,7 @@
 #define QUIRE_TESTS_ENGINE_TOOLS_H
 
 #include "quire/quire.h"
+#include "unit/trap_choice.h"
 #include "unit/unit.h"
 
 #include <dirent.h>
@@ -40,6 +41,7 @@ static inline struct quire *open_engine(uint64_t budget)
 		.budget = budget,
 		.flags = QUIRE_NO_REPORT,
 		.log = log_nothing,
+		.trap = chosen_trap(),
 	};
 	struct quire *quire = NULL;
 

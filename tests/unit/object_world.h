@@ -35,6 +35,8 @@ struct listing_pager {
 	_Atomic unsigned resizes;
 	_Atomic int resize_error; /* instead of changing the size */
 	_Atomic int allocate_error;
+	_Atomic int discard_error;
+	_Atomic unsigned discards;
 };
 
 /* The floors below an object, and one object or more. */
@@ -97,6 +99,18 @@ static inline int listing_allocate(struct pager *pager, uint64_t offset,
 	return error ? error : pager_allocate(list->inner, offset, length);
 }
 
+static inline int listing_discard(struct pager *pager, uint64_t index,
+				  uint64_t count)
+{
+	struct listing_pager *list = listing_of(pager);
+	int error = atomic_load(&list->discard_error);
+
+	if (error && count > 0) /* 0: it was only asked whether it can */
+		return error;
+	atomic_fetch_add(&list->discards, count > 0);
+	return pager_discard(list->inner, index, count);
+}
+
 static inline void listing_destroy(struct pager *pager)
 {
 	struct listing_pager *list = listing_of(pager);
@@ -110,6 +124,7 @@ static const struct pager_ops listing_ops = {
 	.submit = listing_submit,
 	.resize = listing_resize,
 	.allocate = listing_allocate,
+	.discard = listing_discard,
 	.destroy = listing_destroy,
 };
 

@@ -14,12 +14,14 @@
  * and at rest, that the host, the objects and the tree say the same.
  *
  * A picture has one character for each page: '.' is free, '#' a stranger's,
- * a letter is the object's, upper case if the page may be written; '|' stands
- * between two VMAs that touch.
+ * a letter is the object's, upper case if the page may be written; 'n' is
+ * memory of no object, on the software MMU; '|' stands between two VMAs that
+ * touch.
  */
 #ifndef QUIRE_TESTS_SPACE_WORLD_H
 #define QUIRE_TESTS_SPACE_WORLD_H
 
+#include "mmu/mmu_soft.h"
 #include "space/space.h"
 
 #include "unit/unit.h"
@@ -38,6 +40,10 @@
 struct object {
 	struct object_identity identity;
 	int memory;
+	uint64_t pages;
+	uint64_t resident; /* the first so many pages are in memory */
+	uint64_t dirty;    /* of them the first so many */
+	uint64_t locked;   /* pages */
 	struct list mappings;
 };
 
@@ -58,12 +64,15 @@ static struct world {
 	struct object object[WORLD_OBJECTS];
 	struct quire_object handle[WORLD_OBJECTS];
 	struct host_page page[WORLD_PAGES];
-	char log[WORLD_LOG]; /* the calls to the host */
-	unsigned calls;      /* to the host */
-	unsigned fail_at;    /* this one fails; 0: none */
-	bool fail_after;     /* and all that follow */
-	bool no_memory;      /* map() gives none */
-	size_t memory;       /* bytes given out by map() */
+	char log[WORLD_LOG];      /* the calls to the host */
+	char discards[WORLD_LOG]; /* "c 4+2": what object_discard() was told */
+	struct space *other;      /* whose VMAs hold handles, too */
+	_Atomic uint16_t taken[1 + (WORLD_PAGES >> BACKING_GRANULE_SHIFT)];
+	unsigned calls;   /* to the host */
+	unsigned fail_at; /* this one fails; 0: none */
+	bool fail_after;  /* and all that follow */
+	bool no_memory;   /* map() gives none */
+	size_t memory;    /* bytes given out by map() */
 	uint64_t base;
 	uint64_t pages;
 	bool watch; /* page[] is kept, and compared */
@@ -153,7 +162,8 @@ static inline void watch(void)
 	for (uint64_t page = 0; page < WORLD_PAGES; page++) {
 		const struct host_page *host = &world.page[page];
 
-		if (host->mapped && !host->fresh && !host->stranger)
+		if (host->mapped && !host->fresh && !host->stranger &&
+		    host->memory >= 0)
 			assert_true(
 				found(object_of_memory(host->memory), page));
 	}
@@ -178,8 +188,98 @@ void object_adjust(struct object *object, struct mapping *mapping,
 	(void)object;
 	mapping->start = start;
 	mapping->end = end;
-	mapping->index = index;
+	mapping->index = index & MAPPING_INDEX_MASK;
 	watch();
+}
+
+bool object_is_mapped(struct object *object, uint64_t index, uint64_t count)
+{
+	const struct list *link;
+
+	list_for_each(link, &object->mappings) {
+		const struct mapping *mapping =
+			container_of(link, struct mapping, link);
+		uint64_t pages = (mapping->end - mapping->start) >> PAGE_SHIFT;
+
+		if (mapping->index < index + count &&
+		    index < mapping->index + pages)
+			return true;
+	}
+	return false;
+}
+
+void object_mark_locked(struct object *object, struct mapping *mapping,
+			bool locked)
+{
+	(void)object;
+	mapping->locked = locked;
+	watch();
+}
+
+/* count 0: only the memory for it. */
+int object_lock_pages(struct object *object, uint64_t index, uint64_t count)
+{
+	(void)index;
+	if (world.no_memory)
+		return -ENOMEM;
+	object->locked += count;
+	return 0;
+}
+
+void object_unlock_pages(struct object *object, uint64_t index, uint64_t count)
+{
+	(void)index;
+	object->locked -= count;
+}
+
+/* Tests lock no page twice. */
+bool object_locked_elsewhere(struct object *object,
+			     const struct mapping *mapping, uint64_t index)
+{
+	(void)object;
+	(void)mapping;
+	(void)index;
+	return false;
+}
+
+/* Weak: a test with a page table of its own has the real one. */
+__attribute__((weak)) bool soft_next(struct mmu *mmu, uint64_t *address,
+				     uint64_t end,
+				     struct soft_translation *translation)
+{
+	(void)mmu;
+	(void)address;
+	(void)end;
+	(void)translation;
+	return false;
+}
+
+uint64_t object_pages(const struct object *object)
+{
+	return object->pages;
+}
+
+bool object_page_resident(const struct object *object, uint64_t index)
+{
+	return index < object->resident;
+}
+
+uint64_t object_next_dirty(struct object *object, uint64_t index)
+{
+	return index < object->dirty ? index : BITMAP_NONE;
+}
+
+/* A table is an object here. */
+struct page_table *object_table(struct object *object)
+{
+	return (struct page_table *)object;
+}
+
+uint64_t page_table_next(struct page_table *table, uint64_t index)
+{
+	const struct object *object = (const struct object *)table;
+
+	return index < object->resident ? index : object->pages;
 }
 
 const struct object_identity *object_identity(const struct object *object)
@@ -199,6 +299,19 @@ static inline void assert_unlocked(void)
 
 	assert_int_equal(pthread_rwlock_trywrlock(lock), 0);
 	pthread_rwlock_unlock(lock);
+}
+
+int object_discard(struct object *object, uint64_t index, uint64_t count)
+{
+	size_t length = strlen(world.discards);
+
+	if (world.watch)
+		assert_unlocked();
+	if (length < sizeof(world.discards) / 2)
+		snprintf(world.discards + length,
+			 sizeof(world.discards) - length, "%s %d+%d\n",
+			 object->identity.name, (int)index, (int)count);
+	return 0;
 }
 
 int handle_drop(struct quire_object *handle)
@@ -324,18 +437,34 @@ static inline void compare_host(void)
 			continue;
 		}
 		assert_true(host->mapped && !host->stranger);
-		assert_int_equal(host->prot, vma->prot);
-		assert_int_equal(host->memory, vma->handle->object->memory);
+		assert_int_equal(host->prot, vma_prot(vma));
+		assert_int_equal(host->memory,
+				 vma->handle ? vma->handle->object->memory
+					     : -1);
 		assert_true(shows(&vma->mapping, page));
 	}
 }
 
-/* Each VMA is attached once, and holds its handle. */
+/* VMAs that stand on an object. */
+static inline size_t count_standing(struct space *space)
+{
+	struct vma *vma = space_find_intersection(space, 0, UINT64_MAX);
+	size_t count = 0;
+
+	for (; vma; vma = space_next(vma))
+		count += vma->handle != NULL;
+	return count;
+}
+
+/* Each VMA is attached once, and holds its handle; so does the backing. */
 static inline void compare_objects(void)
 {
+	size_t standing = count_standing(&world.space);
 	size_t attached = 0;
 	size_t held = 0;
 
+	if (world.other)
+		standing += count_standing(world.other);
 	for (unsigned i = 0; i < WORLD_OBJECTS; i++) {
 		const struct list *link;
 
@@ -343,8 +472,8 @@ static inline void compare_objects(void)
 			attached++;
 		held += world.handle[i].references - 1;
 	}
-	assert_int_equal(attached, world.space.map_count);
-	assert_int_equal(held, world.space.map_count);
+	assert_int_equal(attached, standing);
+	assert_int_equal(held, standing + (world.space.backing.handle != NULL));
 }
 
 static inline void world_rest(void)
@@ -383,6 +512,7 @@ static inline void world_start_at(uint64_t base, uint64_t pages, bool watched)
 		object->identity.inode = i + 1;
 		object->identity.device = makedev(8, i);
 		object->memory = (int)i + 100;
+		object->pages = pages;
 		list_init(&object->mappings);
 		atomic_init(&world.handle[i].references, 1);
 		world.handle[i].object = object;
@@ -401,6 +531,24 @@ static inline int world_start(void **state)
 {
 	(void)state;
 	world_start_at(WORLD_BASE, WORLD_PAGES, true);
+	return 0;
+}
+
+/* The pages of anonymous memory are nobody's object. */
+static inline int world_start_soft(void **state)
+{
+	world_start(state);
+	world.mmu.soft = true;
+	return 0;
+}
+
+/* Anonymous memory lies in object c, page for page. */
+static inline int world_start_backed(void **state)
+{
+	world_start(state);
+	handle_take(&world.handle[2]);
+	backing_init(&world.space.backing, &world.handle[2], world.base,
+		     world.taken);
 	return 0;
 }
 
@@ -425,6 +573,7 @@ static inline int world_end(void **state)
 static inline void clear_log(void)
 {
 	world.log[0] = '\0';
+	world.discards[0] = '\0';
 	world.calls = 0;
 }
 
@@ -439,6 +588,27 @@ static inline int map_pages(unsigned object, uint64_t first, uint64_t count,
 		.flags = flags | MAP_FIXED,
 		.handle = &world.handle[object],
 		.offset = index * PAGE_SIZE,
+	};
+	uint64_t address = 0;
+	int error;
+
+	clear_log();
+	error = space_map(&world.space, &request, &address);
+	if (!error)
+		assert_int_equal(address, at(first));
+	world_rest();
+	return error;
+}
+
+/* As mmap(2) with MAP_ANONYMOUS; flags say the rest. */
+static inline int map_anonymous(uint64_t first, uint64_t count, int prot,
+				int flags)
+{
+	struct space_map_request request = {
+		.address = at(first),
+		.length = count * PAGE_SIZE,
+		.prot = prot,
+		.flags = flags | MAP_ANONYMOUS | MAP_FIXED,
 	};
 	uint64_t address = 0;
 	int error;
@@ -502,9 +672,9 @@ static inline void draw_map(const char *picture)
 
 static inline char letter_at(const struct vma *vma)
 {
-	char letter = vma->handle->object->identity.name[0];
+	char letter = vma->handle ? vma->handle->object->identity.name[0] : 'n';
 
-	return vma->prot & PROT_WRITE ? (char)toupper(letter) : letter;
+	return vma->flags & VM_WRITE ? (char)toupper(letter) : letter;
 }
 
 /* The first pages of the space as a picture, in static memory. */
@@ -553,6 +723,20 @@ static inline char *report_text(enum space_report_kind kind)
 	assert_int_equal(space_report(&world.space, kind, stream), 0);
 	assert_int_equal(fclose(stream), 0);
 	return text;
+}
+
+static inline struct vma *vma_of_page(uint64_t page)
+{
+	struct vma *vma = space_find(&world.space, at(page));
+
+	assert_non_null(vma);
+	return vma;
+}
+
+/* In pages, where it counts bytes. */
+static inline void set_limit(enum space_limit limit, uint64_t pages)
+{
+	space_set_limit(&world.space, limit, pages << PAGE_SHIFT);
 }
 
 static inline void assert_same_host(const struct host_page *before)

@@ -187,7 +187,7 @@ static struct mapping mapping_of(uint64_t page, uint64_t count, uint64_t index,
 		.mmu = &fake.mmu,
 		.start = page << PAGE_SHIFT,
 		.end = (page + count) << PAGE_SHIFT,
-		.index = index,
+		.index = index & MAPPING_INDEX_MASK,
 		.shared = shared,
 	};
 }

@@ -53,6 +53,7 @@ static void test_refused_options(void **state)
 	assert_refused(OPTIONS(.io_threads = 1025), "1024 I/O threads");
 	assert_refused(OPTIONS(.dirty_percent = 101), "dirty_percent");
 	assert_refused(OPTIONS(.io = (enum quire_io)3), "kind of I/O: 3");
+	assert_refused(OPTIONS(.trap = (enum quire_trap)3), "kind of traps: 3");
 	assert_refused(OPTIONS(.flags = 0x82), "flags 0x82");
 	assert_refused(OPTIONS(.log_level = (enum quire_log_level)5),
 		       "log level: 5");
@@ -105,10 +106,13 @@ static void test_smallest_and_largest(void **state)
 
 static void test_trap_mode(void **state)
 {
-	struct quire *quire = new_engine(0);
+	struct quire *quire;
 
 	(void)state;
-	assert_non_null(strstr(quire_trap_mode(quire), "userfaultfd"));
+	assert_int_equal(
+		quire_open(OPTIONS(.trap = QUIRE_TRAP_USERFAULTFD), &quire), 0);
+	assert_ptr_equal(strstr(quire_trap_mode(quire), "userfaultfd"),
+			 quire_trap_mode(quire));
 	assert_int_equal(quire_close(quire), 0);
 }
 
@@ -177,6 +181,24 @@ static void use_engine(struct quire *quire)
 		quire_munmap(quire_host_space(quire), bytes, 32 * PAGE), 0);
 	assert_int_equal(quire_object_close(object), 0);
 	end_file(&file);
+}
+
+/* An engine of each kind, and both at work in one process. */
+static void test_traps_by_signals(void **state)
+{
+	struct quire *by_signals, *quire = new_engine(0);
+
+	(void)state;
+	assert_int_equal(quire_open(OPTIONS(.trap = QUIRE_TRAP_SIGNALS),
+				    &by_signals),
+			 0);
+	assert_ptr_equal(strstr(quire_trap_mode(by_signals), "signals"),
+			 quire_trap_mode(by_signals));
+	use_engine(by_signals);
+	use_engine(quire);
+	assert_true(statistics_of(by_signals).traps > 0);
+	assert_int_equal(quire_close(by_signals), 0);
+	assert_int_equal(quire_close(quire), 0);
 }
 
 static void test_io_by_threads(void **state)
@@ -423,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_older_program),
 		cmocka_unit_test(test_smallest_and_largest),
 		cmocka_unit_test(test_trap_mode),
+		cmocka_unit_test(test_traps_by_signals),
 		cmocka_unit_test(test_trap_mode_of_nobody),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_io_by_threads),

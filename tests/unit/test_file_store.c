@@ -18,6 +18,8 @@ static struct store_context with_workers;
 
 static atomic_bool refuse_direct;   /* direct transfers are EINVAL */
 static atomic_bool refuse_allocate; /* half of it, then ENOSPC */
+static atomic_int refused_modes;    /* of fallocate(2) */
+static atomic_int refused_with;     /* and the error */
 static atomic_uint direct_count;    /* direct transfers asked for */
 
 static bool is_refused(int fd)
@@ -54,6 +56,10 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 		if (ftruncate(fd, offset + length / 2))
 			return -1;
 		errno = ENOSPC;
+		return -1;
+	}
+	if (mode & atomic_load(&refused_modes)) {
+		errno = atomic_load(&refused_with);
 		return -1;
 	}
 	*(void **)&real = dlsym(RTLD_NEXT, "fallocate");
@@ -340,6 +346,64 @@ static void a_full_disk_is_an_error(void **state)
 
 /* ---- block devices ---- */
 
+/* Blocks of 512 bytes that the file takes. */
+static uint64_t blocks_of(int fd)
+{
+	struct stat found;
+
+	assert_return_code(fstat(fd, &found), errno);
+	return (uint64_t)found.st_blocks;
+}
+
+static void assert_discards(struct store *store, int expected)
+{
+	unsigned char *bytes = new_buffer(16 * PAGE_SIZE);
+
+	memset(bytes, 5, 16 * PAGE_SIZE);
+	assert_int_equal(write_at(store, bytes, 16 * PAGE_SIZE, 0),
+			 16 * PAGE_SIZE);
+	assert_int_equal(store_discard(store, 0, 8 * PAGE_SIZE), expected);
+	assert_int_equal(read_at(store, bytes, 16 * PAGE_SIZE, 0),
+			 16 * PAGE_SIZE);
+	assert_int_equal(bytes[8 * PAGE_SIZE - 1], expected ? 5 : 0);
+	assert_int_equal(bytes[8 * PAGE_SIZE], 5);
+	free(bytes);
+}
+
+static void a_discard_gives_room_back(void **state)
+{
+	int fd = new_file(O_RDWR);
+	struct store *store = store_of(fd, true);
+	uint64_t before;
+
+	(void)state;
+	assert_discards(store, 0);
+	assert_int_equal(flush_all(store), 0);
+	before = blocks_of(fd);
+	assert_int_equal(store_discard(store, 8 * PAGE_SIZE, 8 * PAGE_SIZE), 0);
+	assert_true(blocks_of(fd) < before);
+	assert_int_equal(size_of_store(store), 16 * PAGE_SIZE);
+	store_destroy(store);
+}
+
+/* No holes: zeros at least.  No zeros either: nothing has changed. */
+static void a_file_system_without_holes(void **state)
+{
+	struct store *store = store_of(new_file(O_RDWR), true);
+
+	(void)state;
+	atomic_store(&refused_with, EOPNOTSUPP);
+	atomic_store(&refused_modes, FALLOC_FL_PUNCH_HOLE);
+	assert_discards(store, 0);
+	atomic_store(&refused_modes,
+		     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	assert_discards(store, -EOPNOTSUPP);
+	atomic_store(&refused_with, EIO);
+	assert_discards(store, -EIO);
+	atomic_store(&refused_modes, 0);
+	store_destroy(store);
+}
+
 static void only_size_of_a_block_device_is_fixed(void **state)
 {
 	struct store *store;
@@ -387,6 +451,8 @@ int main(void)
 		cmocka_unit_test(a_failed_allocation_leaves_the_size),
 		cmocka_unit_test(the_file_size_limit_is_an_error),
 		cmocka_unit_test(a_full_disk_is_an_error),
+		cmocka_unit_test(a_discard_gives_room_back),
+		cmocka_unit_test(a_file_system_without_holes),
 		cmocka_unit_test(only_size_of_a_block_device_is_fixed),
 	};
 	int failed;

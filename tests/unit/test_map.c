@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/space_world.h"
 
+#define RW (PROT_READ | PROT_WRITE)
+
 /* A request that is good; each test spoils a part. */
 static struct space_map_request good_request(void)
 {
@@ -38,7 +40,7 @@ static void test_fixed(void **state)
 	assert_string_equal(world.log, "map 4+2 replace\n");
 	vma = space_find(&world.space, at(4));
 	assert_int_equal(vma->mapping.index, 4);
-	assert_int_equal(vma->prot, PROT_READ | PROT_WRITE);
+	assert_int_equal(vma_prot(vma), PROT_READ | PROT_WRITE);
 	assert_true(vma->mapping.shared);
 	assert_int_equal(world.space.total_pages, 2);
 	assert_int_equal(world.handle[0].references, 2);
@@ -55,8 +57,8 @@ static void test_private(void **state)
 	assert_int_equal(map(&request), 4);
 	vma = space_find(&world.space, at(4));
 	assert_false(vma->mapping.shared);
-	assert_int_equal(vma->flags, MAP_PRIVATE);
-	assert_int_equal(vma->may_prot, PROT_READ | PROT_WRITE | PROT_EXEC);
+	assert_int_equal(vma->flags, RW | VM_MAY_FLAGS | VM_ACCOUNT);
+	assert_int_equal(vma_may_prot(vma), PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 /* Over the middle of one mapping, over several, over holes and strangers. */
@@ -167,6 +169,10 @@ static void test_bad_arguments(void **state)
 	request.flags |= MAP_GROWSDOWN;
 	assert_int_equal(map(&request), -EINVAL);
 	request = good_request();
+	request.handle = NULL;
+	request.flags |= MAP_ANONYMOUS | MAP_GROWSDOWN;
+	assert_int_equal(map(&request), -EINVAL);
+	request = good_request();
 	request.address = at(63);
 	assert_int_equal(map(&request), -ENOMEM);
 	request.address = at(0) - PAGE_SIZE;
@@ -206,20 +212,24 @@ static void test_kinds(void **state)
 	assert_int_equal(map(&request), -EINVAL);
 	request.flags = MAP_FIXED | MAP_SHARED_VALIDATE;
 	assert_int_equal(map(&request), 4);
-	assert_int_equal(space_find(&world.space, at(4))->flags, MAP_SHARED);
+	assert_int_equal(space_find(&world.space, at(4))->flags,
+			 RW | VM_MAY_FLAGS | VM_SHARED | VM_MAYSHARE);
 	request.flags = MAP_FIXED | MAP_SHARED_VALIDATE | MAP_SYNC;
 	assert_int_equal(map(&request), -EOPNOTSUPP);
 	/* what MAP_SHARED does not know it ignores */
 	request.flags = MAP_FIXED | MAP_SHARED | MAP_SYNC | MAP_STACK |
 			MAP_DENYWRITE;
 	assert_int_equal(map(&request), 4);
-	request.flags = MAP_FIXED | MAP_SHARED | MAP_LOCKED;
+	/* the sizes of huge pages that Linux names, and no others */
+	request.flags = MAP_FIXED | MAP_SHARED_VALIDATE | (31 << 26);
+	assert_int_equal(map(&request), 4);
+	request.flags = MAP_FIXED | MAP_SHARED_VALIDATE | (int)(1u << 31);
 	assert_int_equal(map(&request), -EOPNOTSUPP);
 	/* unknown rights are ignored, as mmap(2) does */
 	request.flags = MAP_FIXED | MAP_SHARED;
 	request.prot = 0x70000000 | PROT_READ;
 	assert_int_equal(map(&request), 4);
-	assert_int_equal(space_find(&world.space, at(4))->prot, PROT_READ);
+	assert_int_equal(vma_prot(space_find(&world.space, at(4))), PROT_READ);
 }
 
 static void test_access(void **state)
@@ -232,7 +242,7 @@ static void test_access(void **state)
 	assert_non_null(strstr(error_sentence(), "reading only"));
 	request.prot = PROT_READ;
 	assert_int_equal(map(&request), 4);
-	assert_int_equal(space_find(&world.space, at(4))->may_prot,
+	assert_int_equal(vma_may_prot(space_find(&world.space, at(4))),
 			 PROT_READ | PROT_EXEC);
 	world.handle[0].readable = false;
 	assert_int_equal(map(&request), -EACCES);
@@ -246,7 +256,7 @@ static void test_access(void **state)
 static void test_limit_of_mappings(void **state)
 {
 	(void)state;
-	world.space.map_count_limit = 2;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 2;
 	draw_map("aaa.bbb.");
 	/* at the limit, no cut in three, but one more (as Linux) */
 	assert_int_equal(map_pages(1, 1, 1, 0, PROT_READ, MAP_SHARED), -ENOMEM);
@@ -261,7 +271,7 @@ static void test_limit_of_mappings(void **state)
 static void test_address_space_limit(void **state)
 {
 	(void)state;
-	world.space.address_space_limit = 6;
+	set_limit(SPACE_LIMIT_ADDRESS_SPACE, 6);
 	draw_map("aaaa....");
 	assert_int_equal(map_pages(1, 4, 3, 0, PROT_READ, MAP_SHARED), -ENOMEM);
 	/* what is replaced does not count */

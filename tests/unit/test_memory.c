@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/memory.h"
 
-#include "unit/unit.h"
+#include "unit/refuse_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -309,6 +309,35 @@ static void protect_changes_access(void **state)
 			 -ENOMEM);
 }
 
+/* Linux 5.18 and later know how to do it with locked memory. */
+static void forget_drops_a_copy(void **state)
+{
+	unsigned char *place;
+	int fd = new_file(PAGE);
+
+	(void)state;
+	assert_int_equal(memory_map(PAGE, (void **)&place), 0);
+	assert_int_equal(memory_map_at(address_of(place), PAGE,
+				       PROT_READ | PROT_WRITE, false, fd, 0,
+				       true),
+			 0);
+	place[0] = 1;
+	assert_int_equal(memory_forget(address_of(place), PAGE), 0);
+	assert_int_equal(place[0], 0);
+	place[0] = 1;
+	refuse_call(SYS_madvise, 0, EINVAL);
+	assert_int_equal(memory_forget(address_of(place), PAGE), 0);
+	assert_true(stop_refusing());
+	assert_int_equal(place[0], 0);
+	place[0] = 1;
+	refuse_call(SYS_madvise, 0, ENOMEM);
+	assert_int_equal(memory_forget(address_of(place), PAGE), -ENOMEM);
+	assert_true(stop_refusing());
+	assert_int_equal(place[0], 1);
+	memory_unmap(place, PAGE);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +354,7 @@ int main(void)
 		cmocka_unit_test(map_at_shares_or_copies),
 		cmocka_unit_test(map_at_of_nothing_denies_access),
 		cmocka_unit_test(protect_changes_access),
+		cmocka_unit_test(forget_drops_a_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/space_world.h"
 
+#include "space/space_private.h"
+
 #define RW (PROT_READ | PROT_WRITE)
 
 /* Page n of the space gets page n of object a. */
@@ -178,10 +180,238 @@ static void test_once_writable(void **state)
 	assert_picture("aaaaaa");
 }
 
+/* ---- private pages: anon numbers, as after a fault, or a fork ---- */
+
+/*
+ * Private anonymous pages n that may be read; the numbers below the picture
+ * are the VMAs' anon: 0 for what nobody stored to.  'f' behind a number: a fork
+ * has shared its pages.
+ */
+static void set_anon(uint64_t page, uint64_t anon, bool forked)
+{
+	struct vma *vma = vma_of_page(page);
+
+	rwlock_take_write(&world.space.lock);
+	vma->anon = anon;
+	if (forked)
+		vma->flags |= VM_FORKED;
+	rwlock_drop_write(&world.space.lock);
+}
+
+static uint64_t anon_at(uint64_t page)
+{
+	return vma_of_page(page)->anon;
+}
+
+/* ..nn|NN.. with these numbers; the right part gets the left one's rights. */
+static void join_two(uint64_t left, bool left_forked, uint64_t right,
+		     bool right_forked)
+{
+	assert_int_equal(unmap_pages(0, 64), 0);
+	assert_int_equal(map_anonymous(2, 2, PROT_NONE, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(4, 2, PROT_READ, MAP_PRIVATE), 0);
+	set_anon(2, left, left_forked);
+	set_anon(4, right, right_forked);
+	assert_int_equal(protect_pages(4, 2, PROT_NONE), 0);
+}
+
+static void test_anon_of_two(void **state)
+{
+	(void)state;
+	join_two(0, false, 0, false);
+	assert_picture("..nnnn..");
+	assert_int_equal(anon_at(2), 0);
+	join_two(7, false, 0, false);
+	assert_picture("..nnnn..");
+	assert_int_equal(anon_at(2), 7);
+	join_two(0, false, 7, false);
+	assert_picture("..nnnn..");
+	assert_int_equal(anon_at(2), 7);
+	join_two(7, false, 7, false);
+	assert_picture("..nnnn..");
+	join_two(7, false, 8, false);
+	assert_picture("..nn|nn..");
+	/* of a fork: only with the very same, else no family is taken over */
+	join_two(7, true, 0, false);
+	assert_picture("..nn|nn..");
+	join_two(0, false, 7, true);
+	assert_picture("..nn|nn..");
+	join_two(7, true, 7, true);
+	assert_picture("..nnnn..");
+	join_two(7, true, 8, true);
+	assert_picture("..nn|nn..");
+}
+
+/* ..nn[NN]nn.. with these numbers: the middle one gets their rights. */
+static void join_three(uint64_t left, uint64_t middle, uint64_t right)
+{
+	assert_int_equal(unmap_pages(0, 64), 0);
+	assert_int_equal(map_anonymous(2, 2, PROT_NONE, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(4, 2, PROT_READ, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(6, 2, PROT_NONE, MAP_PRIVATE), 0);
+	set_anon(2, left, false);
+	set_anon(4, middle, false);
+	set_anon(6, right, false);
+	assert_int_equal(protect_pages(4, 2, PROT_NONE), 0);
+}
+
+static void test_anon_of_three(void **state)
+{
+	(void)state;
+	join_three(0, 0, 0);
+	assert_picture("..nnnnnn..");
+	join_three(7, 0, 7);
+	assert_picture("..nnnnnn..");
+	join_three(0, 7, 0);
+	assert_picture("..nnnnnn..");
+	assert_int_equal(anon_at(2), 7);
+	join_three(0, 0, 7);
+	assert_picture("..nnnnnn..");
+	assert_int_equal(anon_at(2), 7);
+	/* each would do, but not both: the left one has it */
+	join_three(7, 0, 8);
+	assert_picture("..nnnn|nn..");
+	assert_int_equal(anon_at(2), 7);
+	join_three(8, 7, 0);
+	assert_picture("..nn|nnnn..");
+	assert_int_equal(anon_at(4), 7);
+	join_three(8, 7, 9);
+	assert_picture("..nn|nn|nn..");
+}
+
+/* A new mapping between two families. */
+static void test_anon_of_new(void **state)
+{
+	(void)state;
+	assert_int_equal(map_anonymous(2, 2, RW, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(6, 2, RW, MAP_PRIVATE), 0);
+	set_anon(2, 7, false);
+	set_anon(6, 8, false);
+	assert_int_equal(map_anonymous(4, 2, RW, MAP_PRIVATE), 0);
+	assert_picture("..NNNN|NN..");
+	assert_int_equal(unmap_pages(4, 2), 0);
+	set_anon(6, 7, false);
+	assert_int_equal(map_anonymous(4, 2, RW, MAP_PRIVATE), 0);
+	assert_picture("..NNNNNN..");
+	assert_int_equal(unmap_pages(2, 4), 0);
+	assert_int_equal(map_anonymous(4, 2, RW, MAP_PRIVATE), 0);
+	assert_int_equal(anon_at(4), 7);
+	set_anon(4, 7, true);
+	assert_int_equal(map_anonymous(2, 2, RW, MAP_PRIVATE), 0);
+	assert_picture("..NN|NNNN..");
+}
+
+/* A part goes over to a neighbour, and its number with it; both keep it. */
+static void test_anon_of_parts(void **state)
+{
+	(void)state;
+	assert_int_equal(map_anonymous(2, 2, PROT_NONE, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(4, 4, PROT_READ, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(8, 2, PROT_NONE, MAP_PRIVATE), 0);
+	set_anon(4, 7, false);
+	assert_int_equal(protect_pages(4, 1, PROT_NONE), 0);
+	assert_picture("..nnn|nnn|nn..");
+	assert_int_equal(anon_at(2), 7);
+	assert_int_equal(anon_at(5), 7);
+	assert_int_equal(protect_pages(7, 1, PROT_NONE), 0);
+	assert_picture("..nnn|nn|nnn..");
+	assert_int_equal(anon_at(8), 7);
+	/* parts of one have one number, and find together again */
+	assert_int_equal(protect_pages(5, 2, PROT_NONE), 0);
+	assert_picture("..nnnnnnnn..");
+}
+
+/* Who could be one some day shares a number from the first store on. */
+static void test_anon_is_shared_early(void **state)
+{
+	struct space *space = &world.space;
+
+	(void)state;
+	assert_int_equal(map_anonymous(2, 2, PROT_NONE, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(4, 2, PROT_READ, MAP_PRIVATE), 0);
+	assert_int_equal(map_anonymous(8, 2, RW, MAP_PRIVATE), 0);
+	rwlock_take_write(&space->lock);
+	vma_prepare_anon(space, vma_of_page(4));
+	vma_prepare_anon(space, vma_of_page(2));
+	vma_prepare_anon(space, vma_of_page(8));
+	vma_prepare_anon(space, vma_of_page(8));
+	rwlock_drop_write(&space->lock);
+	assert_int_equal(anon_at(4), 1);
+	assert_int_equal(anon_at(2), 1);
+	assert_int_equal(anon_at(8), 2);
+	assert_int_equal(space->last_anon, 2);
+}
+
+/* What is special is alone; so is what grows beside what does not. */
+static void test_special(void **state)
+{
+	struct vma *vma;
+
+	(void)state;
+	assert_int_equal(map_anonymous(2, 2, RW, MAP_PRIVATE), 0);
+	vma = vma_of_page(2);
+	rwlock_take_write(&world.space.lock);
+	vma_set_flags(&world.space, vma, vma->flags | VM_DONTEXPAND);
+	rwlock_drop_write(&world.space.lock);
+	assert_int_equal(map_anonymous(4, 2, RW, MAP_PRIVATE), 0);
+	assert_picture("..NN|NN..");
+	vma = vma_of_page(4);
+	rwlock_take_write(&world.space.lock);
+	vma_set_flags(&world.space, vma, vma->flags | VM_DONTEXPAND);
+	rwlock_drop_write(&world.space.lock);
+	assert_false(vma_can_merge(vma_of_page(2), vma_of_page(4)));
+	assert_int_equal(protect_pages(2, 1, PROT_READ), 0);
+	assert_int_equal(protect_pages(2, 1, RW), 0);
+	assert_picture("..N|N|NN..");
+	assert_int_equal(map_anonymous(8, 2, RW, MAP_PRIVATE | MAP_GROWSDOWN),
+			 0);
+	assert_int_equal(map_anonymous(10, 2, RW, MAP_PRIVATE), 0);
+	assert_picture("..N|N|NN..NN|NN");
+}
+
+/* Nothing changes: the same VMA, and no spare one is needed. */
+static void test_modify_to_the_same(void **state)
+{
+	struct vma_stock stock;
+	struct vma *vma;
+
+	(void)state;
+	draw_map("..aaaa..");
+	assert_int_equal(vma_stock_init(&world.space, &stock, 0), 0);
+	rwlock_take_write(&world.space.lock);
+	vma = vma_of_page(2);
+	assert_ptr_equal(
+		vma_modify(&world.space, vma,
+			   &(struct vma_change){ at(3), at(4), vma->flags },
+			   &stock),
+		vma);
+	rwlock_drop_write(&world.space.lock);
+	vma_stock_finish(&world.space, &stock);
+	assert_picture("..aaaa..");
+}
+
+/* Locked and not: the flags differ, and the object hears of a change. */
+static void test_locked_apart(void **state)
+{
+	(void)state;
+	assert_int_equal(map_a(2, 2, PROT_READ, MAP_SHARED), 0);
+	assert_int_equal(map_a(4, 2, PROT_READ, MAP_SHARED | MAP_LOCKED), 0);
+	assert_picture("..aa|aa..");
+	assert_true(vma_of_page(4)->mapping.locked);
+	rwlock_take_write(&world.space.lock);
+	vma_set_flags(&world.space, vma_of_page(4), vma_of_page(2)->flags);
+	rwlock_drop_write(&world.space.lock);
+	assert_false(vma_of_page(4)->mapping.locked);
+	assert_int_equal(world.space.locked_pages, 0);
+	assert_int_equal(unmap_pages(4, 2), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_start, world_end)
+#define SOFT(name) \
+	cmocka_unit_test_setup_teardown(name, world_start_soft, world_end)
 		TEST(test_left),
 		TEST(test_right),
 		TEST(test_three_into_one),
@@ -194,6 +424,14 @@ int main(void)
 		TEST(test_protect_joins_three),
 		TEST(test_protect_joins_many),
 		TEST(test_once_writable),
+		SOFT(test_anon_of_two),
+		SOFT(test_anon_of_three),
+		SOFT(test_anon_of_new),
+		SOFT(test_anon_of_parts),
+		SOFT(test_anon_is_shared_early),
+		SOFT(test_special),
+		TEST(test_modify_to_the_same),
+		TEST(test_locked_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

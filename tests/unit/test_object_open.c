@@ -389,7 +389,7 @@ static void test_kinds_of_files(void **state)
 	assert_refused("/", O_RDONLY, -EISDIR, "directory");
 	assert_refused("/", O_RDWR, -EISDIR, "directory");
 	assert_refused("/dev/null", O_RDONLY, -ENODEV, "cannot be mapped");
-	assert_refused("/dev/zero", O_RDWR, -ENODEV, "cannot be mapped");
+	assert_refused("/dev/null", O_RDWR, -ENODEV, "cannot be mapped");
 	unlink(file.path);
 	assert_return_code(mkfifo(file.path, 0600), errno);
 	assert_refused(file.path, O_RDONLY, -ENODEV, "cannot be mapped");

@@ -12,7 +12,7 @@ static void test_whole(void **state)
 	assert_picture(".AAAA.");
 	assert_string_equal(world.log, "protect 1+4 rw-\n");
 	assert_int_equal(protect_pages(1, 4, PROT_NONE), 0);
-	assert_int_equal(space_find(&world.space, at(1))->prot, PROT_NONE);
+	assert_int_equal(vma_prot(space_find(&world.space, at(1))), PROT_NONE);
 }
 
 static void test_parts(void **state)
@@ -28,14 +28,15 @@ static void test_parts(void **state)
 	assert_int_equal(world.handle[0].references, 6);
 }
 
-/* The host is told of what changes, in as few calls as that takes. */
+/* The host is told of what changes, VMA by VMA. */
 static void test_only_changes_are_told(void **state)
 {
 	(void)state;
 	draw_map("aabbAAccBB");
 	assert_int_equal(protect_pages(1, 8, RW), 0);
 	assert_picture("a|A|BB|AA|CC|BB");
-	assert_string_equal(world.log, "protect 1+3 rw-\nprotect 6+2 rw-\n");
+	assert_string_equal(world.log, "protect 1+1 rw-\nprotect 2+2 rw-\n"
+				       "protect 6+2 rw-\n");
 	assert_int_equal(protect_pages(1, 8, RW), 0);
 	assert_string_equal(world.log, "");
 }
@@ -63,7 +64,7 @@ static void test_forbidden(void **state)
 	draw_map("aabbaa");
 	assert_int_equal(protect_pages(0, 6, RW), -EACCES);
 	assert_picture("AA|bb|aa");
-	assert_non_null(strstr(error_sentence(), "may not be written"));
+	assert_non_null(strstr(error_sentence(), "may not have these"));
 	assert_int_equal(protect_pages(2, 2, RW), -EACCES);
 	assert_int_equal(protect_pages(2, 2, PROT_NONE), 0);
 	assert_int_equal(protect_pages(2, 2, PROT_READ | PROT_EXEC), 0);
@@ -112,12 +113,12 @@ static void test_growing(void **state)
 	assert_picture(".aa.");
 }
 
-/* Refused before anything is done; what needs no more VMAs is let through. */
+/* Refused before the host is asked; what needs no more VMAs is let through. */
 static void test_limit_of_mappings(void **state)
 {
 	(void)state;
 	draw_map("aaaa.bbbb");
-	world.space.map_count_limit = 3;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 3;
 	assert_int_equal(protect_pages(1, 2, RW), -ENOMEM);
 	assert_string_equal(world.log, "");
 	assert_picture("aaaa.bbbb");
@@ -133,28 +134,23 @@ static void test_limit_of_mappings(void **state)
 	assert_picture("aaaa.bbbb");
 }
 
-/* First and last of a range of several are cut. */
+/* The last of several is to be cut at the limit: those before it changed. */
 static void test_limit_with_two_cuts(void **state)
 {
 	(void)state;
 	draw_map("aabbcc");
-	world.space.map_count_limit = 4;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 4;
 	assert_int_equal(protect_pages(1, 4, RW), -ENOMEM);
-	assert_picture("aa|bb|cc");
-	world.space.map_count_limit = 5;
+	assert_picture("a|A|BB|cc");
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 5;
 	assert_int_equal(protect_pages(1, 4, RW), 0);
 	assert_picture("a|A|BB|C|c");
 	/* the cut part of the last goes over to the one before it */
 	assert_int_equal(unmap_pages(0, 6), 0);
 	draw_map("aAaa");
-	world.space.map_count_limit = 3;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 3;
 	assert_int_equal(protect_pages(0, 3, RW), 0);
 	assert_picture("AAA|a");
-}
-
-static int step_several(void)
-{
-	return protect_pages(1, 10, RW);
 }
 
 static int step_middle(void)
@@ -162,20 +158,38 @@ static int step_middle(void)
 	return protect_pages(4, 2, PROT_NONE);
 }
 
-/* Each call fails in turn, after half of its pages; all is restored. */
+/* The call fails after half of its pages, which get their rights back. */
 static void test_host_refuses(void **state)
 {
 	(void)state;
-	draw_map("aabbAAccBBaa");
-	assert_int_equal(fail_each_call(step_several), 3);
-	assert_picture("a|A|BB|AA|CC|BB|A|a");
-	assert_int_equal(unmap_pages(0, 12), 0);
 	draw_map("aaaaaaaa");
 	assert_int_equal(fail_each_call(step_middle), 1);
 	assert_int_equal(world.space.map_count, 3);
 }
 
-/* Nothing can be restored: the tree at least is as it was. */
+/* Each call of several fails in turn: what comes before it is changed. */
+static void test_host_refuses_a_later_one(void **state)
+{
+	static const char *const after[] = {
+		"aa|bb|AA|cc",
+		"a|A|bb|AA|cc",
+		"a|A|BB|AA|cc",
+		"a|A|BB|AA|CC",
+	};
+
+	(void)state;
+	for (unsigned call = 0; call < 4; call++) {
+		draw_map("aabbAAcc");
+		world.fail_at = call + 1;
+		assert_int_equal(protect_pages(1, 7, RW),
+				 call < 3 ? -ENOMEM : 0);
+		world.fail_at = 0;
+		assert_picture(after[call]);
+		assert_int_equal(unmap_pages(0, 8), 0);
+	}
+}
+
+/* Not even the old rights: the tree at least is as it was. */
 static void test_host_refuses_for_good(void **state)
 {
 	(void)state;
@@ -185,16 +199,148 @@ static void test_host_refuses_for_good(void **state)
 	clear_log();
 	assert_int_equal(space_protect(&world.space, at(0), 6 * PAGE_SIZE, RW),
 			 -ENOMEM);
-	assert_picture("aa|AA|bb");
+	assert_picture("AAAA|bb");
 	space_check(&world.space);
 	assert_string_equal(world.log, "protect 0+2 rw-\nprotect 4+2 rw-\n"
-				       "protect 4+2 r--\nprotect 0+2 r--\n");
+				       "protect 4+2 r--\n");
 	/* the host is brought in line, so that the end finds it so */
 	world.fail_at = 0;
 	assert_int_equal(
-		fake_protect(&world.mmu, at(0), 2 * PAGE_SIZE, PROT_READ), 0);
-	assert_int_equal(
 		fake_protect(&world.mmu, at(4), 2 * PAGE_SIZE, PROT_READ), 0);
+}
+
+/* A stack is protected down to where it begins. */
+static void test_stack(void **state)
+{
+	(void)state;
+	world.mmu.soft = true;
+	assert_int_equal(map_anonymous(2, 4, RW, MAP_PRIVATE | MAP_GROWSDOWN),
+			 0);
+	assert_int_equal(protect_pages(4, 1, PROT_READ | PROT_GROWSDOWN), 0);
+	assert_picture("..nnn|N.");
+	assert_string_equal(world.log, "protect 2+3 r--\n");
+	/* from a hole below, too, as long as it is above the end */
+	assert_int_equal(protect_pages(0, 3, RW | PROT_GROWSDOWN), 0);
+	assert_picture("..N|nn|N.");
+	assert_int_equal(protect_pages(0, 2, RW | PROT_GROWSDOWN), -ENOMEM);
+	assert_int_equal(protect_pages(3, 1, RW | PROT_GROWSUP), -EINVAL);
+}
+
+static void test_read_implies_exec(void **state)
+{
+	(void)state;
+	world.space.flags = SPACE_READ_IMPLIES_EXEC;
+	draw_map("aabb");
+	world.handle[2].flags = HANDLE_NOEXEC;
+	assert_int_equal(map_pages(2, 4, 2, 4, PROT_READ, MAP_SHARED), 0);
+	assert_int_equal(protect_pages(0, 6, PROT_NONE), 0);
+	assert_int_equal(protect_pages(0, 6, PROT_READ), 0);
+	assert_int_equal(vma_prot(vma_of_page(0)), PROT_READ | PROT_EXEC);
+	assert_int_equal(vma_prot(vma_of_page(4)), PROT_READ);
+	assert_int_equal(protect_pages(0, 2, PROT_WRITE), 0);
+	assert_int_equal(vma_prot(vma_of_page(0)), PROT_WRITE);
+}
+
+/* More data than there may be; but what is data already is let through. */
+static void test_data_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(map_pages(0, 0, 6, 0, PROT_READ, MAP_PRIVATE), 0);
+	set_limit(SPACE_LIMIT_DATA, 2);
+	assert_int_equal(protect_pages(0, 3, RW), -ENOMEM);
+	assert_picture("aaaaaa");
+	assert_int_equal(protect_pages(0, 2, RW), 0);
+	assert_int_equal(world.space.data_pages, 2);
+	assert_int_equal(protect_pages(0, 2, RW | PROT_EXEC), 0);
+	assert_int_equal(protect_pages(0, 2, PROT_NONE), 0);
+	assert_int_equal(world.space.data_pages, 0);
+	/* shared memory is no data */
+	assert_int_equal(map_pages(1, 8, 9, 0, PROT_READ, MAP_SHARED), 0);
+	assert_int_equal(protect_pages(8, 9, RW), 0);
+}
+
+static void test_commit_limit(void **state)
+{
+	(void)state;
+	world.space.overcommit = SPACE_OVERCOMMIT_NEVER;
+	set_limit(SPACE_LIMIT_COMMIT, 3);
+	assert_int_equal(map_pages(0, 0, 6, 0, PROT_READ, MAP_PRIVATE), 0);
+	assert_int_equal(protect_pages(0, 2, RW), 0);
+	assert_int_equal(world.space.committed_pages, 2);
+	assert_int_equal(protect_pages(2, 2, RW), -ENOMEM);
+	assert_picture("AA|aaaa");
+	/* counted once, and for as long as it lives */
+	assert_int_equal(protect_pages(0, 2, PROT_READ), 0);
+	assert_int_equal(protect_pages(0, 2, RW), 0);
+	assert_int_equal(world.space.committed_pages, 2);
+	assert_int_equal(protect_pages(2, 1, RW), 0);
+	assert_int_equal(unmap_pages(0, 3), 0);
+	assert_int_equal(world.space.committed_pages, 0);
+}
+
+/* What nobody stored to is not counted while it cannot be stored to. */
+static void test_uncommitted(void **state)
+{
+	(void)state;
+	world.mmu.soft = true;
+	assert_int_equal(map_anonymous(0, 4, RW, MAP_PRIVATE), 0);
+	assert_int_equal(world.space.committed_pages, 4);
+	assert_int_equal(protect_pages(0, 4, PROT_READ), 0);
+	assert_int_equal(world.space.committed_pages, 0);
+	assert_int_equal(protect_pages(0, 2, RW), 0);
+	assert_int_equal(world.space.committed_pages, 2);
+	rwlock_take_write(&world.space.lock);
+	vma_prepare_anon(&world.space, vma_of_page(0));
+	rwlock_drop_write(&world.space.lock);
+	assert_int_equal(protect_pages(0, 2, PROT_READ), 0);
+	assert_int_equal(world.space.committed_pages, 2);
+}
+
+/* Locked pages that can now be stored to are to be copied at once. */
+static void test_populate(void **state)
+{
+	struct space_range populate = { 1, 2 };
+	struct space *space = &world.space;
+
+	(void)state;
+	assert_int_equal(
+		map_pages(0, 2, 2, 2, PROT_READ, MAP_PRIVATE | MAP_LOCKED), 0);
+	assert_int_equal(
+		map_pages(1, 4, 2, 4, PROT_READ, MAP_PRIVATE | MAP_LOCKED), 0);
+	draw_map("......cc");
+	assert_int_equal(space_protect_saying(space, at(6), 2 * PAGE_SIZE, RW,
+					      &populate),
+			 0);
+	assert_int_equal(populate.end, 0);
+	assert_int_equal(space_protect_saying(space, at(2), 6 * PAGE_SIZE, RW,
+					      &populate),
+			 0);
+	assert_int_equal(populate.start, at(2));
+	assert_int_equal(populate.end, at(6));
+	/* a refusal says so, too, and what was writable is not told again */
+	assert_int_equal(space_protect_saying(space, at(2), PAGE_SIZE,
+					      RW | PROT_EXEC, &populate),
+			 0);
+	assert_int_equal(populate.end, 0);
+	assert_int_equal(space_protect_saying(space, at(2) + 1, 1, RW,
+					      &populate),
+			 -EINVAL);
+	assert_int_equal(populate.end, 0);
+	world_rest();
+}
+
+static void test_huge_pages(void **state)
+{
+	(void)state;
+	world_end(state);
+	world_start_at(UINT64_C(1) << 30, 2048, false);
+	world.handle[0].huge_shift = 21;
+	assert_int_equal(map_pages(0, 0, 1024, 0, PROT_READ, MAP_SHARED), 0);
+	assert_int_equal(protect_pages(0, 1, RW), -EINVAL);
+	assert_int_equal(protect_pages(511, 513, RW), -EINVAL);
+	assert_string_equal(world.log, "");
+	assert_int_equal(protect_pages(512, 512, RW), 0);
+	assert_int_equal(world.space.map_count, 2);
 }
 
 static void test_no_memory(void **state)
@@ -222,7 +368,15 @@ int main(void)
 		TEST(test_limit_of_mappings),
 		TEST(test_limit_with_two_cuts),
 		TEST(test_host_refuses),
+		TEST(test_host_refuses_a_later_one),
 		TEST(test_host_refuses_for_good),
+		TEST(test_stack),
+		TEST(test_read_implies_exec),
+		TEST(test_data_limit),
+		TEST(test_commit_limit),
+		TEST(test_uncommitted),
+		TEST(test_populate),
+		TEST(test_huge_pages),
 		TEST(test_no_memory),
 	};
 

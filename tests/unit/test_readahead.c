@@ -143,6 +143,69 @@ static void test_a_touch_behind_the_mark(void **state)
 	end();
 }
 
+static void assert_advised(enum read_advice advice, uint64_t touch,
+			   uint64_t count, uint64_t ahead_count)
+{
+	struct read_plan plan;
+
+	object_plan_advised(thing.object, touch, advice, &plan);
+	assert_int_equal(plan.count, count);
+	assert_int_equal(plan.ahead_count, ahead_count);
+}
+
+/* MADV_RANDOM: even of who comes page after page. */
+static void test_advised_random(void **state)
+{
+	(void)state;
+	open_with(4096, 32);
+	for (uint64_t i = 0; i < 20; i++)
+		assert_advised(READ_RANDOM, i, 1, 0);
+	assert_plan(20, 1, 0, 0, cluster_end(20)); /* and left no stream */
+	end();
+}
+
+/* MADV_SEQUENTIAL: from the first touch on, and twice as far. */
+static void test_advised_sequential(void **state)
+{
+	(void)state;
+	open_with(4096, 32);
+	assert_advised(READ_SEQUENTIAL, 100, 4, 0);
+	assert_advised(READ_SEQUENTIAL, 104, 8, 16);
+	assert_advised(READ_SEQUENTIAL, 112, 16, 32);
+	assert_advised(READ_SEQUENTIAL, 128, 32, 64);
+	assert_advised(READ_SEQUENTIAL, 160, 64, 64);
+	end();
+}
+
+static void read_pages(uint64_t first, uint64_t count)
+{
+	for (uint64_t i = first; i < first + count; i++)
+		assert_int_equal(object_byte(thing.object, i * PAGE_SIZE),
+				 byte_at(i * PAGE_SIZE));
+}
+
+/* What lies behind a sequential reader leaves before what is older. */
+static void test_advised_sequential_leaves(void **state)
+{
+	struct read_plan plan = { .ahead_count = 0 };
+	uint64_t index = 32, behind;
+
+	(void)state;
+	open_with(64, 8);
+	read_pages(1000, 1);
+	read_pages(0, index);
+	while (plan.ahead_count == 0)
+		object_plan_advised(thing.object, index++, READ_SEQUENTIAL,
+				    &plan);
+	behind = index - 1 - 2 * plan.ahead_count;
+	assert_true(object_page_resident(thing.object, behind));
+	for (uint64_t i = 600; object_page_resident(thing.object, behind);
+	     i += 20)
+		read_pages(i, 1);
+	assert_true(object_page_resident(thing.object, 1000));
+	end();
+}
+
 /* All of it put to use: each page is read once, ever larger runs ahead. */
 static void test_a_sequential_reader(void **state)
 {
@@ -168,6 +231,9 @@ int main(void)
 		cmocka_unit_test(test_no_readahead),
 		cmocka_unit_test(test_several_streams),
 		cmocka_unit_test(test_a_touch_behind_the_mark),
+		cmocka_unit_test(test_advised_random),
+		cmocka_unit_test(test_advised_sequential),
+		cmocka_unit_test(test_advised_sequential_leaves),
 		cmocka_unit_test(test_a_sequential_reader),
 	};
 

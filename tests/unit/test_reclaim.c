@@ -303,6 +303,48 @@ static void test_scattered_pages(void **state)
 	assert_int_equal(bench->cache.charged, 0);
 }
 
+/* They count as if they were not there. */
+static void test_locked_pages_stay(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 16, PAGE_CLEAN);
+	atomic_store(word_at(bench, 3), PAGE_CLEAN | WORD_LOCKED);
+	put(bench, 32, 16, PAGE_CLEAN | WORD_LOCKED);
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 15);
+	assert_evicted(bench, "0+3 4+12");
+	assert_int_equal(
+		cache_evict_range(&bench->cache, &bench->table, 0, PAGES), 0);
+	assert_int_equal(bench->cache.charged, 17);
+	page_unlock(word_at(bench, 40));
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 1);
+	assert_evicted(bench, "40+1");
+}
+
+/* What nobody wants leaves first, whatever it was used for. */
+static void test_deactivated_pages_leave_first(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 16, PAGE_CLEAN);
+	put(bench, 32, 16, PAGE_CLEAN);
+	put(bench, 64, 16, PAGE_CLEAN | WORD_REFERENCED);
+	cache_deactivate(&bench->cache, &bench->table, 64, 16);
+	assert_int_equal(atomic_load(word_at(bench, 64)), PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 32), 32);
+	assert_evicted(bench, "64+16 0+16");
+	/* Nothing is charged there, or only a part is meant. */
+	cache_deactivate(&bench->cache, &bench->table, 0, 32);
+	cache_deactivate(&bench->cache, &bench->table, 100, PAGES);
+	for (uint64_t i = 32; i < 48; i++)
+		atomic_store(word_at(bench, i), PAGE_CLEAN | WORD_REFERENCED);
+	cache_deactivate(&bench->cache, &bench->table, 32, 4);
+	assert_int_equal(atomic_load(word_at(bench, 35)), PAGE_CLEAN);
+	assert_int_equal(atomic_load(word_at(bench, 36)),
+			 PAGE_CLEAN | WORD_REFERENCED);
+	assert_int_equal(bench->cache.charged, 16);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
@@ -321,6 +363,8 @@ int main(void)
 		TEST(test_evict_range),
 		TEST(test_a_large_want_goes_in_batches),
 		TEST(test_scattered_pages),
+		TEST(test_locked_pages_stay),
+		TEST(test_deactivated_pages_leave_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -528,6 +528,40 @@ static void allocate_grows_the_store(void **state)
 	store_destroy(store);
 }
 
+/* [5000, 14000) of 20000 bytes, and past the end. */
+static void discarded_bytes_are_zeros(void **state)
+{
+	struct store *store = new_store(20000);
+	unsigned char *bytes = new_buffer(20000);
+
+	(void)state;
+	memset(bytes, 7, 20000);
+	assert_int_equal(write_at(store, bytes, 20000, 0), 20000);
+	if (!kind->allocates) {
+		assert_int_equal(store_discard(store, 0, 4096), -EOPNOTSUPP);
+	} else {
+		assert_int_equal(store_discard(store, 5000, 9000), 0);
+		assert_int_equal(store_discard(store, 100, 0), 0);
+		assert_int_equal(store_discard(store, 30000, 9000), 0);
+		assert_int_equal(store_discard(store, 19000, 9000), 0);
+	}
+	assert_int_equal(size_of_store(store), 20000);
+	assert_int_equal(read_at(store, bytes, 20000, 0), 20000);
+	for (unsigned i = 0; i < 20000; i++) {
+		bool gone = kind->allocates &&
+			    ((i >= 5000 && i < 14000) || i >= 19000);
+
+		assert_int_equal(bytes[i], gone ? 0 : 7);
+	}
+	assert_int_equal(store_discard(store, UINT64_MAX, 1), -EFBIG);
+	assert_int_equal(store_discard(store, 1, INT64_MAX), -EFBIG);
+	store->writable = false;
+	assert_int_equal(store_discard(store, 0, 1), -EACCES);
+	store->writable = true;
+	free(bytes);
+	store_destroy(store);
+}
+
 static const struct CMUnitTest conformance[] = {
 	cmocka_unit_test(all_sizes_go_there_and_back),
 	cmocka_unit_test(buffers_scatter_and_gather),
@@ -538,6 +572,7 @@ static const struct CMUnitTest conformance[] = {
 	cmocka_unit_test(read_only_is_refused),
 	cmocka_unit_test(nonsense_is_refused),
 	cmocka_unit_test(allocate_grows_the_store),
+	cmocka_unit_test(discarded_bytes_are_zeros),
 };
 
 /* ---- one kind alone ---- */

@@ -97,14 +97,14 @@ static void test_limit_of_mappings(void **state)
 {
 	(void)state;
 	draw_map("aaa.bbb");
-	world.space.map_count_limit = 2;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 2;
 	assert_int_equal(unmap_pages(1, 1), -ENOMEM);
 	assert_picture("aaa.bbb");
 	assert_string_equal(world.log, "");
 	/* a cut that makes no more VMAs is good */
 	assert_int_equal(unmap_pages(2, 4), 0);
 	assert_picture("aa....b");
-	world.space.map_count_limit = 3;
+	world.space.limit[SPACE_LIMIT_MAPPINGS] = 3;
 	assert_int_equal(unmap_pages(0, 1), 0);
 	draw_map("aaa");
 	assert_int_equal(unmap_pages(1, 1), 0);

@@ -318,6 +318,59 @@ static void test_end_evict(void **state)
 	atomic_store(&word, PAGE_EVICTING | WORD_WAITERS);
 	assert_true(page_end_evict(&word, PAGE_CLEAN));
 	assert_word(&word, PAGE_CLEAN);
+	/* A discard that was refused. */
+	atomic_store(&word, PAGE_EVICTING | WORD_WAITERS | WORD_LOCKED);
+	assert_true(page_end_evict(&word, PAGE_DIRTY));
+	assert_word(&word, PAGE_DIRTY | WORD_LOCKED);
+}
+
+/* Locked pages stay for reclaim, and go with a cut. */
+static void test_locked(void **state)
+{
+	(void)state;
+	for (int s = 0; s < STATES; s++) {
+		bool there = s != PAGE_ABSENT && s != PAGE_FAILED;
+		uint64_t locked = (uint64_t)s | (there ? WORD_LOCKED : 0);
+		bool dirty, may = s == PAGE_CLEAN || s == PAGE_DIRTY;
+		page_word word = in_state(s);
+
+		page_lock(&word);
+		assert_word(&word, locked);
+		page_lock(&word);
+		assert_word(&word, locked);
+		assert_false(page_begin_evict(&word));
+		assert_int_equal(page_begin_cut(&word, &dirty), may);
+		if (may)
+			page_end_evict(&word, PAGE_ABSENT);
+		assert_word(&word, may ? PAGE_ABSENT : locked);
+		page_unlock(&word);
+		assert_word(&word, may ? PAGE_ABSENT : (uint64_t)s);
+		page_unlock(&word);
+		assert_word(&word, may ? PAGE_ABSENT : (uint64_t)s);
+	}
+}
+
+static void test_locked_pages_live_as_others(void **state)
+{
+	page_word word = PAGE_READING;
+	bool clean;
+
+	(void)state;
+	page_lock(&word);
+	assert_false(page_end_read(&word, PAGE_CLEAN));
+	assert_int_equal(page_take_wpin(&word, false, true),
+			 PAGE_TAKEN_DIRTIED);
+	assert_true(page_drop_wpin(&word));
+	assert_true(page_begin_write(&word));
+	assert_false(page_end_write(&word, true, &clean));
+	assert_true(clean);
+	assert_word(&word, PAGE_CLEAN | WORD_LOCKED);
+	/* Zeros that stand in for it may leave. */
+	page_set_zeroed(&word);
+	assert_true(page_begin_evict(&word));
+	assert_false(page_end_evict(&word, PAGE_ABSENT));
+	assert_true(page_begin_read(&word));
+	assert_word(&word, PAGE_READING);
 }
 
 /* Rule 9: only if the state is still the one seen. */
@@ -533,6 +586,8 @@ int main(void)
 		cmocka_unit_test(test_begin_evict),
 		cmocka_unit_test(test_begin_cut),
 		cmocka_unit_test(test_end_evict),
+		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_locked_pages_live_as_others),
 		cmocka_unit_test(test_set_waiters),
 		cmocka_unit_test(test_checks),
 #ifdef QUIRE_DEBUG

@@ -173,10 +173,11 @@ static void *look_at_signals(void *argument)
 	return NULL;
 }
 
-static void test_thread_blocks_all_signals(void **state)
+static void test_thread_blocks_signals(void **state)
 {
 	static const int signals[] = { SIGINT,  SIGTERM, SIGUSR1,
 				       SIGALRM, SIGCHLD, SIGHUP };
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 	sigset_t before, blocked, after;
 	pthread_t thread;
 
@@ -191,6 +192,8 @@ static void test_thread_blocks_all_signals(void **state)
 		assert_int_equal(sigismember(&after, signals[i]),
 				 sigismember(&before, signals[i]));
 	}
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		assert_false(sigismember(&blocked, faults[i]));
 }
 
 static atomic_bool may_end;
@@ -224,7 +227,7 @@ int main(void)
 		cmocka_unit_test(test_threads_run_side_by_side),
 		cmocka_unit_test(test_work_may_submit_itself_again),
 		cmocka_unit_test(test_pool_without_work),
-		cmocka_unit_test(test_thread_blocks_all_signals),
+		cmocka_unit_test(test_thread_blocks_signals),
 		cmocka_unit_test(test_thread_has_its_name_cut),
 	};
 

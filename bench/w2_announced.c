@@ -1,0 +1,99 @@
+/* w2_announced.c - random 4 KiB reads, announced in lists of 64 */
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#define LIST 64u
+
+static uint64_t offset_of(const struct setting *setting, uint64_t number)
+{
+	return mix(number) % (setting->size / PAGE) * PAGE;
+}
+
+/* Announces the list that begins at first, if there is one. */
+static void announce(const struct job *job, uint64_t first)
+{
+	uint64_t offsets[LIST];
+	size_t count = 0;
+
+	for (; count < LIST && first + count < job->last; count++)
+		offsets[count] = offset_of(job->setting, first + count);
+	view_announce(job->view, offsets, count);
+}
+
+static uint64_t touch(const struct job *job, uint64_t first)
+{
+	const unsigned char *bytes = job->view->bytes;
+	uint64_t sum = 0;
+
+	for (uint64_t i = first; i < first + LIST && i < job->last; i++) {
+		uint64_t offset = offset_of(job->setting, i);
+
+		sum += words_sum(bytes + offset, PAGE, offset);
+	}
+	return sum;
+}
+
+/* The variant's parameter says how many lists ahead of the touches are
+ * announced. */
+static uint64_t work(struct job *job)
+{
+	uint64_t ahead = job->setting->variant->parameter * LIST;
+	uint64_t sum = 0;
+
+	for (uint64_t at = 0; at < ahead; at += LIST)
+		announce(job, job->first + at);
+	for (uint64_t at = job->first; at < job->last; at += LIST) {
+		announce(job, at + ahead);
+		sum += touch(job, at);
+	}
+	return sum;
+}
+
+static void limit(const struct question *question,
+		  const struct setting *setting, struct run *run)
+{
+	struct direct_jobs reads = {
+		.depth = LIST,
+		.length = PAGE,
+		.count = setting->operations,
+		.offset = offset_of,
+		.sum = direct_sum,
+	};
+
+	(void)question;
+	arm_direct(setting, &reads, run);
+}
+
+static uint64_t operations(const struct setting *setting)
+{
+	(void)setting;
+	return 10000;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct variant variants[] = {
+		{ .threads = 1 },
+		{ .name = "1 thread, a list ahead",
+		  .threads = 1,
+		  .parameter = 1 },
+		{ .threads = 4, .only_long = true },
+		{ .threads = 0 },
+	};
+	static const struct question question = {
+		.id = "W2",
+		.title = "random 4 KiB reads through a mapping, announced in "
+			 "lists of 64",
+		.unit = "reads/s",
+		.per_unit = 1,
+		.peer_name = "kernel mmap, MADV_WILLNEED for each page",
+		.limit_name = "O_DIRECT through io_uring, 64 at once",
+		.variants = variants,
+		.advice = MADV_RANDOM,
+		.work = work,
+		.limit = limit,
+		.operations = operations,
+	};
+
+	return bench_main(&question, argc, argv);
+}

@@ -1,0 +1,143 @@
+/* w7_updates.c - random 4 KiB updates, made durable every 1,000 */
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include <string.h>
+
+#define UPDATES 1000u /* between two msync() */
+#define DEPTH 32      /* of the limit, and of reading back */
+#define LONGEST_STALL_US 100000
+
+static uint64_t offset_of(const struct setting *setting, uint64_t number)
+{
+	return mix(number) % (setting->size / PAGE) * PAGE;
+}
+
+/* What the page holds after this run: other words than after any before. */
+static void fill(const struct setting *setting, unsigned char *page,
+		 uint64_t offset)
+{
+	uint64_t seed = mix(offset ^ setting->round << 48);
+
+	for (size_t at = 0; at < PAGE; at += sizeof(seed), seed++)
+		memcpy(page + at, &seed, sizeof(seed));
+}
+
+/* Lets all that was stored get home. */
+static void make_durable(struct job *job)
+{
+	const struct view *view = job->view;
+	uint64_t begun = clock_ns(), took;
+
+	if (view->space)
+		quire_msync(view->space, view->bytes, job->setting->size,
+			    MS_SYNC);
+	else
+		msync(view->bytes, job->setting->size, MS_SYNC);
+	took = clock_ns() - begun;
+	if (took > job->longest_ns)
+		job->longest_ns = took;
+}
+
+static uint64_t work(struct job *job)
+{
+	const struct setting *setting = job->setting;
+
+	for (uint64_t i = job->first; i < job->last; i++) {
+		uint64_t offset = offset_of(setting, i);
+		uint64_t begun = clock_ns();
+
+		fill(setting, job->view->bytes + offset, offset);
+		job->latency_ns[i] = clock_ns() - begun;
+		if ((i - job->first + 1) % UPDATES == 0)
+			make_durable(job);
+	}
+	make_durable(job);
+	return 0;
+}
+
+/* 1 for a page that holds what this run has stored. */
+static uint64_t good(const struct setting *setting, const unsigned char *bytes,
+		     size_t length, uint64_t offset)
+{
+	unsigned char wanted[PAGE];
+
+	fill(setting, wanted, offset);
+	return !memcmp(bytes, wanted, length);
+}
+
+/* The checksum is how many updates are found in the file. */
+static void verify(const struct setting *setting, struct run *run)
+{
+	struct direct_jobs reads = {
+		.depth = DEPTH,
+		.length = PAGE,
+		.count = setting->operations,
+		.offset = offset_of,
+		.sum = good,
+	};
+	double seconds = run->seconds, cpu_s = run->cpu_s;
+
+	run->done = false;
+	run->checksum = 0;
+	arm_direct(setting, &reads, run);
+	run->seconds = seconds;
+	run->cpu_s = cpu_s;
+	if (run->checksum != setting->operations)
+		run_fail(run, "%ju of %ju updates are in the file",
+			 (uintmax_t)run->checksum,
+			 (uintmax_t)setting->operations);
+}
+
+static void limit(const struct question *question,
+		  const struct setting *setting, struct run *run)
+{
+	struct direct_jobs writes = {
+		.depth = DEPTH,
+		.length = PAGE,
+		.count = setting->operations,
+		.offset = offset_of,
+		.fill = fill,
+		.sync_every = UPDATES,
+	};
+
+	(void)question;
+	arm_direct(setting, &writes, run);
+}
+
+static uint64_t operations(const struct setting *setting)
+{
+	(void)setting;
+	return 2000;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct variant variants[] = {
+		{ .threads = 1 },
+		{ .threads = 4 },
+		{ .threads = 16, .only_long = true },
+		{ .threads = 0 },
+	};
+	static const struct question question = {
+		.id = "W7",
+		.title = "random 4 KiB updates, each thread's msync(MS_SYNC) "
+			 "after every 1,000 of its own",
+		.unit = "updates/s",
+		.per_unit = 1,
+		.limit_name = "O_DIRECT writes, 32 at once, fdatasync() after "
+			      "every 1,000",
+		.variants = variants,
+		.advice = MADV_RANDOM,
+		.writable = true,
+		.work = work,
+		.verify = verify,
+		.latency_name = "store",
+		.latency_most_us = LONGEST_STALL_US,
+		.longest_name = "longest_msync_ms",
+		.limit = limit,
+		.operations = operations,
+	};
+
+	return bench_main(&question, argc, argv);
+}

@@ -1,0 +1,109 @@
+/* fork.c - a space on the software MMU gets a child */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux's dup_mmap(): VMA by VMA, then what page tables must be copied, as a
+ * fault could not find it again: those of private pages.  The child's VMAs are
+ * taken before the parent's lock, so that under it nothing is allocated but
+ * tables.  Nobody else knows the child yet: it needs no lock.
+ */
+#include "space/space_private.h"
+
+#include "mmu/mmu_soft.h"
+
+#include <errno.h>
+
+/* Enough spare VMAs of the child's for all of the parent's. */
+static int stock_up(struct space *parent, struct space *child,
+		    struct vma_stock *stock, size_t *stocked)
+{
+	size_t count;
+
+	rwlock_take_read(&parent->lock);
+	count = parent->map_count;
+	rwlock_drop_read(&parent->lock);
+	*stocked = count;
+	return vma_stock_init(child, stock, (unsigned)count);
+}
+
+static void copy_vma(struct space *child, struct vma *copy,
+		     const struct vma *vma)
+{
+	copy->mapping = vma->mapping;
+	copy->mapping.mmu = child->mmu;
+	copy->mapping.locked = 0;
+	copy->handle = vma->handle;
+	if (copy->handle)
+		handle_take(copy->handle);
+	copy->flags = vma->flags & ~(VM_LOCKED_MASK | VM_FORKED);
+	copy->anon = 0;
+	if (vma->anon && !(vma->flags & VM_WIPEONFORK)) {
+		copy->anon = ++child->last_anon;
+		copy->flags |= VM_FORKED;
+	}
+	vma_insert(child, copy);
+}
+
+static int fork_vma(struct space *parent, struct space *child,
+		    const struct vma *vma, struct vma_stock *stock)
+{
+	int error;
+
+	if (vma->flags & VM_DONTCOPY)
+		return 0;
+	if (vma->flags & VM_ACCOUNT) {
+		error = enough_memory(parent, vma_pages(vma));
+		if (error)
+			return error;
+	}
+	trace("dup_mmap", "0x%llx-0x%llx%s",
+	      (unsigned long long)vma->mapping.start,
+	      (unsigned long long)vma->mapping.end,
+	      vma->flags & VM_WIPEONFORK ? ": without its pages"
+	      : vma->anon                ? ": private pages are shared until "
+					   "one side stores"
+					 : "");
+	copy_vma(child, vma_stock_take(stock), vma);
+	/* vma_needs_copy() */
+	if ((!vma->anon && !(vma->flags & VM_GUARDED)) ||
+	    (vma->flags & VM_WIPEONFORK))
+		return 0;
+	error = soft_copy(parent->mmu, child->mmu, vma->mapping.start,
+			  vma->mapping.end);
+	return error ? error_say(error, "no memory for a page table") : 0;
+}
+
+static int fork_locked(struct space *parent, struct space *child,
+		       struct vma_stock *stock)
+{
+	struct vma *vma = vma_of(tree_first(&parent->tree));
+	int error = 0;
+
+	child->last_anon = parent->last_anon;
+	child->apart = true;
+	child->break_end = parent->break_end;
+	for (unsigned i = 0; i < SPACE_LIMITS; i++)
+		child->limit[i] = parent->limit[i];
+	for (; vma && !error; vma = space_next(vma))
+		error = fork_vma(parent, child, vma, stock);
+	return error;
+}
+
+int space_fork(struct space *parent, struct space *child)
+{
+	struct vma_stock stock;
+	size_t stocked;
+	int error;
+
+	do {
+		error = stock_up(parent, child, &stock, &stocked);
+		if (error)
+			return error;
+		rwlock_take_write(&parent->lock);
+		error = -EAGAIN;
+		if (parent->map_count <= stocked)
+			error = fork_locked(parent, child, &stock);
+		rwlock_drop_write(&parent->lock);
+		vma_stock_finish(child, &stock);
+	} while (error == -EAGAIN);
+	return error;
+}

@@ -1,0 +1,96 @@
+/* refuse_calls.h - a kernel that refuses one call, when a test says so */
+/* SPDX-License-Identifier: MIT */
+#ifndef QUIRE_TESTS_REFUSE_CALLS_H
+#define QUIRE_TESTS_REFUSE_CALLS_H
+
+#include "unit/unit.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+/* How many calls that change mappings succeed before one is refused; negative:
+ * all do, or one was refused. */
+static _Atomic int calls_allowed = -1;
+/* Of these calls alone; -1: of all. */
+static _Atomic long calls_meant = -1;
+static _Atomic int calls_error = ENOMEM;
+/* Called instead of the one that is refused; may be NULL. */
+static void (*instead_of_call)(void);
+
+static inline long real_call(long number, const long *a)
+{
+	long (*real)(long, long, long, long, long, long, long);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static inline bool is_refused(long number)
+{
+	if (atomic_load(&calls_meant) >= 0 &&
+	    number != atomic_load(&calls_meant))
+		return false;
+	if (atomic_load(&calls_allowed) < 0 ||
+	    atomic_fetch_sub(&calls_allowed, 1) > 0)
+		return false;
+	if (instead_of_call)
+		instead_of_call();
+	errno = atomic_load(&calls_error);
+	return true;
+}
+
+/* Stands in the place of libc's, for the library as for all. */
+long syscall(long number, ...)
+{
+	va_list list;
+	long a[6];
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if ((number == SYS_mmap || number == SYS_munmap ||
+	     number == SYS_mprotect || number == SYS_mremap ||
+	     number == SYS_madvise) &&
+	    is_refused(number))
+		return -1;
+	return real_call(number, a);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	int (*real)(int, unsigned long, void *);
+	va_list list;
+	void *argument;
+
+	va_start(list, request);
+	argument = va_arg(list, void *);
+	va_end(list);
+	if (request == UFFDIO_REGISTER && is_refused(SYS_ioctl))
+		return -1;
+	*(void **)&real = dlsym(RTLD_NEXT, "ioctl");
+	return real(fd, request, argument);
+}
+
+/* The one after `after` more of that kind (-1: any) fails with error. */
+static inline void refuse_call(long number, int after, int error)
+{
+	atomic_store(&calls_meant, number);
+	atomic_store(&calls_error, error);
+	atomic_store(&calls_allowed, after);
+}
+
+/* True: one was refused.  All succeed from now on. */
+static inline bool stop_refusing(void)
+{
+	instead_of_call = NULL;
+	return atomic_exchange(&calls_allowed, -1) < 0;
+}
+
+#endif
