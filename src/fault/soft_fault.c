@@ -64,14 +64,16 @@ static bool huge_page(const struct vma *vma, uint64_t *address,
 		      struct soft_translation *translation)
 {
 	uint32_t shift = vma->handle->huge_shift;
-	uint64_t pages = UINT64_C(1) << (shift - PAGE_SHIFT);
+	uint64_t mask;
 
-	if (!(vma->flags & VM_HUGETLB) || !(vma->flags & VM_MAYSHARE) ||
-	    (translation->index | (pages - 1)) >=
-		    object_pages(vma->handle->object))
+	if (!(vma->flags & VM_HUGETLB) || !(vma->flags & VM_MAYSHARE))
 		return false;
-	*address &= ~((UINT64_C(1) << shift) - 1);
-	translation->index &= ~(pages - 1);
+	mask = (UINT64_C(1) << shift) - 1;
+	if ((translation->index | mask >> PAGE_SHIFT) >=
+	    object_pages(vma->handle->object))
+		return false;
+	*address &= ~mask;
+	translation->index &= ~(mask >> PAGE_SHIFT);
 	translation->flags |= shift == GIANT_SHIFT ? SOFT_GIANT : SOFT_HUGE;
 	return true;
 }

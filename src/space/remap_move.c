@@ -233,10 +233,10 @@ bool remap_has_own_place(const struct vma *vma)
 }
 
 /* As space_map() does: what the object says is not believed. */
-static int find_own_place(struct remap *remap, uint64_t hint)
+static int find_own_place(struct remap *remap, struct quire_object *handle,
+			  uint64_t hint)
 {
 	const struct space *space = remap->space;
-	struct quire_object *handle = place_handle(remap->vma);
 	uint64_t index = vma_index_at(remap->vma, remap->address);
 	struct handle_area area = {
 		.address = hint,
@@ -271,11 +271,12 @@ int remap_move(struct remap *remap)
 	bool fixed = remap->flags & MREMAP_FIXED;
 	uint64_t hint = fixed || remap_keeps_old(remap) ? remap->new_address
 							: 0;
+	struct quire_object *handle = place_handle(remap->vma);
 	struct area_search search;
 	int error;
 
-	if (!fixed && place_handle(remap->vma)) {
-		error = find_own_place(remap, hint);
+	if (!fixed && handle) {
+		error = find_own_place(remap, handle, hint);
 		return error ? error : move_to_place(remap);
 	}
 	area_search_init(&search, remap->space, hint, remap->new_length, fixed);

@@ -17,6 +17,7 @@ static struct match_side side_of(const struct trial *trial, unsigned index)
 	return (struct match_side){
 		.executor = name_of(trial, index),
 		.small_budget = trial->small_budget,
+		.paged_out = trial->paged_out,
 	};
 }
 

@@ -38,6 +38,7 @@ struct entry {
 	char file[24];
 	bool small_budget;
 	bool after_failure;
+	bool after_pageout;
 	bool any_offset;
 	enum join join;
 	enum limit_kind limit;
@@ -190,6 +191,8 @@ static void parse_pair(const struct place *place, struct entry *entry,
 		entry->join = parse_join(place, value, size);
 	} else if (key_is(pair, length, "offset=any")) {
 		entry->any_offset = true;
+	} else if (key_is(pair, length, "after=pageout")) {
+		entry->after_pageout = true;
 	} else if (key_is(pair, length, "after=failure")) {
 		entry->after_failure = true;
 	} else {
@@ -329,7 +332,8 @@ static bool side_fits(const struct entry *entry, const struct match_side *side)
 {
 	return (!entry->executor[0] ||
 		!strcmp(entry->executor, side->executor)) &&
-	       (!entry->small_budget || side->small_budget);
+	       (!entry->small_budget || side->small_budget) &&
+	       (!entry->after_pageout || side->paged_out);
 }
 
 static bool op_fits(const struct entry *entry, const struct op *op)
@@ -374,7 +378,8 @@ bool differences_allow_value(const struct match_side *side, const struct op *op,
 		struct entry *entry = &entries[i];
 
 		if (entry->kind == MATCH_VALUE && side_fits(entry, side) &&
-		    op_fits(entry, op) && (!own || entry->small_budget)) {
+		    op_fits(entry, op) &&
+		    (!own || entry->small_budget || entry->after_pageout)) {
 			entry->met++;
 			return true;
 		}

@@ -21,7 +21,8 @@
  *                              join=any nothing is compared then
  *   text offset=any file=NAME  offsets in private mappings of it do not count
  *   value op=mincore           what it says of files is not compared; with
- *                              budget=small nothing of what it says
+ *                              budget=small nothing of what it says, with
+ *                              after=pageout neither once MADV_PAGEOUT was done
  *   apart op=mremap limit=LOCKED  such an op and that limit (as in op.c) do not
  *                              come in one sequence: whichever is second is
  *                              left out
@@ -46,6 +47,7 @@ enum join {
 struct match_side {
 	const char *executor;
 	bool small_budget;
+	bool paged_out; /* by MADV_PAGEOUT, in this sequence */
 };
 
 /* Ends the program if the file is not well-formed. */

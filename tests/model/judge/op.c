@@ -78,6 +78,7 @@ static const struct name kind_names[] = {
 	NAME(MAP_SHARED),
 	NAME(MAP_PRIVATE),
 	NAME(MAP_SHARED_VALIDATE),
+	{ 8, "MAP_DROPPABLE" },
 };
 
 static const struct name prot_names[] = {

@@ -9,6 +9,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Newer than the headers that this is built with. */
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08
+#endif
+
 /* ---- what is not done at all ---- */
 
 /* What becomes of bytes that are stored to a shared page behind its file's
@@ -61,6 +66,11 @@ static bool is_apart(struct trial *trial, const struct op *op)
 	return trial->limited[limit];
 }
 
+static bool is_pageout(const struct op *op)
+{
+	return op->kind == OP_MADVISE && op->flags == MADV_PAGEOUT;
+}
+
 bool trial_is_void(struct trial *trial, const struct op *op)
 {
 	if (!trial->alive[op->process])
@@ -72,6 +82,9 @@ bool trial_is_void(struct trial *trial, const struct op *op)
 	/* The kernel looks whether it may even if there is nothing to do. */
 	if (op->kind == OP_RESIZE)
 		return trial->size[file_body(op->file)] == op->length;
+	/* What may be dropped then, is or is not. */
+	if (is_pageout(op))
+		return trial->droppable;
 	return is_apart(trial, op) || stores_past_end(trial, op);
 }
 
@@ -135,6 +148,8 @@ static void keep_account(struct trial *trial, const struct op *op,
 		trial->size[file_body(op->file)] = op->length;
 	if (op->kind == OP_EXIT)
 		trial->alive[op->process] = false;
+	if (op->kind == OP_MMAP && (op->flags & MAP_TYPE) == MAP_DROPPABLE)
+		trial->droppable = true;
 	if (op->kind == OP_FORK) {
 		trial->alive[op->length] = true;
 		trial->used[op->length] = true;
@@ -157,6 +172,7 @@ bool trial_step(struct trial *trial, const struct op *op)
 	if (trial->over || trial_is_void(trial, op))
 		return true;
 	trial->finding.kind = op->kind;
+	trial->paged_out |= is_pageout(op);
 	trial->last = *op;
 	if (!execute(trial, op, led))
 		return false;
@@ -191,6 +207,8 @@ void trial_begin(struct trial *trial, bool forks)
 	trial->used[0] = true;
 	for (unsigned i = 0; i < BODIES; i++)
 		trial->size[i] = body_size(i);
+	trial->paged_out = false;
+	trial->droppable = false;
 	trial->over = false;
 	trial->agreed = 0;
 	memset(&trial->finding, 0, sizeof(trial->finding));
@@ -220,12 +238,15 @@ void trial_crashed(struct trial *trial, enum what_differs what, int signal)
 {
 	trial->finding.what = what;
 	trial->finding.executor = 0;
-	if (what == CRASHED)
+	if (what == HUNG)
+		snprintf(trial->words, MOST_WORDS,
+			 "the process did not go on\n");
+	else if (signal)
 		snprintf(trial->words, MOST_WORDS,
 			 "the process ended by signal %d\n", signal);
 	else
 		snprintf(trial->words, MOST_WORDS,
-			 "the process did not go on\n");
+			 "the process ended, as a sanitizer ends one\n");
 	for (unsigned i = 0; i < trial->executors; i++)
 		trial->executor[i]->ops->abandon(trial->executor[i]);
 }

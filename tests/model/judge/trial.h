@@ -39,6 +39,8 @@ struct trial {
 	bool unlimited[LIMITS]; /* it must not be set any more */
 	struct op last;         /* step, */
 	struct outcome led;     /* and what the leader said */
+	bool paged_out;         /* by MADV_PAGEOUT */
+	bool droppable;         /* there is such memory, or was */
 	bool over;             /* a difference that is listed has parted them */
 	char maps[MAPS_BYTES]; /* the leader's, after the last step */
 	struct maps_line lines[MAPS_LINES];
