@@ -28,7 +28,7 @@ static int stock_up(struct space *parent, struct space *child,
 static void copy_vma(struct space *child, struct vma *copy,
 		     const struct vma *vma)
 {
-	copy->mapping = vma->mapping;
+	copy->mapping = vma_image(vma).mapping;
 	copy->mapping.mmu = child->mmu;
 	copy->mapping.locked = 0;
 	copy->handle = vma->handle;

@@ -112,6 +112,7 @@ static int check_droppable(const struct making *making, uint64_t *vm)
 		return error_say(-EINVAL, "what is droppable is not locked");
 	if (*vm & VM_GROWSDOWN)
 		return error_say(-EINVAL, "a stack is not droppable");
+	*vm &= ~VM_LOCKED_MASK;
 	*vm |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
 	return 0;
 }

@@ -132,7 +132,7 @@ struct vma *vma_merge_new(struct space *space, struct vma *vma,
 static struct vma changed_part(const struct vma *vma,
 			       const struct vma_change *change)
 {
-	struct vma part = *vma;
+	struct vma part = vma_image(vma);
 
 	part.flags = change->flags;
 	part.mapping.start = change->start;

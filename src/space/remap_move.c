@@ -91,7 +91,7 @@ int remap_tail(const struct remap *remap, const struct vma *vma,
 	uint64_t index = vma_index_at(vma, start);
 	uint64_t own;
 
-	*tail = *vma;
+	*tail = vma_image(vma);
 	remap_set_range(tail, start, start + remap->delta, index);
 	if (!remap_on_object(vma))
 		return 0;
@@ -115,7 +115,7 @@ struct vma remap_moved_part(const struct remap *remap, const struct vma *vma)
 	uint64_t shift = remap->new_address - remap->address;
 	uint64_t start = remap->address;
 	uint64_t end = remap->address + remap->old_length;
-	struct vma part = *vma;
+	struct vma part = vma_image(vma);
 
 	if (start < vma->mapping.start)
 		start = vma->mapping.start;

@@ -48,7 +48,7 @@ static int leave_host(const struct remap *remap, struct vma *fresh)
 		error = mmu_unmap(remap->space->mmu, start, remap->old_length);
 		return error ? remap_say_host(error, start) : 0;
 	}
-	*fresh = *remap->vma;
+	*fresh = vma_image(remap->vma);
 	fresh->handle = remap->request->spare;
 	fresh->flags &= ~(VM_LOCKED_MASK | VM_FORKED);
 	fresh->anon = 0;

@@ -86,7 +86,7 @@ struct vma *vma_split(struct space *space, struct vma *vma, uint64_t address,
 
 	check(vma->mapping.start < address && address < end,
 	      "a VMA is cut inside");
-	upper->mapping = vma->mapping;
+	upper->mapping = vma_image(vma).mapping;
 	upper->mapping.start = address;
 	upper->mapping.index = vma_index_at(vma, address) & MAPPING_INDEX_MASK;
 	upper->handle = vma->handle;

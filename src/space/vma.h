@@ -79,6 +79,27 @@ struct vma {
 
 _Static_assert(sizeof(struct vma) <= 128, "a VMA takes at most 128 bytes");
 
+/*
+ * What vma is, in no tree and in no object's list: these links are changed
+ * by others, under other locks.
+ */
+static inline struct vma vma_image(const struct vma *vma)
+{
+	return (struct vma){
+		.mapping = {
+			.mmu = vma->mapping.mmu,
+			.start = vma->mapping.start,
+			.end = vma->mapping.end,
+			.index = vma->mapping.index,
+			.shared = vma->mapping.shared,
+			.locked = vma->mapping.locked,
+		},
+		.handle = vma->handle,
+		.flags = vma->flags,
+		.anon = vma->anon,
+	};
+}
+
 static inline uint64_t vma_bytes(const struct vma *vma)
 {
 	return vma->mapping.end - vma->mapping.start;
