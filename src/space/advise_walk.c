@@ -265,7 +265,9 @@ static void set_pages(struct space *space, const struct vma *vma,
 		take_bytes(space, run);
 	} else if (space->mmu->soft && !(vma->flags & VM_MAYSHARE)) {
 		set_private(space, vma, walk, run);
-	} else if (vma->handle) {
+	} else if (vma->handle &&
+		   !(advice == MADV_WILLNEED && vma_anonymous(vma))) {
+		/* (What nobody stored to is not wanted beforehand.) */
 		set_object(vma, run);
 		if (advice == MADV_FREE)
 			take_bytes(space, run);
