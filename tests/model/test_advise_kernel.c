@@ -8,73 +8,20 @@
  *
  * Pages do not exist here; what bringing them in would answer, and that private
  * ones come to be, is said for the space by this test.
- *
- * The seeds are fixed; QUIRE_SEED in the environment, or a number as argument,
- * adds one.  A failure says the seed and the step.
  */
+#include "model/kernel_beside.h"
 #include "space/advise.h"
-#include "unit/space_world.h"
 
-#include "mmu/mmu_soft.h"
-#include "space/space_private.h"
-
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define PAGES 48
 #define STEPS 2500
-/* Low, so that the kernel places nothing there by itself. */
-#define WINDOW UINT64_C(0x210000000000)
-#define FILES 3
 #define NO_ROOM_LIMIT UINT64_MAX
 
-static int fds[FILES];
-static struct quire_object handles[FILES];
-
 /* A file, the same read-only, and another one: as long as the window. */
-static void open_files(void)
-{
-	static char names[2][32];
-	struct stat status;
-	char path[64];
-
-	for (unsigned i = 0; i < FILES; i++) {
-		unsigned object = i == 2;
-
-		if (i == 1) {
-			snprintf(path, sizeof(path), "/proc/self/fd/%d",
-				 fds[0]);
-			fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-		} else {
-			fds[i] = memfd_create(i ? "two" : "one", MFD_CLOEXEC);
-			assert_return_code(ftruncate(fds[i], PAGES * PAGE_SIZE),
-					   errno);
-		}
-		assert_return_code(fds[i], errno);
-		assert_return_code(fstat(fds[i], &status), errno);
-		snprintf(names[object], sizeof(names[0]), "/memfd:%s (deleted)",
-			 object ? "two" : "one");
-		world.object[object].identity = (struct object_identity){
-			.name = names[object],
-			.device = status.st_dev,
-			.inode = status.st_ino,
-		};
-		atomic_init(&handles[i].references, 1);
-		handles[i].object = &world.object[object];
-		handles[i].readable = true;
-		handles[i].writable = i != 1;
-	}
-}
-
-static void close_files(void)
-{
-	for (unsigned i = 0; i < FILES; i++) {
-		assert_int_equal(handles[i].references, 1);
-		close(fds[i]);
-	}
-}
+static const struct file_kind files[] = { { 0, -1 },
+					  { 0, O_RDONLY },
+					  { 1, -1 } };
+#define FILES (sizeof(files) / sizeof(files[0]))
 
 /* ---- steps ---- */
 
@@ -98,11 +45,6 @@ struct step {
 	int advice;
 	unsigned file;
 };
-
-static uint64_t below(uint64_t *seed, uint64_t limit)
-{
-	return next_random(seed) % limit;
-}
 
 static int random_advice(uint64_t *seed)
 {
@@ -249,12 +191,6 @@ static void print_step(const struct step *step)
 
 /* ---- the kernel ---- */
 
-/* The pointer as a number. */
-static void *pointer(uint64_t address)
-{
-	return (void *)(uintptr_t)address;
-}
-
 static int kernel_map(const struct step *step)
 {
 	void *place = mmap(pointer(step->address), step->length, step->prot,
@@ -300,13 +236,10 @@ static int by_kernel(const struct step *step)
 /* A private page comes to be. */
 static void touch(struct space *space, uint64_t address, bool write)
 {
-	struct vma *vma;
+	struct vma *vma = space_find(space, address);
 
-	rwlock_take_write(&space->lock);
-	vma = space_find(space, address);
 	if (write && vma && !(vma->flags & VM_MAYSHARE))
-		vma_prepare_anon(space, vma);
-	rwlock_drop_write(&space->lock);
+		make_private(vma);
 }
 
 static int populate_run(struct space *space, const struct space_run *run,
@@ -465,182 +398,32 @@ static int by_space(const struct step *step)
 
 /* ---- comparing ---- */
 
-static void remove_flag(char *line, const char *name)
+static bool try_step(uint64_t *state)
 {
-	char *flag = strstr(line, name);
+	struct step step = random_step(state);
+	int ours = by_space(&step);
 
-	if (flag && strstr(line, "VmFlags:"))
-		memmove(flag, flag + 3, strlen(flag + 3) + 1);
-}
-
-/* Of an smaps text: the window's lines of maps, and those of the flags. */
-static char *places_and_flags(FILE *smaps)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *kept = open_memstream(&text, &length);
-	bool inside = false;
-	char line[512];
-
-	assert_non_null(kept);
-	while (fgets(line, sizeof(line), smaps)) {
-		char *flag = strstr(line, "VmFlags:");
-		unsigned long long start, end;
-
-		if (!flag && sscanf(line, "%llx-%llx ", &start, &end) == 2)
-			inside = start >= WINDOW && start < at(PAGES);
-		else if (!flag)
-			continue;
-		/* what some kernels show, and no program asked for */
-		remove_flag(line, " sd");
-		remove_flag(line, " gu");
-		if (inside)
-			fputs(line, kept);
-	}
-	assert_int_equal(fclose(kept), 0);
-	return text;
-}
-
-static char *kernel_smaps(void)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	char *text;
-
-	assert_non_null(smaps);
-	text = places_and_flags(smaps);
-	fclose(smaps);
-	return text;
-}
-
-static char *space_smaps(void)
-{
-	char *all = report_text(SPACE_REPORT_SMAPS);
-	FILE *smaps = fmemopen(all, strlen(all) + 1, "r");
-	char *text;
-
-	assert_non_null(smaps);
-	text = places_and_flags(smaps);
-	fclose(smaps);
-	free(all);
-	return text;
-}
-
-static bool same_smaps(void)
-{
-	char *ours = space_smaps();
-	char *theirs = kernel_smaps();
-	bool same = strcmp(ours, theirs) == 0;
-
-	if (!same)
-		fprintf(stderr, "space:\n%skernel:\n%s", ours, theirs);
-	free(ours);
-	free(theirs);
-	return same;
-}
-
-static bool agree(const struct step *step)
-{
-	int ours = by_space(step);
-	int theirs = by_kernel(step);
-
-	if (ours != theirs) {
-		fprintf(stderr, "space: %s, kernel: %s\n", strerror(-ours),
-			strerror(-theirs));
-		return false;
-	}
-	return same_smaps();
+	if (same_error(ours, by_kernel(&step)) &&
+	    same_report(SPACE_REPORT_SMAPS))
+		return true;
+	print_step(&step);
+	return false;
 }
 
 /* ---- runs ---- */
 
-static uint64_t extra_seed;
-
-static void no_hold(void *context, uint64_t index)
-{
-	(void)context;
-	(void)index;
-}
-
-/* As the kernel's: the same modes and limits. */
-static struct mmu *start_space(void)
-{
-	const struct mmu_soft_options options = {
-		.lowest = WINDOW,
-		/* no step reaches the end of the kernel's addresses, nor of
-		 * ours */
-		.highest = WINDOW + 2 * PAGES * PAGE_SIZE,
-		.arena = WINDOW,
-		.arena_end = WINDOW + PAGES * PAGE_SIZE,
-		.map = world_map,
-		.unmap = world_unmap,
-		.hold = no_hold,
-		.drop = no_hold,
-	};
-	struct rlimit locked;
-	struct mmu *mmu;
-
-	world_start_at(WINDOW, PAGES, false);
-	assert_int_equal(space_finish(&world.space), 0);
-	assert_int_equal(mmu_soft_create(&options, &mmu), 0);
-	world.options.mmu = mmu;
-	world.options.flags = geteuid() == 0 ? SPACE_MAY_LOCK : 0;
-	space_init(&world.space, &world.options);
-	assert_return_code(getrlimit(RLIMIT_MEMLOCK, &locked), errno);
-	space_set_limit(&world.space, SPACE_LIMIT_LOCKED, locked.rlim_cur);
-	return mmu;
-}
-
 static void run(uint64_t seed)
 {
-	uint64_t state = seed;
-	struct mmu *mmu = start_space();
+	struct mmu *mmu = start_soft_space(0);
 
-	/* what a run left that failed */
-	munmap(pointer(WINDOW), PAGES * PAGE_SIZE);
-	open_files();
-	for (int i = 0; i < STEPS; i++) {
-		struct step step = random_step(&state);
-
-		world.log[0] = '\0';
-		if (!agree(&step)) {
-			print_step(&step);
-			fail_msg("seed %llu, step %d", (unsigned long long)seed,
-				 i);
-		}
-		space_check(&world.space);
-	}
+	empty_window();
+	open_files(files, FILES, PAGES);
+	run_steps(seed, STEPS, try_step);
 	syscall(SYS_munlockall);
-	assert_int_equal(space_finish(&world.space), 0);
-	mmu_destroy(mmu);
-	munmap(pointer(WINDOW), PAGES * PAGE_SIZE);
-	close_files();
-	assert_int_equal(world.memory, 0);
-}
-
-static void test_seeds(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 8; seed++)
-		run(seed);
-}
-
-static void test_extra_seed(void **state)
-{
-	(void)state;
-	if (extra_seed == 0)
-		skip();
-	run(extra_seed);
+	end_run(mmu);
 }
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_extra_seed),
-	};
-	const char *seed = argc > 1 ? argv[1] : getenv("QUIRE_SEED");
-
-	if (seed)
-		extra_seed = strtoull(seed, NULL, 0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_with_seeds(argc, argv, run);
 }

@@ -12,59 +12,16 @@
  *
  * Where something goes that is not fixed is compared as far as it can be: the
  * kernel, which has all addresses to choose from, is told the space's choice.
- *
- * The seeds are fixed; QUIRE_SEED in the environment, or a number as argument,
- * adds one.  A failure says the seed and the step.
  */
-#include "unit/space_world.h"
+#include "model/kernel_beside.h"
 
-#include <sys/stat.h>
-
-#define PAGES 48
 #define STEPS 3000
-/* Large and low, so that the kernel places nothing there by itself. */
-#define WINDOW UINT64_C(0x200000000000)
-/* What grows may go behind it. */
+/* What grows may go behind the window's pages. */
 #define REACH (3 * PAGES)
-#define FILES 2
 #define FILE_PAGES 256
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-
-static int fds[FILES];
-static char names[FILES][32];
-
-static void open_files(void)
-{
-	static const char *const words[FILES] = { "one", "two" };
-
-	for (unsigned i = 0; i < FILES; i++) {
-		struct stat status;
-
-		fds[i] = memfd_create(words[i], MFD_CLOEXEC);
-		assert_return_code(fds[i], errno);
-		assert_return_code(ftruncate(fds[i], FILE_PAGES * PAGE_SIZE),
-				   errno);
-		assert_return_code(fstat(fds[i], &status), errno);
-		snprintf(names[i], sizeof(names[i]), "/memfd:%s (deleted)",
-			 words[i]);
-		world.object[i].identity = (struct object_identity){
-			.name = names[i],
-			.device = status.st_dev,
-			.inode = status.st_ino,
-		};
-	}
-}
-
-static void close_files(void)
-{
-	for (unsigned i = 0; i < FILES; i++) {
-		assert_int_equal(world.handle[i].references, 1);
-		close(fds[i]);
-	}
-}
+static const struct file_kind files[] = { { 0, -1 }, { 1, -1 } };
+#define FILES (sizeof(files) / sizeof(files[0]))
 
 /* ---- steps ---- */
 
@@ -85,11 +42,6 @@ struct step {
 	uint64_t new_length;
 	uint64_t new_address;
 };
-
-static uint64_t below(uint64_t *seed, uint64_t limit)
-{
-	return next_random(seed) % limit;
-}
 
 static uint64_t random_pages(uint64_t *seed, uint64_t first)
 {
@@ -203,15 +155,10 @@ static void print_step(const struct step *step)
 
 /* ---- the two that do them ---- */
 
-static void *pointer(uint64_t address)
-{
-	return (void *)(uintptr_t)address;
-}
-
 /* May the page at address be stored to, and is a page made by that? */
 static bool can_store(const struct vma *vma, uint64_t address)
 {
-	if (!vma || (vma->flags & (VM_WRITE | VM_MAYSHARE)) != VM_WRITE)
+	if (!vma || !can_make_private(vma))
 		return false;
 	return !vma->handle || vma_index_at(vma, address) < FILE_PAGES;
 }
@@ -224,20 +171,9 @@ static bool store(const struct step *step)
 
 	if (!can_store(vma, address))
 		return false;
-	vma_prepare_anon(&world.space, vma);
+	make_private(vma);
 	*(volatile char *)pointer(address) = 1;
 	return true;
-}
-
-/* The kernel brings in what is locked: what can be stored to is private. */
-static void bring_in_locked(void)
-{
-	struct vma *vma = space_find_intersection(&world.space, 0, UINT64_MAX);
-
-	for (; vma; vma = space_next(vma))
-		if ((vma->flags & VM_LOCKED) &&
-		    can_store(vma, vma->mapping.start))
-			vma_prepare_anon(&world.space, vma);
 }
 
 static int by_space(const struct step *step, uint64_t *address)
@@ -247,7 +183,7 @@ static int by_space(const struct step *step, uint64_t *address)
 		.length = step->length,
 		.prot = step->prot,
 		.flags = step->flags,
-		.handle = step->file < FILES ? &world.handle[step->file] : NULL,
+		.handle = step->file < FILES ? &handles[step->file] : NULL,
 		.offset = step->offset,
 	};
 	struct space_remap_request remap = {
@@ -306,11 +242,6 @@ static int by_kernel(const struct step *step, uint64_t *address)
 	}
 }
 
-static bool in_window(uint64_t address)
-{
-	return address >= WINDOW && address < WINDOW + REACH * PAGE_SIZE;
-}
-
 /*
  * What the space has moved to a place of its choice the kernel is told to move
  * there: it may not grow where it is, then.  By itself it would go outside the
@@ -361,38 +292,6 @@ static void lose(const struct step *step, uint64_t theirs)
 
 /* ---- comparing ---- */
 
-/* The kernel's lines of the window, in static memory. */
-static const char *kernel_maps(void)
-{
-	static char text[REACH * 160];
-	FILE *maps = fopen("/proc/self/maps", "r");
-	size_t length = 0;
-	char line[512];
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (!in_window(strtoull(line, NULL, 16)))
-			continue;
-		assert_true(length + strlen(line) < sizeof(text));
-		memcpy(text + length, line, strlen(line));
-		length += strlen(line);
-	}
-	text[length] = '\0';
-	fclose(maps);
-	return text;
-}
-
-static bool same_maps(void)
-{
-	char *ours = report_text(SPACE_REPORT_MAPS);
-	bool same = strcmp(ours, kernel_maps()) == 0;
-
-	if (!same)
-		fprintf(stderr, "space:\n%skernel:\n%s", ours, kernel_maps());
-	free(ours);
-	return same;
-}
-
 static bool agree(const struct step *step)
 {
 	uint64_t ours = 0;
@@ -401,33 +300,34 @@ static bool agree(const struct step *step)
 
 	if (step->kind == STEP_STORE) {
 		(void)store(step);
-		return same_maps();
+		return true;
 	}
 	our_error = by_space(step, &ours);
 	bring_in_locked();
 	if (chose(step, our_error, ours))
-		return follow(step, ours, &theirs) && same_maps();
+		return follow(step, ours, &theirs);
 	their_error = by_kernel(step, &theirs);
 	if (!their_error && is_full(step, our_error, theirs)) {
 		lose(step, theirs);
-		return same_maps();
+		return true;
 	}
-	if (our_error != their_error) {
-		fprintf(stderr, "space: %s, kernel: %s\n", strerror(-our_error),
-			strerror(-their_error));
+	if (!same_error(our_error, their_error))
 		return false;
-	}
-	if (!our_error && step->kind == STEP_REMAP && ours != theirs) {
-		fprintf(stderr, "space: 0x%llx, kernel: 0x%llx\n",
-			(unsigned long long)ours, (unsigned long long)theirs);
-		return false;
-	}
-	return same_maps();
+	return our_error || step->kind != STEP_REMAP ||
+	       same_place(ours, theirs);
+}
+
+static bool try_step(uint64_t *state)
+{
+	struct step step = random_step(state);
+
+	if (agree(&step) && same_report(SPACE_REPORT_MAPS))
+		return true;
+	print_step(&step);
+	return false;
 }
 
 /* ---- runs ---- */
-
-static uint64_t extra_seed;
 
 static int say_moved(struct mmu *mmu, const struct mmu_move *move)
 {
@@ -439,56 +339,21 @@ static int say_moved(struct mmu *mmu, const struct mmu_move *move)
 static void run(uint64_t seed)
 {
 	struct mmu_ops ops = fake_ops;
-	uint64_t state = seed;
 
 	world_start_at(WINDOW, PAGES, false);
 	/* No step reaches the end of the kernel's addresses, nor of ours. */
-	world.mmu.highest = at(REACH);
+	window_end = at(REACH);
+	world.mmu.highest = window_end;
 	world.mmu.soft = true;
 	ops.move = say_moved;
 	world.mmu.ops = &ops;
-	open_files();
-	assert_string_equal(kernel_maps(), "");
-	for (int i = 0; i < STEPS; i++) {
-		struct step step = random_step(&state);
-
-		world.log[0] = '\0';
-		if (!agree(&step)) {
-			print_step(&step);
-			fail_msg("seed %llu, step %d", (unsigned long long)seed,
-				 i);
-		}
-		space_check(&world.space);
-	}
-	assert_int_equal(space_finish(&world.space), 0);
-	munmap(pointer(WINDOW), REACH * PAGE_SIZE);
-	close_files();
-}
-
-static void test_seeds(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 8; seed++)
-		run(seed);
-}
-
-static void test_extra_seed(void **state)
-{
-	(void)state;
-	if (extra_seed == 0)
-		skip();
-	run(extra_seed);
+	empty_window();
+	open_files(files, FILES, FILE_PAGES);
+	run_steps(seed, STEPS, try_step);
+	end_run(NULL);
 }
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_extra_seed),
-	};
-	const char *seed = argc > 1 ? argv[1] : getenv("QUIRE_SEED");
-
-	if (seed)
-		extra_seed = strtoull(seed, NULL, 0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_with_seeds(argc, argv, run);
 }

@@ -10,78 +10,20 @@
  * Where a mapping goes that is not fixed is compared as far as it can be: the
  * kernel takes the hint exactly if the space does; if not, it has the rest of
  * the address space to choose from, and is then given the space's choice.
- *
- * The seeds are fixed; QUIRE_SEED in the environment, or a number as argument,
- * adds one.  A failure says the seed and the step.
  */
-#include "unit/space_world.h"
+#include "model/kernel_beside.h"
 
-#include "mmu/mmu_soft.h"
-#include "space/space_private.h"
-
-#include <fcntl.h>
 #include <sys/personality.h>
-#include <sys/stat.h>
 
-#define PAGES 48
 #define STEPS 3000
-/* Large and low, so that the kernel places nothing there by itself. */
-#define WINDOW UINT64_C(0x200000000000)
 #define UNKNOWN_FLAG 0x200000
 #define DROPPABLE 0x08 /* MAP_DROPPABLE, newer than the C library's headers */
-#define FILES 5
 
-/* What the handles are: two memfds, opened in several ways. */
-static const struct {
-	unsigned object;
-	int open_flags; /* -1: as it was made */
-} files[FILES] = {
+/* Two memfds, opened in several ways. */
+static const struct file_kind files[] = {
 	{ 0, -1 }, { 1, -1 }, { 0, O_RDWR }, { 1, O_RDONLY }, { 0, O_WRONLY },
 };
-
-static int fds[FILES];
-static struct quire_object handles[FILES];
-static char names[2][32];
-
-static void open_files(void)
-{
-	for (unsigned i = 0; i < FILES; i++) {
-		struct object *object = &world.object[files[i].object];
-		int flags = files[i].open_flags;
-		char path[64];
-		struct stat status;
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d",
-			 fds[files[i].object]);
-		if (flags < 0)
-			fds[i] = memfd_create(i == 0 ? "one" : "two",
-					      MFD_CLOEXEC);
-		else
-			fds[i] = open(path, flags | O_CLOEXEC);
-		assert_return_code(fds[i], errno);
-		assert_return_code(fstat(fds[i], &status), errno);
-		snprintf(names[files[i].object], sizeof(names[0]),
-			 "/memfd:%s (deleted)",
-			 files[i].object == 0 ? "one" : "two");
-		object->identity = (struct object_identity){
-			.name = names[files[i].object],
-			.device = status.st_dev,
-			.inode = status.st_ino,
-		};
-		atomic_init(&handles[i].references, 1);
-		handles[i].object = object;
-		handles[i].readable = flags != O_WRONLY;
-		handles[i].writable = flags != O_RDONLY;
-	}
-}
-
-static void close_files(void)
-{
-	for (unsigned i = 0; i < FILES; i++) {
-		assert_int_equal(handles[i].references, 1);
-		close(fds[i]);
-	}
-}
+#define FILES (sizeof(files) / sizeof(files[0]))
 
 /* ---- steps ---- */
 
@@ -99,11 +41,6 @@ struct step {
 	unsigned file;
 	uint64_t offset;
 };
-
-static uint64_t below(uint64_t *seed, uint64_t limit)
-{
-	return next_random(seed) % limit;
-}
 
 static int random_flags(uint64_t *seed)
 {
@@ -208,12 +145,6 @@ static void print_step(const struct step *step)
 
 /* ---- the two that do them ---- */
 
-/* The pointer as a number. */
-static void *pointer(uint64_t address)
-{
-	return (void *)(uintptr_t)address;
-}
-
 static int by_space(const struct step *step, uint64_t *address)
 {
 	struct space_map_request request = {
@@ -315,72 +246,6 @@ static bool is_full(const struct step *step, int ours, uint64_t theirs)
 
 /* ---- comparing ---- */
 
-/* Of an smaps text: the window's lines of maps, and those of the flags. */
-static char *places_and_flags(FILE *smaps)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *kept = open_memstream(&text, &length);
-	bool inside = false;
-	char line[512];
-
-	assert_non_null(kept);
-	while (fgets(line, sizeof(line), smaps)) {
-		char *flag = strstr(line, "VmFlags:");
-		unsigned long long start;
-
-		if (!flag && sscanf(line, "%llx-%*x ", &start) == 1)
-			inside = start >= WINDOW &&
-				 start < WINDOW + PAGES * PAGE_SIZE;
-		else if (!flag)
-			continue;
-		/* what some kernels show, and no program asked for */
-		if (flag && (flag = strstr(line, " sd")) != NULL)
-			memmove(flag, flag + 3, strlen(flag + 3) + 1);
-		if (inside)
-			fputs(line, kept);
-	}
-	assert_int_equal(fclose(kept), 0);
-	return text;
-}
-
-static char *kernel_smaps(void)
-{
-	FILE *smaps = fopen("/proc/self/smaps", "r");
-	char *text;
-
-	assert_non_null(smaps);
-	text = places_and_flags(smaps);
-	fclose(smaps);
-	return text;
-}
-
-static char *space_smaps(void)
-{
-	char *all = report_text(SPACE_REPORT_SMAPS);
-	FILE *smaps = fmemopen(all, strlen(all) + 1, "r");
-	char *text;
-
-	assert_non_null(smaps);
-	text = places_and_flags(smaps);
-	fclose(smaps);
-	free(all);
-	return text;
-}
-
-static bool same_smaps(void)
-{
-	char *ours = space_smaps();
-	char *theirs = kernel_smaps();
-	bool same = strcmp(ours, theirs) == 0;
-
-	if (!same)
-		fprintf(stderr, "space:\n%skernel:\n%s", ours, theirs);
-	free(ours);
-	free(theirs);
-	return same;
-}
-
 /* A store to private memory of no file, if it is there and may be made. */
 static void store(const struct step *step)
 {
@@ -389,9 +254,7 @@ static void store(const struct step *step)
 	if (!vma || !vma_anonymous(vma) || !(vma->flags & VM_WRITE))
 		return;
 	*(volatile char *)pointer(step->address) = 1;
-	rwlock_take_write(&world.space.lock);
-	vma_prepare_anon(&world.space, vma);
-	rwlock_drop_write(&world.space.lock);
+	make_private(vma);
 }
 
 static bool agree(const struct step *step)
@@ -402,137 +265,53 @@ static bool agree(const struct step *step)
 
 	if (step->kind == STEP_STORE) {
 		store(step);
-		same_smaps();
-		return 1;
+		return true;
 	}
 	our_error = by_space(step, &ours);
+	bring_in_locked();
 	their_error = by_kernel(step, &theirs);
 	if (is_full(step, our_error, theirs)) {
 		if (!their_error)
 			munmap(pointer(theirs), step->length);
-		same_smaps();
-		return 1;
+		return true;
 	}
-	if (our_error != their_error) {
-		fprintf(stderr, "space: %s, kernel: %s\n", strerror(-our_error),
-			strerror(-their_error));
+	if (!same_error(our_error, their_error))
 		return false;
-	}
-	if (!our_error && step->kind == STEP_MAP &&
-	    !follow(step, ours, &theirs)) {
-		fprintf(stderr, "space: 0x%llx, kernel: 0x%llx\n",
-			(unsigned long long)ours, (unsigned long long)theirs);
-		return false;
-	}
-	same_smaps();
-	return 1;
+	return our_error || step->kind != STEP_MAP ||
+	       follow(step, ours, &theirs) || same_place(ours, theirs);
+}
+
+static bool try_step(uint64_t *state)
+{
+	struct step step = random_step(state);
+
+	if (agree(&step) && same_report(SPACE_REPORT_SMAPS))
+		return true;
+	print_step(&step);
+	return false;
 }
 
 /* ---- runs ---- */
 
-static uint64_t extra_seed;
-
-static void no_hold(void *context, uint64_t index)
-{
-	(void)context;
-	(void)index;
-}
-
-/* A space as the kernel's: the same modes and limits. */
-static struct mmu *start_space(uint32_t flags)
-{
-	const struct mmu_soft_options options = {
-		.lowest = WINDOW,
-		/* no step reaches the end of the kernel's addresses, nor of
-		 * ours */
-		.highest = WINDOW + 2 * PAGES * PAGE_SIZE,
-		.arena = WINDOW,
-		.arena_end = WINDOW + PAGES * PAGE_SIZE,
-		.map = world_map,
-		.unmap = world_unmap,
-		.hold = no_hold,
-		.drop = no_hold,
-	};
-	struct rlimit locked;
-	struct mmu *mmu;
-	FILE *mode = fopen("/proc/sys/vm/overcommit_memory", "r");
-	unsigned overcommit = 0;
-
-	world_start_at(WINDOW, PAGES, false);
-	assert_int_equal(space_finish(&world.space), 0);
-	assert_int_equal(mmu_soft_create(&options, &mmu), 0);
-	world.options.mmu = mmu;
-	world.options.flags = flags | (geteuid() == 0 ? SPACE_MAY_LOCK : 0);
-	if (mode) {
-		assert_int_equal(fscanf(mode, "%u", &overcommit), 1);
-		fclose(mode);
-	}
-	world.options.overcommit = (enum space_overcommit)overcommit;
-	space_init(&world.space, &world.options);
-	assert_return_code(getrlimit(RLIMIT_MEMLOCK, &locked), errno);
-	space_set_limit(&world.space, SPACE_LIMIT_LOCKED, locked.rlim_cur);
-	return mmu;
-}
-
 static void run(uint64_t seed)
 {
-	uint64_t state = seed;
 	bool implies_exec = seed % 4 == 3;
 	int before = personality(0xffffffff);
 	struct mmu *mmu =
-		start_space(implies_exec ? SPACE_READ_IMPLIES_EXEC : 0);
-	char *nothing = kernel_smaps();
+		start_soft_space(implies_exec ? SPACE_READ_IMPLIES_EXEC : 0);
 
-	assert_string_equal(nothing, "");
-	free(nothing);
-	open_files();
+	empty_window();
+	open_files(files, FILES, 0);
 	if (implies_exec)
 		assert_return_code(personality((unsigned long)before |
 					       READ_IMPLIES_EXEC),
 				   errno);
-	for (int i = 0; i < STEPS; i++) {
-		struct step step = random_step(&state);
-
-		world.log[0] = '\0';
-		if (!agree(&step)) {
-			print_step(&step);
-			fail_msg("seed %llu, step %d", (unsigned long long)seed,
-				 i);
-		}
-		space_check(&world.space);
-	}
+	run_steps(seed, STEPS, try_step);
 	personality((unsigned long)before);
-	assert_int_equal(space_finish(&world.space), 0);
-	mmu_destroy(mmu);
-	munmap(pointer(WINDOW), PAGES * PAGE_SIZE);
-	close_files();
-	assert_int_equal(world.memory, 0);
-}
-
-static void test_seeds(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 8; seed++)
-		run(seed);
-}
-
-static void test_extra_seed(void **state)
-{
-	(void)state;
-	if (extra_seed == 0)
-		skip();
-	run(extra_seed);
+	end_run(mmu);
 }
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_extra_seed),
-	};
-	const char *seed = argc > 1 ? argv[1] : getenv("QUIRE_SEED");
-
-	if (seed)
-		extra_seed = strtoull(seed, NULL, 0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_with_seeds(argc, argv, run);
 }
