@@ -34,6 +34,7 @@ enum lock_rank {
 	LOCK_RANK_REGISTRY, /* of objects */
 	LOCK_RANK_WRITEBACK = 80,
 	LOCK_RANK_SPACE = 90,
+	LOCK_RANK_SPACES = 92, /* the software ones of an engine */
 	LOCK_RANK_OBJECT_RESIZE =
 		95, /* held across I/O, a copy in, throttling */
 	LOCK_RANK_ENGINE = 110,

@@ -8,15 +8,6 @@
 #include <signal.h>
 #include <string.h>
 
-static int begin(const struct quire_space *space)
-{
-	int error = engine_check(space->quire);
-
-	if (!error)
-		error_clear();
-	return error;
-}
-
 static void fill_report(struct quire_fault_report *report,
 			const struct access_verdict *verdict)
 {
@@ -87,55 +78,65 @@ static void host_body(void *argument)
 	}
 }
 
-/* May [address, +length) be executed?  What is no mapping of the space's is
- * left to the access itself. */
-static bool may_execute(struct quire_space *space, uint64_t address,
-			size_t length, uint64_t *denied)
+/* How much of [address, +length) may be executed, from address on. */
+static size_t executable(struct quire_space *space, uint64_t address,
+			 size_t length)
 {
 	struct space *inner = &space->space;
-	bool may = true;
+	uint64_t at = address;
 	struct vma *vma;
 
 	rwlock_take_read(&inner->lock);
-	vma = space_find_intersection(inner, address, address + length);
-	for (; may && vma && vma->mapping.start < address + length;
-	     vma = space_next(vma)) {
-		may = vma->flags & VM_EXEC;
-		*denied = vma->mapping.start > address ? vma->mapping.start
-						       : address;
-	}
+	while (at - address < length && (vma = space_find(inner, at)) &&
+	       (vma->flags & VM_EXEC))
+		at = vma->mapping.end;
 	rwlock_drop_read(&inner->lock);
-	return may;
+	return at - address < length ? (size_t)(at - address) : length;
 }
 
+static int refuse_host(struct quire_fault_report *report, uint64_t address,
+		       int code)
+{
+	struct access_verdict verdict = {
+		.error = -EFAULT,
+		.signal = SIGSEGV,
+		.code = code,
+		.address = address,
+	};
+
+	fill_report(report, &verdict);
+	return say_refused(&verdict);
+}
+
+/* A hole is no business of the space: what is there may be a stranger's. */
 static int access_host(struct host_access *access,
 		       struct quire_fault_report *report)
 {
 	struct quire_space *space = access->space;
-	uint64_t address = (uint64_t)(uintptr_t)access->address, denied;
+	uint64_t address = (uint64_t)(uintptr_t)access->address;
+	size_t length = access->length, may;
 	struct quire_fault_report own;
 	int error;
 
+	access->length = guard_covered(&space->quire->faults, address, length);
 	error = quire_guard(space, host_body, access, report ? report : &own);
-	if (error || access->access != QUIRE_FETCH ||
-	    may_execute(space, address, access->length, &denied))
+	if (error)
 		return error;
-	if (report)
-		*report = (struct quire_fault_report){
-			.address = (void *)(uintptr_t)denied,
-			.signal = SIGSEGV,
-			.code = SEGV_ACCERR,
-			.error = -EFAULT,
-		};
-	return error_say(-EFAULT, "0x%llx may not be executed",
-			 (unsigned long long)denied);
+	may = access->access == QUIRE_FETCH
+		      ? executable(space, address, access->length)
+		      : access->length;
+	if (may < access->length)
+		return refuse_host(report, address + may, SEGV_ACCERR);
+	if (may < length)
+		return refuse_host(report, address + may, SEGV_MAPERR);
+	return 0;
 }
 
 int quire_access(struct quire_space *space, enum quire_access access,
 		 void *address, void *bytes, size_t length,
 		 struct quire_fault_report *report)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (report)
 		memset(report, 0, sizeof(*report));
@@ -157,7 +158,7 @@ int quire_peek(struct quire_space *space, const void *address, void *out,
 	       size_t length)
 {
 	uint64_t at = (uint64_t)(uintptr_t)address;
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (error)
 		return error;
@@ -171,7 +172,7 @@ int quire_poke(struct quire_space *space, void *address, const void *in,
 	       size_t length)
 {
 	uint64_t at = (uint64_t)(uintptr_t)address;
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (error)
 		return error;

@@ -7,15 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int begin(const struct quire_space *space)
-{
-	int error = engine_check(space->quire);
-
-	if (!error)
-		error_clear();
-	return error;
-}
-
 /* ---- madvise ---- */
 
 /* madvise_pageout(): what cannot be written home stays. */
@@ -109,7 +100,7 @@ static int advise(struct quire_space *space, uint64_t address, uint64_t length,
 int quire_madvise(struct quire_space *space, void *address, size_t length,
 		  int advice)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = advise(space, (uint64_t)(uintptr_t)address, length,
@@ -123,7 +114,7 @@ int quire_madvise(struct quire_space *space, void *address, size_t length,
 int quire_posix_madvise(struct quire_space *space, void *address, size_t length,
 			int advice)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (error)
 		return -error;
@@ -139,25 +130,16 @@ int quire_posix_madvise(struct quire_space *space, void *address, size_t length,
 /* ---- mincore ---- */
 
 #define PAGES_AT_ONCE 4096
-#define USER_END UINT64_C(0x7ffffffff000) /* x86: of the program */
 
-static int check_vector(const struct quire_space *space, uint64_t address,
-			uint64_t length, const unsigned char *vector)
+static int check_range(const struct quire_space *space, uint64_t address,
+		       uint64_t length)
 {
-	uint64_t to = (uint64_t)(uintptr_t)vector;
-	uint64_t pages = length / PAGE_SIZE + (length % PAGE_SIZE != 0);
-
 	if (address & PAGE_MASK)
 		return error_say(-EINVAL, "address 0x%llx is inside a page",
 				 (unsigned long long)address);
 	if (length > space->mmu->highest ||
 	    address > space->mmu->highest - length)
 		return error_say(-ENOMEM, "the range exceeds the space");
-	if (pages > 0 &&
-	    (to == 0 || pages > USER_END - PAGE_SIZE || to > USER_END - pages))
-		return error_say(-EFAULT, "%p is no place for %llu bytes",
-				 (const void *)vector,
-				 (unsigned long long)pages);
 	return 0;
 }
 
@@ -169,7 +151,9 @@ static int give(struct quire *quire, unsigned char *vector,
 
 	if (host->managed(host->context, vector, count))
 		return host->copy(host->context, vector, bytes, count, true);
-	memcpy(vector, bytes, count);
+	if (memory_give(vector, bytes, count))
+		return error_say(-EFAULT, "%p cannot be written",
+				 (void *)vector);
 	return 0;
 }
 
@@ -213,10 +197,10 @@ int quire_mincore(struct quire_space *space, void *address, size_t length,
 		  unsigned char *vector)
 {
 	uint64_t start = (uint64_t)(uintptr_t)address;
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
-		error = check_vector(space, start, length, vector);
+		error = check_range(space, start, length);
 	if (!error)
 		error = residency(space, start, length, vector);
 	if (!error)

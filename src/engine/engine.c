@@ -91,6 +91,11 @@ static int on_copy(void *context, void *to, const void *from, size_t length,
 			  : guard_copy_out(&quire->faults, from, to, length);
 }
 
+static void on_cut(void *context, struct object *object, uint64_t index)
+{
+	soft_cut(context, object, index);
+}
+
 static void on_pressure(void *context)
 {
 	struct quire *quire = context;
@@ -264,6 +269,7 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 	quire->host.full_wait_ns = options->full_wait_ms * MS;
 	quire->host.dirtied = on_dirtied;
 	quire->host.throttle = on_throttle;
+	quire->host.cut = on_cut;
 	quire->host.managed = on_managed;
 	quire->host.copy = on_copy;
 	quire->host.context = quire;
@@ -385,6 +391,7 @@ undo_cache:
 static void destroy(struct quire *quire)
 {
 	lock_finish(&quire->opening);
+	lock_finish(&quire->spaces_lock);
 	free(quire->log.context);
 	free(quire->swap_directory);
 	free(quire);
@@ -407,6 +414,8 @@ int quire_open(const struct quire_options *given, struct quire **quire)
 		return error_say(-ENOMEM, "no memory for an engine");
 	new->report_socket = -1;
 	lock_init(&new->opening, LOCK_RANK_ENGINE);
+	lock_init(&new->spaces_lock, LOCK_RANK_SPACES);
+	list_init(&new->soft_spaces);
 	error = open_log(new, &options);
 	if (!error)
 		error = open_all(new, &options);
@@ -470,9 +479,8 @@ int quire_close(struct quire *quire)
 	if (atomic_load(&quire->pins) > 0)
 		return error_say(-EBUSY, "%llu pin(s) are still held",
 				 (unsigned long long)atomic_load(&quire->pins));
-	if (atomic_load(&quire->soft_spaces) > 0)
-		return error_say(-EBUSY, "%u space(s) are still open",
-				 atomic_load(&quire->soft_spaces));
+	if (soft_any_open(quire))
+		return error_say(-EBUSY, "a space is still open");
 	report_stop(quire);
 	engines_remove(quire);
 	trace_unset(quire);

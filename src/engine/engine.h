@@ -11,9 +11,11 @@
 #include "store/store.h"
 #include "writeback/writeback.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 struct quire_space {
+	struct list link; /* [spaces_lock] if it is soft */
 	struct space space;
 	struct quire *quire;
 	struct mmu *mmu; /* [I] */
@@ -37,7 +39,8 @@ struct quire {
 	struct mmu *mmu;       /* [I] */
 	const char *trap_mode; /* [I] */
 	struct quire_space host_space;
-	_Atomic uint32_t soft_spaces; /* that are open */
+	struct lock spaces_lock; /* LOCK_RANK_SPACES */
+	struct list soft_spaces; /* [spaces_lock] that are open */
 	/* Private pages of soft spaces; made with the first of them. */
 	struct quire_object *slots; /* [opening] NULL: not yet */
 	struct anon_pool anon;
@@ -52,6 +55,28 @@ struct quire {
 	int report_stop;   /* [I] eventfd */
 	pthread_t report_thread;
 };
+
+/* 0, or -ECHILD in a child of the process that opened the engine. */
+int engine_check(const struct quire *quire);
+
+/* Each public function on a space begins so: 0, or -ECHILD. */
+static inline int space_begin(const struct quire_space *space)
+{
+	int error = engine_check(space->quire);
+
+	if (!error)
+		error_clear();
+	return error;
+}
+
+/* What those return that carry a POSIX name. */
+static inline int posix_result(int error)
+{
+	if (!error)
+		return 0;
+	errno = -error;
+	return -1;
+}
 
 /* mmap(2), with what the mapping stands on, and populated if it must be. */
 int space_map_whole(struct quire_space *space,
@@ -71,6 +96,11 @@ static inline struct soft_context soft_context(struct quire_space *space)
 
 /* After a call that may have dropped private pages: gives them back. */
 void soft_settle(struct quire_space *space);
+/* The same, after what may have concerned all soft spaces. */
+void soft_settle_all(struct quire *quire);
+/* object_host's cut(). */
+void soft_cut(struct quire *quire, struct object *object, uint64_t index);
+bool soft_any_open(struct quire *quire);
 /* Ends what all soft spaces share; none is open. */
 void soft_finish(struct quire *quire);
 
@@ -81,9 +111,6 @@ void soft_finish(struct quire *quire);
  */
 int space_populate(struct quire_space *space, uint64_t address, uint64_t length,
 		   bool write);
-
-/* 0, or -ECHILD in a child of the process that opened the engine. */
-int engine_check(const struct quire *quire);
 
 /* Every engine of the process, for what a fork does to them. */
 void engines_add(struct quire *quire);

@@ -4,23 +4,6 @@
 
 #include <errno.h>
 
-static int begin(const struct quire_space *space)
-{
-	int error = engine_check(space->quire);
-
-	if (!error)
-		error_clear();
-	return error;
-}
-
-static int posix_result(int error)
-{
-	if (!error)
-		return 0;
-	errno = -error;
-	return -1;
-}
-
 /* Pages that may be locked and there: others need some, too. */
 static uint64_t room(const struct quire_space *space)
 {
@@ -58,7 +41,7 @@ static int lock(struct quire_space *space, const void *address, size_t length,
 
 int quire_mlock(struct quire_space *space, const void *address, size_t length)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = lock(space, address, length, VM_LOCKED);
@@ -69,7 +52,7 @@ int quire_mlock2(struct quire_space *space, const void *address, size_t length,
 		 unsigned flags)
 {
 	uint64_t lock_flags = VM_LOCKED;
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error && (flags & ~(unsigned)MLOCK_ONFAULT))
 		error = error_say(-EINVAL, "unknown flags 0x%x", flags);
@@ -82,7 +65,7 @@ int quire_mlock2(struct quire_space *space, const void *address, size_t length,
 
 int quire_munlock(struct quire_space *space, const void *address, size_t length)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = space_unlock(&space->space,
@@ -92,7 +75,7 @@ int quire_munlock(struct quire_space *space, const void *address, size_t length)
 
 int quire_mlockall(struct quire_space *space, int flags)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error && (!flags || flags == MCL_ONFAULT ||
 		       (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))))
@@ -108,7 +91,7 @@ int quire_mlockall(struct quire_space *space, int flags)
 
 int quire_munlockall(struct quire_space *space)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = space_lock_all(&space->space, 0, 0);

@@ -150,7 +150,6 @@ static int map_on_its_own(struct quire_space *space,
 	if (request->flags & MAP_GROWSDOWN)
 		whole.length = page_round_up(whole.length) + STACK_GROWTH;
 	error = create_handle(space, "anonymous memory", &whole, &own);
-
 	if (error)
 		return error;
 	request->handle = own;

@@ -39,6 +39,16 @@ static int check_writable(const struct quire_object *handle)
 			 name_of(handle));
 }
 
+/* Its size may change. */
+static int check_resizable(const struct quire_object *handle)
+{
+	int error = check_writable(handle);
+
+	if (!error && handle->flags & HANDLE_ZERO)
+		error = error_say(-EINVAL, "%s has no size", name_of(handle));
+	return error;
+}
+
 /* Bytes of the object may change, other than through a mapping. */
 static int check_storable(const struct quire_object *handle)
 {
@@ -74,12 +84,11 @@ int quire_object_resize(struct quire_object *handle, uint64_t size)
 	int error = begin(handle);
 
 	if (!error)
-		error = check_writable(handle);
+		error = check_resizable(handle);
 	if (!error)
 		error = object_resize(handle->object, size);
 	/* Private copies behind a cut. */
-	if (!error && atomic_load(&engine_of(handle)->soft_spaces))
-		anon_reap(&engine_of(handle)->anon);
+	soft_settle_all(engine_of(handle));
 	return say(handle, error, "resize");
 }
 
@@ -89,7 +98,7 @@ int quire_object_allocate(struct quire_object *handle, uint64_t offset,
 	int error = begin(handle);
 
 	if (!error)
-		error = check_writable(handle);
+		error = check_resizable(handle);
 	if (!error && length == 0)
 		error = -EINVAL;
 	if (!error)
@@ -105,6 +114,8 @@ int quire_object_append(struct quire_object *handle, const void *bytes,
 
 	if (!error)
 		error = check_storable(handle);
+	if (!error)
+		error = check_resizable(handle);
 	if (!error && (flags & ~(MS_SYNC | MS_ASYNC)))
 		error = error_say(-EINVAL, "append: unknown flags 0x%x",
 				  (unsigned)flags);

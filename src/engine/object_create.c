@@ -120,6 +120,8 @@ int object_over_slots(struct quire *quire, uint64_t most_pages,
 		pages /= 2;
 		error = try_slots(quire, pages, handle);
 	}
+	if (!error)
+		error_clear(); /* of what was too large */
 	return error;
 }
 

@@ -50,6 +50,39 @@ void soft_settle(struct quire_space *space)
 		anon_reap(&space->quire->anon);
 }
 
+bool soft_any_open(struct quire *quire)
+{
+	bool any;
+
+	lock_take(&quire->spaces_lock);
+	any = !list_empty(&quire->soft_spaces);
+	lock_drop(&quire->spaces_lock);
+	return any;
+}
+
+void soft_settle_all(struct quire *quire)
+{
+	if (soft_any_open(quire))
+		anon_reap(&quire->anon);
+}
+
+/* No access is under way in a space whose lock is held for writing. */
+void soft_cut(struct quire *quire, struct object *object, uint64_t index)
+{
+	struct list *link;
+
+	lock_take(&quire->spaces_lock);
+	list_for_each(link, &quire->soft_spaces) {
+		struct quire_space *space =
+			container_of(link, struct quire_space, link);
+
+		rwlock_take_write(&space->space.lock);
+		object_forget_behind(object, index, space->mmu);
+		rwlock_drop_write(&space->space.lock);
+	}
+	lock_drop(&quire->spaces_lock);
+}
+
 void soft_finish(struct quire *quire)
 {
 	if (!quire->slots)
@@ -176,7 +209,9 @@ static int create(struct quire *quire,
 	new->quire = quire;
 	new->soft = true;
 	new->options = *options;
-	atomic_fetch_add(&quire->soft_spaces, 1);
+	lock_take(&quire->spaces_lock);
+	list_add_tail(&quire->soft_spaces, &new->link);
+	lock_drop(&quire->spaces_lock);
 	*space = new;
 	return 0;
 }
@@ -204,10 +239,14 @@ void quire_space_close(struct quire_space *space)
 	if (!space || !space->soft || engine_check(space->quire))
 		return;
 	quire = space->quire;
+	/* First unmapped: a cut must find what is mapped. */
+	space_unmap_all(&space->space);
+	lock_take(&quire->spaces_lock);
+	list_remove(&space->link);
+	lock_drop(&quire->spaces_lock);
 	space_finish(&space->space);
 	mmu_destroy(space->mmu);
 	anon_reap(&quire->anon);
-	atomic_fetch_sub(&quire->soft_spaces, 1);
 	free(space);
 }
 
@@ -224,7 +263,10 @@ int quire_space_fork(struct quire_space *space, struct quire_space **child)
 	error = create(space->quire, &space->options, child);
 	if (error)
 		return error;
+	/* A cut sees both or none of what is being copied. */
+	lock_take(&space->quire->spaces_lock);
 	error = space_fork(&space->space, &(*child)->space);
+	lock_drop(&space->quire->spaces_lock);
 	if (error) {
 		quire_space_close(*child);
 		*child = NULL;

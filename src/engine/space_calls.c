@@ -7,24 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int begin(const struct quire_space *space)
-{
-	int error = engine_check(space->quire);
-
-	if (!error)
-		error_clear();
-	return error;
-}
-
-/* As POSIX has it. */
-static int posix_result(int error)
-{
-	if (!error)
-		return 0;
-	errno = -error;
-	return -1;
-}
-
 void *quire_mmap(struct quire_space *space, void *address, size_t length,
 		 int prot, int flags, struct quire_object *object, off_t offset)
 {
@@ -37,7 +19,7 @@ void *quire_mmap(struct quire_space *space, void *address, size_t length,
 		.offset = (uint64_t)offset,
 	};
 	uint64_t place;
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = space_map_whole(space, &request, &place);
@@ -49,7 +31,7 @@ void *quire_mmap(struct quire_space *space, void *address, size_t length,
 
 int quire_munmap(struct quire_space *space, void *address, size_t length)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = space_unmap(&space->space, (uint64_t)(uintptr_t)address,
@@ -62,7 +44,7 @@ int quire_mprotect(struct quire_space *space, void *address, size_t length,
 		   int prot)
 {
 	struct space_range populate = { .end = 0 };
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error)
 		error = space_protect_saying(&space->space,
@@ -78,7 +60,7 @@ int quire_guard(struct quire_space *space, void (*body)(void *), void *argument,
 		struct quire_fault_report *report)
 {
 	struct guard_report found = { .error = 0 };
-	int error = begin(space);
+	int error = space_begin(space);
 
 	if (!error && space->soft)
 		error = error_say(-EOPNOTSUPP,
@@ -99,7 +81,7 @@ int quire_guard(struct quire_space *space, void (*body)(void *), void *argument,
 int quire_space_report(struct quire_space *space, enum quire_report kind,
 		       FILE *stream)
 {
-	int error = begin(space);
+	int error = space_begin(space);
 
 	return error ? error
 		     : space_report(&space->space, (enum space_report_kind)kind,

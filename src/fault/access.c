@@ -198,7 +198,8 @@ static bool bring_in(const struct piece *piece, struct held *held,
 
 static bool past_end(const struct piece *piece, struct access_verdict *verdict)
 {
-	return access_refuse(verdict, SIGBUS, BUS_ADRERR, piece->address,
+	return soft_await_cut(piece->context, piece->address) ||
+	       access_refuse(verdict, SIGBUS, BUS_ADRERR, piece->address,
 			     -ENXIO);
 }
 

@@ -23,6 +23,12 @@ bool soft_copy_on_write(const struct soft_context *context, uint64_t address,
 			const struct soft_translation *seen,
 			struct access_verdict *verdict);
 
+/*
+ * The page lies past the object's end.  True: a cut was under way, and is
+ * decided now: look again.  Blocks, with no lock and no pin held.
+ */
+bool soft_await_cut(const struct soft_context *context, uint64_t address);
+
 /* Sets the verdict; false. */
 bool access_refuse(struct access_verdict *verdict, int signal, int code,
 		   uint64_t address, int error);

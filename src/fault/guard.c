@@ -160,9 +160,10 @@ static size_t mapped(struct space *space, uint64_t start, size_t length)
 	return done < length ? done : length;
 }
 
-/* Or can be, as what is above it grows. */
-static size_t covered(struct space *space, uint64_t start, size_t length)
+size_t guard_covered(struct fault_handler *handler, uint64_t start,
+		     size_t length)
 {
+	struct space *space = handler->space;
 	size_t done = mapped(space, start, length);
 
 	while (done < length && grow_down(space, start + done))
@@ -176,7 +177,7 @@ static int copy_guarded(struct fault_handler *handler, struct copy *copy)
 	size_t length = copy->length;
 	int error;
 
-	copy->length = covered(handler->space, copy->address, length);
+	copy->length = guard_covered(handler, copy->address, length);
 	error = guard_run(handler, copy_body, copy, NULL);
 	if (!error && copy->length < length)
 		error = error_say(-EFAULT, "nothing is mapped at 0x%llx",

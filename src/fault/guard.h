@@ -20,6 +20,13 @@ struct guard_report {
 int guard_run(struct fault_handler *handler, void (*body)(void *),
 	      void *argument, struct guard_report *report);
 
+/*
+ * How much of [start, start+length) is mapped in the handler's space without a
+ * hole, from start on; what grows downwards grows for it.
+ */
+size_t guard_covered(struct fault_handler *handler, uint64_t start,
+		     size_t length);
+
 /* Copies length bytes between the space and a buffer outside it. */
 int guard_copy_out(struct fault_handler *handler, const void *address,
 		   void *out, size_t length);

@@ -66,11 +66,15 @@ static bool same(const struct soft_translation *one,
 	       !((one->flags ^ other->flags) & kind);
 }
 
-/* Was the object cut while the page was copied?  Rule 11. */
+/*
+ * Was the object cut while the page was copied?  Rule 11.  A cut that may be
+ * refused is none yet: if it is agreed to, it drops the page itself.
+ */
 static bool cut(const struct vma *vma, uint64_t address)
 {
 	return !vma_is_anonymous(vma) &&
-	       vma_index_at(vma, address) >= object_pages(vma->handle->object);
+	       !object_cut_undecided(vma->handle->object,
+				     vma_index_at(vma, address) << PAGE_SHIFT);
 }
 
 /* Under the space's write lock.  1: done; 0: all is different; -ENOMEM. */

@@ -174,7 +174,8 @@ static enum fault_step load(const struct soft_context *context,
 		return show_again(context, vma, address, seen, 0);
 	if (vma_is_anonymous(vma))
 		return show_zeros(context, vma, address);
-	if (seen->flags &&
+	/* A huge one is set as a whole. */
+	if (seen->flags && !(seen->flags & (SOFT_HUGE | SOFT_GIANT)) &&
 	    vma_index_at(vma, address) < object_pages(vma->handle->object))
 		return show_again(context, vma, address, seen, 0);
 	return show_object(context, vma, address, false);
@@ -209,6 +210,28 @@ static enum fault_step resolve(const struct soft_context *context,
 	return step;
 }
 
+bool soft_await_cut(const struct soft_context *context, uint64_t address)
+{
+	struct space *space = context->space;
+	struct object *object = NULL;
+	struct vma *vma;
+
+	rwlock_take_read(&space->lock);
+	vma = space_find(space, address);
+	if (vma && vma->handle &&
+	    object_cut_undecided(vma->handle->object, vma_index_at(vma, address)
+							      << PAGE_SHIFT)) {
+		object = vma->handle->object;
+		object_use(object);
+	}
+	rwlock_drop_read(&space->lock);
+	if (!object)
+		return false;
+	object_await_cut(object);
+	object_release(object);
+	return true;
+}
+
 static bool segv(struct access_verdict *verdict, int code, uint64_t address)
 {
 	return access_refuse(verdict, SIGSEGV, code, address, -EFAULT);
@@ -232,6 +255,8 @@ static bool carry_on(const struct soft_context *context,
 	case FAULT_ACCERR:
 		return segv(verdict, SEGV_ACCERR, address);
 	case FAULT_PAST_END:
+		if (soft_await_cut(context, address))
+			return true;
 		return access_refuse(verdict, SIGBUS, BUS_ADRERR, address,
 				     -ENXIO);
 	case FAULT_NO_TABLE:

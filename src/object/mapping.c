@@ -143,7 +143,8 @@ int object_hide(struct object *object, uint64_t index, uint64_t count)
 	return for_each_mapping(object, index, count, hide_in);
 }
 
-void object_forget_behind(struct object *object, uint64_t index)
+void object_forget_behind(struct object *object, uint64_t index,
+			  const struct mmu *mmu)
 {
 	struct list *link;
 
@@ -153,7 +154,7 @@ void object_forget_behind(struct object *object, uint64_t index)
 			container_of(link, struct mapping, link);
 		struct mapping part;
 
-		if (mapping->mmu->soft &&
+		if (mapping->mmu == mmu &&
 		    clip(mapping, index, MAPPING_INDEX_MASK - index, &part))
 			mmu_forget(mapping->mmu, part.start,
 				   part.end - part.start, false);

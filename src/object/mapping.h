@@ -39,9 +39,12 @@ bool object_is_mapped(struct object *object, uint64_t index, uint64_t count);
 /* Does another mapping than this one lock the page? */
 bool object_locked_elsewhere(struct object *object,
 			     const struct mapping *mapping, uint64_t index);
-/* The object was cut at page index: private copies of what lay behind go, too,
- * where the page table is our own; the kernel does it by itself. */
-void object_forget_behind(struct object *object, uint64_t index);
+/*
+ * Drops the private copies that mmu has of pages from index on.  => the lock
+ * of its space is held for writing: whoever found such a page under it is done.
+ */
+void object_forget_behind(struct object *object, uint64_t index,
+			  const struct mmu *mmu);
 /* Hides pages from mappings whose mmu shows a hole as zeros: before memory is
  * punched.  0, or the first mmu's error. */
 int object_hide(struct object *object, uint64_t index, uint64_t count);

@@ -106,6 +106,10 @@ struct object_host {
 	void (*dirtied)(void *context);
 	/* Waits while too much is dirty; called with nothing held. */
 	int (*throttle)(void *context);
+	/* The object was cut at page index: private copies of what lay behind
+	 * go, too, where the page table is our own (the kernel does it by
+	 * itself).  Called under the resize lock; NULL: there are none. */
+	void (*cut)(void *context, struct object *object, uint64_t index);
 	/* True if the range may trap. */
 	bool (*managed)(void *context, const void *address, size_t length);
 	/* memcpy, where to or from may trap: an error in place of a signal. */

@@ -139,7 +139,9 @@ static int shrink(struct object *object, uint64_t size)
 	atomic_store(&object->extent, size);
 	atomic_store(&object->unsettled, false);
 	object_drop_pages(object, pages_of(size));
-	object_forget_behind(object, pages_of(size));
+	if (object->host->cut)
+		object->host->cut(object->host->context, object,
+				  pages_of(size));
 	check(zero_tail(object, size) == 0, "a resident page can be written");
 	return memory_file_resize(object->memory, page_round_up(size));
 }

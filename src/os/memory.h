@@ -22,7 +22,10 @@ void memory_clear(void *memory, size_t bytes);
 
 /* A sealed-for-exec, close-on-exec memfd of size 0. */
 int memory_file_create(const char *name, int *fd);
+/* -EFBIG beyond RLIMIT_FSIZE, without its signal. */
 int memory_file_resize(int fd, uint64_t size);
+/* May the file become so large, by RLIMIT_FSIZE? */
+bool memory_file_fits(int fd, uint64_t size);
 int memory_file_punch(int fd, uint64_t offset, uint64_t length);
 /* All of it, or an error. */
 int memory_file_write(int fd, const void *bytes, size_t length,
@@ -75,6 +78,8 @@ int memory_populate(uint64_t address, size_t length, bool write);
 /* mincore(2). */
 int memory_resident(uint64_t address, size_t length, unsigned char *vector);
 
+/* memcpy(), and -EFAULT where to cannot be written. */
+int memory_give(void *to, const void *from, size_t length);
 /* Of the machine, swap included, in bytes. */
 uint64_t memory_total(void);
 

@@ -29,14 +29,15 @@ int vma_stock_init(struct space *space, struct vma_stock *stock, unsigned count)
 
 /*
  * Bytes of anonymous memory that is gone are nobody's: its place can be mapped
- * again once they are discarded.
+ * again once they are discarded.  If that fails it stays taken, for whoever
+ * came there would see them.
  */
 static void forget_bytes(struct space *space, const struct vma *vma)
 {
-	if (!vma_anonymous(vma))
+	if (!vma_anonymous(vma) ||
+	    object_discard(vma->handle->object, vma->mapping.index,
+			   vma_pages(vma)))
 		return;
-	(void)object_discard(vma->handle->object, vma->mapping.index,
-			     vma_pages(vma));
 	if (vma->handle != space->backing.handle)
 		atomic_fetch_sub(&vma->handle->dying, 1);
 	backing_give(&space->backing, vma->handle, vma->mapping.index,

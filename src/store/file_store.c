@@ -12,6 +12,8 @@
  */
 #include "store/file_private.h"
 
+#include "os/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -137,6 +139,8 @@ static int set_length(int fd, uint64_t size)
 {
 	int failed;
 
+	if (!memory_file_fits(fd, size))
+		return -EFBIG;
 	do
 		failed = ftruncate(fd, (off_t)size);
 	while (failed && errno == EINTR);

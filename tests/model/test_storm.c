@@ -122,11 +122,19 @@ static void fork_and_look(uint64_t range)
 	quire_space_close(child);
 }
 
+/* A page that somebody holds for long refuses it, and nothing is lost. */
+static void resize(uint64_t size)
+{
+	int error = quire_object_resize(object, size);
+
+	need(error == 0 || error == -EBUSY);
+}
+
 static void change(uint64_t *seed, uint64_t range)
 {
 	char *part = home(range) + next_random(seed) % PAGES * PAGE;
 
-	switch (next_random(seed) % 9) {
+	switch (next_random(seed) % 10) {
 	case 0:
 		quire_munmap(space, home(range), PAGES * PAGE);
 		map_anew(range, MAP_PRIVATE | MAP_ANONYMOUS);
@@ -152,6 +160,10 @@ static void change(uint64_t *seed, uint64_t range)
 		break;
 	case 7:
 		quire_madvise(space, part, PAGE, MADV_DONTNEED);
+		break;
+	case 8: /* private copies behind the end go, and slots with them */
+		resize(next_random(seed) % RANGES * PAGES * PAGE);
+		resize(RANGES * PAGES * PAGE);
 		break;
 	default:
 		fork_and_look(range);

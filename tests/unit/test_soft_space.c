@@ -108,6 +108,41 @@ static void test_wrong_accesses(void **state)
 	assert_int_equal(quire_guard(space, NULL, NULL, NULL), -EOPNOTSUPP);
 }
 
+/* On the host's space it is a function still, wherever the address is. */
+static void test_foreign_addresses(void **state)
+{
+	struct quire_space *host = quire_host_space(quire);
+	static char strangers[8];
+	char *bytes = map(host, 2, PROT_READ, MAP_SHARED);
+	char *wild[] = { (char *)16, (char *)-4096, strangers };
+	struct quire_fault_report report;
+	char byte = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++) {
+		assert_int_equal(quire_access(host, (enum quire_access)(i / 3),
+					      wild[i % 3], &byte, 1, &report),
+				 -EFAULT);
+		assert_int_equal(report.signal, SIGSEGV);
+		assert_int_equal(report.code, SEGV_MAPERR);
+		assert_ptr_equal(report.address, wild[i % 3]);
+	}
+	assert_int_equal(quire_access(host, QUIRE_FETCH, bytes + 5, &byte, 1,
+				      &report),
+			 -EFAULT);
+	assert_int_equal(report.code, SEGV_ACCERR);
+	assert_ptr_equal(report.address, bytes + 5);
+	assert_int_equal(quire_access(host, QUIRE_LOAD, bytes + 5, &byte, 1,
+				      &report),
+			 0);
+	assert_int_equal(byte, (char)byte_at(5));
+	/* A vector that is no place. */
+	assert_int_equal(quire_mincore(host, bytes, PAGE, (unsigned char *)8),
+			 -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(quire_munmap(host, bytes, 2 * PAGE), 0);
+}
+
 /* What came before the page that cannot be had is copied. */
 static void test_partial(void **state)
 {
@@ -297,6 +332,12 @@ static void test_zero_device(void **state)
 	assert_int_equal(load(space, shared), 0);
 	store(space, shared + PAGE, 2);
 	assert_int_equal(load(space, private + PAGE), 0);
+	/* What is written to it is gone, and it has no size to change. */
+	assert_int_equal(quire_object_pwrite(zero, "x", 1, 0), 1);
+	assert_int_equal(load(space, private + PAGE), 0);
+	assert_int_equal(quire_object_resize(zero, PAGE), -EINVAL);
+	assert_int_equal(quire_object_allocate(zero, 0, PAGE), -EINVAL);
+	assert_int_equal(quire_object_append(zero, "x", 1, 0, NULL), -EINVAL);
 	assert_int_equal(quire_object_close(zero), 0);
 	assert_int_equal(load(space, shared + PAGE), 2);
 }
@@ -413,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_signals, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_wrong_accesses, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_foreign_addresses, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_partial, set_up,
 						tear_down),
