@@ -75,6 +75,20 @@ void fault_handler_drain(struct fault_handler *handler);
 /* Takes the traps that wait in the mmu's descriptor.  Never blocks. */
 void fault_handler_take_traps(struct fault_handler *handler);
 
+/*
+ * A handler with no threads (0 of them, traps_elsewhere) belongs to one thread
+ * of the caller's, which polls wake_fd and mmu_traps_fd(), and calls this when
+ * one of them is ready or the time has come: takes traps, and what is ready or
+ * due.  Milliseconds until it wants to be called again; -1: not by itself.
+ */
+int fault_handler_poll(struct fault_handler *handler);
+/*
+ * The space's process is gone.  Forgets what waits for time or room.  True:
+ * nothing is left, and fault_handler_finish() may be called.  False: faults
+ * are parked on pages; again when wake_fd is ready.
+ */
+bool fault_handler_abandon(struct fault_handler *handler);
+
 /* Why the page of address was refused: a negative errno, or 0. */
 int fault_handler_error_at(struct fault_handler *handler, uint64_t address);
 /* Has refused pages tried again now rather than later. */

@@ -92,6 +92,14 @@ struct object_registry {
 	struct list objects;   /* [lock] */
 };
 
+/* What object_host.record() is told of. */
+enum object_record {
+	OBJECT_TOUCHED, /* an access that trapped, and found the page */
+	OBJECT_READ,
+	OBJECT_WRITTEN,
+	OBJECT_EVICTED,
+};
+
 /* What the objects of an engine share, and what they call upwards. */
 struct object_host {
 	struct cache *cache;
@@ -110,6 +118,13 @@ struct object_host {
 	 * go, too, where the page table is our own (the kernel does it by
 	 * itself).  Called under the resize lock; NULL: there are none. */
 	void (*cut)(void *context, struct object *object, uint64_t index);
+	/* Pages of the object were touched, read, ...: on whatever thread,
+	 * with locks held; must not block.  NULL: nobody wants to know. */
+	void (*record)(void *context, struct object *object, uint64_t index,
+		       uint64_t count, enum object_record what);
+	/* An access waited so long for its page; as record(). */
+	void (*stalled)(void *context, struct object *object, uint64_t ns);
+	void *record_context;
 	/* True if the range may trap. */
 	bool (*managed)(void *context, const void *address, size_t length);
 	/* memcpy, where to or from may trap: an error in place of a signal. */
@@ -273,6 +288,61 @@ int64_t object_copy_out(struct object *object, void *buffer, uint64_t length,
 			uint64_t offset);
 int64_t object_copy_in(struct object *object, const void *buffer,
 		       uint64_t length, uint64_t offset);
+
+/* ---- bytes that somebody else changes ---- */
+
+/* A change of the store's bytes past the object (write(2) by its client). */
+struct foreign_write {
+	struct list link;
+	uint64_t index; /* pages [index, index + count) */
+	uint64_t count;
+};
+
+/*
+ * From begin's return to end no write-back of the pages is under way or
+ * begins: one that is asked for waits.  They may be read, stored to, and leave
+ * if they are clean.  Begin blocks; several at once are no error.
+ */
+void object_foreign_begin(struct object *object, struct foreign_write *write,
+			  uint64_t index, uint64_t count);
+void object_foreign_end(struct object *object, struct foreign_write *write);
+
+/*
+ * The store's bytes [offset, +length) are new: what is in memory follows.
+ * Reads under way end first.  Clean pages go; what cannot (dirty, pinned,
+ * locked) gets those bytes, and is dirty.  Blocks.  0, or the first error of
+ * the store, which the holders are told as well; bytes in memory are as they
+ * were where it failed.
+ */
+int object_refresh(struct object *object, uint64_t offset, uint64_t length);
+/*
+ * The store has another size: so has the object, and the store is not asked
+ * for anything.  Pages behind a smaller end go, dirty or not.  Blocks.
+ * -EFBIG: beyond its capacity; -EBUSY: pinned.
+ */
+int object_follow_size(struct object *object);
+
+/* ---- what happened to an object ---- */
+
+/* Since it was made, but for what is named "now".  Pages are of 4 KiB. */
+struct object_counts {
+	_Atomic uint64_t hits;   /* accesses that found the page */
+	_Atomic uint64_t misses; /* ... that did not */
+	_Atomic uint64_t reads;  /* requests */
+	_Atomic uint64_t pages_read;
+	_Atomic uint64_t writes; /* requests */
+	_Atomic uint64_t pages_written;
+	_Atomic uint64_t evictions; /* pages */
+	_Atomic uint64_t resident;  /* pages now */
+	_Atomic uint64_t resident_peak;
+	_Atomic uint64_t stalled_ns; /* accesses that had to wait, together */
+};
+
+/* Where they are counted; lives as long as the object. */
+struct object_counts *object_counts(struct object *object);
+/* Where the number of pages that the store does not have yet is shown at every
+ * moment, besides; before anybody else knows the object. */
+void object_show_dirty(struct object *object, _Atomic uint64_t *shown);
 
 /* ---- for write-back ---- */
 
