@@ -25,6 +25,9 @@ enum hook {
 	HOOK_WAKE,          /* WAITERS was taken, nobody woken */
 	HOOK_SIZE_STORED,   /* of a cut, the pages not yet looked at */
 	HOOK_REFUSE,        /* the verdict is out, nothing done */
+	/* Another process's pages are protected, what it did meanwhile not
+	 * yet looked at. */
+	HOOK_REMOTE_PROTECTED,
 };
 
 #ifdef QUIRE_DEBUG

@@ -44,6 +44,12 @@ struct fault_handler {
 	struct list waiting;   /* [lock] until a time, or for room */
 	struct list refused;   /* [lock] to be tried again */
 	uint64_t next_time_ns; /* [lock] when to look at the lists */
+	/* Of another process: what it maps is not all known.  Asked once for a
+	 * fault, with no lock held; must not block.  True: look again.  Set
+	 * after fault_handler_init(); NULL: all is known. */
+	bool (*unknown)(void *context, uint64_t address);
+	void *unknown_context;
+	_Atomic unsigned live;                /* faults, in whatever hands */
 	struct refusal recent[REFUSALS_KEPT]; /* [lock] a ring */
 	unsigned next_refusal;                /* [lock] */
 	_Atomic bool stopping;
@@ -54,7 +60,7 @@ struct fault_handler {
 };
 
 /*
- * Starts the trap threads.  traps_elsewhere: they only see to what becomes
+ * Starts the trap threads, if any.  traps_elsewhere: they only see to what becomes
  * ready or due, and some other thread calls fault_handler_take_traps().
  * 0 or a negative errno.
  */
@@ -85,7 +91,8 @@ int fault_handler_poll(struct fault_handler *handler);
 /*
  * The space's process is gone.  Forgets what waits for time or room.  True:
  * nothing is left, and fault_handler_finish() may be called.  False: faults
- * are parked on pages; again when wake_fd is ready.
+ * are parked on pages; again when wake_fd is ready.  On the thread that polls,
+ * which does not do so any more.
  */
 bool fault_handler_abandon(struct fault_handler *handler);
 

@@ -24,12 +24,16 @@ struct fault {
 	bool waited;            /* for a read of the page */
 	bool wakened;           /* let go once for a page past the end */
 	bool rested;            /* let others have their pages for a while */
+	bool told;              /* that it is refused: counted, and logged */
+	bool asked;             /* whether what it touched is unknown */
+	uint32_t lost;          /* times its page was not in the memfd */
 	uint32_t reads;         /* that it began */
 	uint64_t count;         /* pages to read */
 	uint64_t install_pages; /* that may be shown from address on */
 	enum fault_wait wait;
 	uint64_t due_ns;   /* the time it waits for */
 	uint64_t since_ns; /* since when it has had no room */
+	uint64_t began_ns; /* its first round, if that did not end it */
 	uint64_t progress; /* of writes and evictions, then */
 	uint64_t pause_ns; /* before the next retry */
 	int error;         /* why it is refused */
@@ -66,8 +70,17 @@ void fault_keep_refused(struct fault *fault);
 /* Makes those ready whose time has come; how many ms until the next: -1. */
 int fault_handler_tick(struct fault_handler *handler);
 
-/* Takes all that wait back from where they are parked; nobody runs. */
+/* Takes all that wait back from where they are parked, and destroys them; but
+ * for those that are just being woken. */
 void fault_handler_forget(struct fault_handler *handler);
+
+/* ---- lost.c ---- */
+
+/*
+ * The page is visible by its word, and not in the memfd: a process has punched
+ * it.  True: the fault is in other hands now; false: another round.
+ */
+bool fault_restore(struct fault *fault, struct object *object, uint64_t index);
 
 /* ---- verdict.c ---- */
 

@@ -43,9 +43,11 @@ void fault_ready(struct fault *fault)
 	lock_take(&handler->lock);
 	fault->wait = FAULT_WAITS_NOT;
 	list_add_tail(&handler->ready, &fault->link);
-	lock_drop(&handler->lock);
+	/* Under the lock: without it the handler may be gone with the fault
+	 * (fault_handler_abandon()). */
 	if (drains != handler)
 		fault_handler_kick(handler);
+	lock_drop(&handler->lock);
 }
 
 struct fault *fault_create(struct fault_handler *handler, uint64_t address,
@@ -55,6 +57,7 @@ struct fault *fault_create(struct fault_handler *handler, uint64_t address,
 
 	if (!fault)
 		return NULL;
+	atomic_fetch_add(&handler->live, 1);
 	fault->handler = handler;
 	fault->waiter.wake = fault_wake;
 	fault->address = page_round_down(address);
@@ -64,7 +67,10 @@ struct fault *fault_create(struct fault_handler *handler, uint64_t address,
 
 void fault_destroy(struct fault *fault)
 {
-	pool_drop(&fault->handler->faults, fault);
+	struct fault_handler *handler = fault->handler;
+
+	pool_drop(&handler->faults, fault);
+	atomic_fetch_sub(&handler->live, 1); /* fault_handler_abandon() */
 }
 
 static struct fault *next_ready(struct fault_handler *handler)
@@ -104,13 +110,20 @@ static void take_trap(struct fault_handler *handler,
 			 PAGE_SIZE);
 }
 
-void fault_handler_take_traps(struct fault_handler *handler)
+/* How many. */
+static int take_some(struct fault_handler *handler)
 {
 	struct mmu_trap traps[TRAPS_AT_ONCE];
 	int count = mmu_take_traps(handler->mmu, traps, TRAPS_AT_ONCE);
 
 	for (int i = 0; i < count; i++)
 		take_trap(handler, &traps[i]);
+	return count;
+}
+
+void fault_handler_take_traps(struct fault_handler *handler)
+{
+	take_some(handler);
 }
 
 static void take_kick(struct fault_handler *handler)
@@ -119,6 +132,27 @@ static void take_kick(struct fault_handler *handler)
 	ssize_t got = read(handler->wake_fd, &kicks, sizeof(kicks));
 
 	(void)got; /* nothing: another trap thread has had it */
+}
+
+int fault_handler_poll(struct fault_handler *handler)
+{
+	int taken, pause;
+
+	drains = handler;
+	take_kick(handler);
+	fault_handler_tick(handler);
+	taken = take_some(handler);
+	fault_handler_drain(handler);
+	pause = fault_handler_tick(handler);
+	drains = NULL; /* the thread does other things in between */
+	return taken == TRAPS_AT_ONCE ? 0 : pause;
+}
+
+bool fault_handler_abandon(struct fault_handler *handler)
+{
+	take_kick(handler);
+	fault_handler_forget(handler);
+	return atomic_load(&handler->live) == 0; /* fault_destroy() */
 }
 
 static void *trap_thread(void *argument)
@@ -169,6 +203,9 @@ int fault_handler_init(struct fault_handler *handler, struct space *space,
 	handler->writeback = writeback;
 	handler->next_time_ns = UINT64_MAX;
 	handler->next_refusal = 0;
+	handler->unknown = NULL;
+	handler->unknown_context = NULL;
+	atomic_store(&handler->live, 0);
 	handler->traps_elsewhere = traps_elsewhere;
 	atomic_store(&handler->stopping, false);
 	handler->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

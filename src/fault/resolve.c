@@ -20,6 +20,7 @@
 #define READS_BEFORE_REST 4
 #define REST_NS UINT64_C(4000000) /* a thread gets to run meanwhile */
 #define SOON_NS UINT64_C(1000000) /* the layout is changing: it takes so long */
+#define LOST_TRIES 3 /* of a visible page that is not in the memfd */
 
 /* What the locked part of a round found. */
 enum step {
@@ -29,6 +30,8 @@ enum step {
 	STEP_THROTTLE, /* too much is dirty */
 	STEP_PAGE,    /* the page has no bytes: see to it, with object in use */
 	STEP_REFUSED, /* it has none to store to */
+	STEP_LOST,    /* it should have some, and has not */
+	STEP_UNKNOWN, /* nothing is mapped there, for all we know */
 };
 
 struct place {
@@ -44,13 +47,18 @@ static bool wants_grant(const struct fault *fault, const struct place *place)
 	return fault->write && place->shared;
 }
 
-static enum step after_mmu(const struct fault *fault, int error)
+static enum step after_mmu(struct fault *fault, const struct place *place,
+			   int error)
 {
 	switch (error) {
 	case 0:
 		return STEP_DONE;
-	case -EAGAIN:
 	case -EFAULT: /* a cut has overtaken us: SIGBUS when it is through */
+		if (place->index < object_pages(place->object) &&
+		    ++fault->lost >= LOST_TRIES)
+			return STEP_LOST;
+		return STEP_SOON;
+	case -EAGAIN:
 		return STEP_SOON;
 	case -ENOMEM: /* no page table */
 		return STEP_SOON;
@@ -98,7 +106,7 @@ static enum step grant(struct fault *fault, const struct place *place)
 				    PAGE_SIZE)
 			: -EAGAIN;
 	drop_pin(object, place->index, true);
-	return after_mmu(fault, error);
+	return after_mmu(fault, place, error);
 }
 
 /* Pins the visible pages that follow each other; how many. */
@@ -137,11 +145,27 @@ static enum step install(struct fault *fault, const struct place *place)
 	/* Rule 11: store, then look. */
 	if (place->index + count <= object_pages(object))
 		step = after_mmu(
-			fault, mmu_install(fault->handler->mmu, fault->address,
-					   count << PAGE_SHIFT, place->shared));
+			fault, place,
+			mmu_install(fault->handler->mmu, fault->address,
+				    count << PAGE_SHIFT, place->shared));
 	for (uint64_t i = 0; i < count; i++)
 		drop_pin(object, place->index + i, false);
 	return step;
+}
+
+static void count_touch(const struct fault *fault, const struct place *place,
+			bool visible)
+{
+	struct object_host *host = fault->handler->host;
+	struct object_counts *counts = object_counts(place->object);
+
+	count_add(host->counters, visible ? COUNT_HITS : COUNT_MISSES, 1);
+	/* relaxed: counts order nothing */
+	atomic_fetch_add_explicit(visible ? &counts->hits : &counts->misses, 1,
+				  memory_order_relaxed);
+	if (visible && host->record)
+		host->record(host->record_context, place->object, place->index,
+			     1, OBJECT_TOUCHED);
 }
 
 /* Looks at the access pattern once a fault; asks for what comes next. */
@@ -152,8 +176,7 @@ static void plan(struct fault *fault, const struct place *place, bool visible,
 	fault->planned = true;
 	fault->count = plan->count;
 	fault->install_pages = plan->install_end - place->index;
-	count_add(fault->handler->host->counters,
-		  visible ? COUNT_HITS : COUNT_MISSES, 1);
+	count_touch(fault, place, visible);
 }
 
 /* The space's read lock is held. */
@@ -208,10 +231,8 @@ static enum step look(struct fault *fault, struct place *place,
 {
 	bool visible;
 
-	if (!find_place(fault, place)) {
-		mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
-		return STEP_DONE;
-	}
+	if (!find_place(fault, place))
+		return STEP_UNKNOWN;
 	if (place->index >= object_pages(place->object))
 		return past_end(fault);
 	visible = word_visible(
@@ -320,12 +341,49 @@ static bool throttle(struct fault *fault, const struct place *place)
 	return true;
 }
 
+/*
+ * Who handles the space may know better; if not, whoever waits finds out for
+ * himself.  True: in other hands, or done.
+ */
+static bool see_to_unknown(struct fault *fault)
+{
+	struct fault_handler *handler = fault->handler;
+
+	if (handler->unknown && !fault->again && !fault->asked) {
+		fault->asked = true;
+		if (handler->unknown(handler->unknown_context, fault->address))
+			return false;
+		/* He would be here again at once, and so on. */
+		fault_delay(fault, SOON_NS);
+		return true;
+	}
+	mmu_wake(handler->mmu, fault->address, PAGE_SIZE);
+	fault_destroy(fault);
+	return true;
+}
+
+/* Somebody has waited for the page, and has it. */
+static void count_stall(const struct fault *fault, struct object *object)
+{
+	struct object_host *host = fault->handler->host;
+	uint64_t waited = clock_now_ns() - fault->began_ns;
+
+	atomic_fetch_add_explicit(&object_counts(object)->stalled_ns, waited,
+				  memory_order_relaxed); /* only a count */
+	if (host->stalled)
+		host->stalled(host->record_context, object, waited);
+}
+
 /* What is done without the space's lock.  True: in other hands, or done. */
 static bool carry_on(struct fault *fault, const struct place *place,
 		     enum step step)
 {
+	if (step != STEP_DONE && !fault->began_ns)
+		fault->began_ns = clock_now_ns();
 	switch (step) {
 	case STEP_DONE:
+		if (fault->began_ns && !fault->again && place->object)
+			count_stall(fault, place->object);
 		fault_destroy(fault);
 		return true;
 	case STEP_SOON:
@@ -338,6 +396,10 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	case STEP_REFUSED:
 		fault_refuse(fault, object_read_error(place->object), false);
 		return true;
+	case STEP_LOST:
+		return fault_restore(fault, place->object, place->index);
+	case STEP_UNKNOWN:
+		return see_to_unknown(fault);
 	case STEP_AGAIN:
 	default:
 		return false;

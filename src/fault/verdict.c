@@ -8,6 +8,7 @@
 #define REFUSED_PAUSE_NS UINT64_C(250000000) /* then tried again; doubles */
 #define WAIT_PAUSE_NS UINT64_C(10000000)     /* of QUIRE_ERROR_WAIT; doubles */
 #define WAIT_PAUSE_MOST_NS UINT64_C(1000000000)
+#define CHANGING_PAUSE_NS UINT64_C(1000000) /* of another process's layout */
 
 static void note_refusal(struct fault_handler *handler, uint64_t address,
 			 int error)
@@ -62,24 +63,70 @@ static bool has_come(const struct vma *vma, uint64_t address)
 	       word_visible(atomic_load(object_word(object, index)));
 }
 
+static void wait_and_retry(struct fault *fault)
+{
+	fault->waited = false;
+	fault->since_ns = 0;
+	fault->pause_ns = fault->pause_ns ? fault->pause_ns * 2 : WAIT_PAUSE_NS;
+	if (fault->pause_ns > WAIT_PAUSE_MOST_NS)
+		fault->pause_ns = WAIT_PAUSE_MOST_NS;
+	fault_delay(fault, fault->pause_ns);
+}
+
+/* Has the page no bytes, and so is nowhere shown?  Under the write lock it is
+ * not shown in this space from then on. */
+static bool is_absent(const struct vma *vma, uint64_t address)
+{
+	struct object *object = vma->handle->object;
+	uint64_t index = vma_index_at(vma, address);
+	enum page_state state;
+
+	if (index >= object_table(object)->pages)
+		return true;
+	state = word_state(atomic_load(object_word(object, index)));
+	return state == PAGE_ABSENT || state == PAGE_FAILED;
+}
+
+/* 0: whoever waits has his signal, or is woken; else why it must be tried
+ * again: -EAGAIN, -EOPNOTSUPP. */
+static int ask_mmu(const struct fault *fault, bool absent)
+{
+	struct mmu *mmu = fault->handler->mmu;
+	uint64_t address = fault->address;
+	const struct vma *vma = space_find(fault->handler->space, address);
+	int error = -ENOENT;
+
+	if (vma && mmu->remote && vma->mapping.shared &&
+	    !is_absent(vma, address))
+		error = absent ? -EAGAIN : -EOPNOTSUPP;
+	else if (vma && !(absent && has_come(vma, address)))
+		error = mmu_refuse(mmu, address, vma->mapping.shared);
+	if (error == 0 || error == -EAGAIN || error == -EOPNOTSUPP)
+		return error;
+	mmu_wake(mmu, address, PAGE_SIZE);
+	return 0;
+}
+
 /*
  * Under the write lock, so that nobody shows the page meanwhile; nor does the
  * retry, which is set up in the same hold: it would be over before the refusal.
  */
 static void tell_mmu(struct fault *fault, bool absent)
 {
-	struct fault_handler *handler = fault->handler;
-	struct space *space = handler->space;
-	uint64_t address = fault->address;
-	struct vma *vma;
+	struct space *space = fault->handler->space;
+	int error;
 
 	hook_point(HOOK_REFUSE, NULL, 0);
 	rwlock_take_write(&space->lock);
-	fault_keep_refused(fault);
-	vma = space_find(space, address);
-	if (!vma || (absent && has_come(vma, address)) ||
-	    mmu_refuse(handler->mmu, address, vma->mapping.shared))
-		mmu_wake(handler->mmu, address, PAGE_SIZE);
+	error = ask_mmu(fault, absent);
+	if (error == -EAGAIN) {
+		fault_delay(fault, CHANGING_PAUSE_NS);
+	} else if (error) {
+		wait_and_retry(fault);
+	} else {
+		fault->pause_ns = REFUSED_PAUSE_NS;
+		fault_keep_refused(fault);
+	}
 	rwlock_drop_write(&space->lock);
 }
 
@@ -87,19 +134,21 @@ void fault_refuse(struct fault *fault, int error, bool absent)
 {
 	struct fault_handler *handler = fault->handler;
 	uint64_t address = fault->address;
+	bool told = fault->told;
 
 	if (fault->again) {
 		fault_keep_refused(fault);
 		return;
 	}
-	count_add(handler->host->counters, COUNT_REFUSED, 1);
+	fault->told = true;
+	count_add(handler->host->counters, COUNT_REFUSED, !told);
 	/* The reason first: whoever gets the signal may ask for it. */
 	note_refusal(handler, address, error);
-	fault->pause_ns = REFUSED_PAUSE_NS;
 	tell_mmu(fault, absent);
-	log_line(handler->host->log, LOG_WARNING,
-		 "access refused at 0x%llx: %s", (unsigned long long)address,
-		 sentence_of(error));
+	if (!told)
+		log_line(handler->host->log, LOG_WARNING,
+			 "access refused at 0x%llx: %s",
+			 (unsigned long long)address, sentence_of(error));
 }
 
 /* Shows zeros, and keeps the error for the holders' next check. */
@@ -119,16 +168,6 @@ static void show_zeros(struct fault *fault, struct object *object,
 	if (done == 1)
 		object_record_error(object, error, "read");
 	fault_ready(fault);
-}
-
-static void wait_and_retry(struct fault *fault)
-{
-	fault->waited = false;
-	fault->since_ns = 0;
-	fault->pause_ns = fault->pause_ns ? fault->pause_ns * 2 : WAIT_PAUSE_NS;
-	if (fault->pause_ns > WAIT_PAUSE_MOST_NS)
-		fault->pause_ns = WAIT_PAUSE_MOST_NS;
-	fault_delay(fault, fault->pause_ns);
 }
 
 void fault_verdict(struct fault *fault, struct object *object, uint64_t index,

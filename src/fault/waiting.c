@@ -194,13 +194,26 @@ void fault_handler_retry(struct fault_handler *handler)
 		fault_handler_kick(handler);
 }
 
-/* A fault outlives its mapping until its time has come. */
-void fault_handler_forget(struct fault_handler *handler)
+/* The lock is held. */
+static void forget_list(struct list *list, bool parked)
 {
 	struct list *link;
 
+	while ((link = list_pop(list))) {
+		struct fault *fault = container_of(link, struct fault, link);
+
+		if (!parked || take_back(fault))
+			fault_destroy(fault);
+	}
+}
+
+/* A fault outlives its mapping until its time has come. */
+void fault_handler_forget(struct fault_handler *handler)
+{
 	lock_take(&handler->lock);
-	while ((link = list_pop(&handler->waiting)))
-		take_back(container_of(link, struct fault, link));
+	forget_list(&handler->waiting, true);
+	forget_list(&handler->refused, false);
+	forget_list(&handler->ready, false);
+	handler->next_time_ns = UINT64_MAX;
 	lock_drop(&handler->lock);
 }

@@ -77,6 +77,9 @@ struct mmu {
 	uint64_t arena_end; /* arena_end) */
 	/* The page table is our own (mmu_soft.h), and so are private pages. */
 	bool soft;
+	/* Another process's (mmu_remote.h): what it shows is hidden by a punch
+	 * only, so a shared page can be refused only if it is absent. */
+	bool remote;
 };
 
 /*
@@ -128,7 +131,8 @@ bool mmu_must_hide(const struct mmu *mmu);
 int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
  * When it returns 0 no store goes through without a trap.  Pages that are not
- * shown, or not mapped at all, are no error.
+ * shown, or not mapped at all, are no error.  -EAGAIN, only of another
+ * process's: what is mapped where is changing; again with no lock held between.
  */
 int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
@@ -136,6 +140,8 @@ int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length);
  * the page is installed or granted.  Under the space's write lock: no install
  * may come between.  A shared page that is shown is hidden first; a private
  * one that is shown stays, and whoever waits for it is woken.
+ * Of another process's: a shared page must be absent, and nobody may have shown
+ * it since.  -EOPNOTSUPP: it is shown; -EAGAIN: again a little later.
  */
 int mmu_refuse(struct mmu *mmu, uint64_t start, bool shared);
 /* Lets the threads trapped in the range try their access again. */

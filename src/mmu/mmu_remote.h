@@ -11,6 +11,11 @@
  * grant and refuse answer -EAGAIN and show nothing, and write_protect answers
  * -EAGAIN, also if an event was read while it was at it: the caller lets go of
  * its locks, and walks the mappings anew (a fork may have made one more).
+ *
+ * Who takes the traps applies the events as well, first:
+ *
+ *   descriptor or kick is ready -> pump -> event, apply, applied, event, ...
+ *                                       -> take_traps -> and the events again
  */
 #ifndef QUIRE_MMU_MMU_REMOTE_H
 #define QUIRE_MMU_MMU_REMOTE_H
@@ -35,13 +40,13 @@ struct mmu_event {
 
 /* What mmu_remote_enable() could have. */
 struct mmu_remote_features {
-	bool forks;       /* forks are events */
-	bool kernel_mode; /* accesses from inside system calls trap, too */
+	bool forks; /* forks are events */
 };
 
 /*
- * Does UFFDIO_API on what a client sent: a userfaultfd, non-blocking, not used
- * before.  -EINVAL: it is something else; -EPERM, -ENOSYS.
+ * Does UFFDIO_API on what a client sent: a userfaultfd, not used before, and
+ * non-blocking from its creation if forks are to be served.  -EINVAL: it is
+ * something else, or the kernel lacks something.  A fork's needs no enabling.
  */
 int mmu_remote_enable(int descriptor, struct mmu_remote_features *features);
 
@@ -50,17 +55,19 @@ int mmu_remote_create(int descriptor, struct mmu **mmu);
 
 /*
  * The next event that was read and not applied, in order; false: none.  The
- * caller applies it to the layout, and says so.  One thread.
+ * caller applies it to the layout, and says so, before it asks for the next;
+ * a descriptor is the caller's from here on.  One thread.
  */
 bool mmu_remote_event(struct mmu *mmu, struct mmu_event *event);
 void mmu_remote_applied(struct mmu *mmu);
 /* Reads what waits in the descriptor, traps and events, without handing any
- * of it out.  Any thread; never blocks. */
-void mmu_remote_pump(struct mmu *mmu);
-/* The process is gone, or has another address space since exec(). */
+ * of it out.  True: it has read something.  Any thread; never blocks. */
+bool mmu_remote_pump(struct mmu *mmu);
+/* The process is gone, or has another address space since exec().  Waits for
+ * the process's fork or munmap that is under way in its kernel. */
 bool mmu_remote_is_gone(struct mmu *mmu);
-/* Whom to wake when another thread than the traps' reader has read something:
- * an eventfd, which remains the caller's. */
+/* Whom to wake when write_protect, on whatever thread, has read something: an
+ * eventfd, which remains the caller's. */
 void mmu_remote_set_kick(struct mmu *mmu, int event_descriptor);
 /* Its userfaultfd, to hand on; remains the mmu's. */
 int mmu_remote_descriptor(const struct mmu *mmu);

@@ -382,7 +382,6 @@ void soft_count(struct mmu *mmu, struct soft_counts *counts)
 
 	*counts = (struct soft_counts){ 0 };
 	lock_take(&soft->lock);
-	counts->table_bytes = soft->tables * SOFT_TABLE_BYTES;
 	counts->translations = soft->translations;
 	counts->shootdowns = soft->shootdowns;
 	soft_tlb_count(soft, counts);

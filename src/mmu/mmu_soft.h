@@ -99,10 +99,6 @@ bool soft_next(struct mmu *mmu, uint64_t *address, uint64_t end,
 void soft_drop(struct mmu *mmu, uint64_t start, uint64_t end,
 	       bool private_only);
 
-/* Takes these flags away from all in [start, end), and shoots them down. */
-void soft_clear_flags(struct mmu *mmu, uint64_t start, uint64_t end,
-		      uint32_t flags);
-
 /*
  * Moves all in [from, from+length) to the same place behind to.  The ranges
  * do not overlap, and nothing is at the new place.  -ENOMEM: a table was
@@ -119,9 +115,8 @@ int soft_move(struct mmu *mmu, uint64_t from, uint64_t to, uint64_t length);
 int soft_copy(struct mmu *parent, struct mmu *child, uint64_t start,
 	      uint64_t end);
 
-/* Bytes of tables, and what the TLBs did: for reports and tests. */
+/* What the table has, and what the TLBs did. */
 struct soft_counts {
-	uint64_t table_bytes;
 	uint64_t translations;
 	uint64_t tlb_hits;
 	uint64_t tlb_misses;

@@ -132,23 +132,6 @@ void soft_drop(struct mmu *mmu, uint64_t start, uint64_t end, bool private_only)
 	lock_drop(&soft->lock);
 }
 
-static uint32_t clear(uint32_t flags, uint32_t argument)
-{
-	return flags & ~argument;
-}
-
-void soft_clear_flags(struct mmu *mmu, uint64_t start, uint64_t end,
-		      uint32_t flags)
-{
-	struct mmu_soft *soft = soft_own(mmu);
-
-	debug_check(!(flags & ~(SOFT_RIGHTS | SOFT_ACCESSED | SOFT_DIRTY)),
-		    "rights and marks are cleared, nothing else");
-	lock_take(&soft->lock);
-	soft_change_range(soft, start, end, clear, flags);
-	lock_drop(&soft->lock);
-}
-
 /* As x86: what can be written or executed can be read. */
 static uint32_t rights_of(int prot)
 {

@@ -136,6 +136,8 @@ int memory_file_create(const char *name, int *result)
 		fd = syscall(SYS_memfd_create, name, MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	/* Nobody who is handed it may seal it.  EPERM: it is so already. */
+	syscall(SYS_fcntl, (int)fd, F_ADD_SEALS, F_SEAL_SEAL);
 	*result = (int)fd;
 	return 0;
 }

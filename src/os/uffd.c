@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Debian 12's header is older than the kernels that Quire needs. */
@@ -36,6 +38,12 @@ struct uffdio_poison {
 	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_MISSING_SHMEM | \
 	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |  \
 	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_POISON)
+
+#define LAYOUT_EVENTS                                           \
+	(UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | \
+	 UFFD_FEATURE_EVENT_UNMAP)
+
+#define MESSAGES_AT_ONCE 32
 
 /* By the system call, then by the device: whichever this process may. */
 static int open_full(void)
@@ -106,27 +114,133 @@ int uffd_register(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return ioctl(uffd->fd, UFFDIO_REGISTER, &registration) ? -errno : 0;
 }
 
-int uffd_read(const struct uffd *uffd, struct uffd_trap *traps, int count)
+/* How many, or a negative errno. */
+static int count_of(ssize_t got)
 {
-	struct uffd_msg messages[32];
-	size_t most = (size_t)(count < 32 ? count : 32) * sizeof(messages[0]);
-	ssize_t got = read(uffd->fd, messages, most);
-	int taken = 0;
-
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < (int)((size_t)got / sizeof(messages[0])); i++) {
-		const struct uffd_msg *message = &messages[i];
+	return (int)((size_t)got / sizeof(struct uffd_msg));
+}
 
-		if (message->event != UFFD_EVENT_PAGEFAULT)
-			continue; /* no other event was asked for */
-		traps[taken].address = message->arg.pagefault.address;
-		traps[taken].write =
-			message->arg.pagefault.flags &
-			(UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
-		taken++;
+static struct uffd_trap trap_of(const struct uffd_msg *message)
+{
+	return (struct uffd_trap){
+		.address = message->arg.pagefault.address,
+		.write = message->arg.pagefault.flags &
+			 (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP),
+	};
+}
+
+int uffd_read(const struct uffd *uffd, struct uffd_trap *traps, int count)
+{
+	struct uffd_msg messages[MESSAGES_AT_ONCE];
+	int most = count < MESSAGES_AT_ONCE ? count : MESSAGES_AT_ONCE;
+	int got = count_of(
+		read(uffd->fd, messages, (size_t)most * sizeof(messages[0])));
+	int taken = 0;
+
+	/* No event was asked for. */
+	for (int i = 0; i < got; i++)
+		if (messages[i].event == UFFD_EVENT_PAGEFAULT)
+			traps[taken++] = trap_of(&messages[i]);
+	return got < 0 ? got : taken;
+}
+
+/* ---- of another process ---- */
+
+static bool is_userfaultfd(int fd)
+{
+	char link[32], target[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, target, sizeof(target) - 1);
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	return strcmp(target, "anon_inode:[userfaultfd]") == 0;
+}
+
+static int start_api(int fd, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+
+	return ioctl(fd, UFFDIO_API, &api) ? -errno : 0;
+}
+
+int uffd_enable(int fd, bool *forks)
+{
+	uint64_t features = NEEDED | LAYOUT_EVENTS;
+	int flags = fcntl(fd, F_GETFL);
+	int error;
+
+	if (flags < 0 || !is_userfaultfd(fd))
+		return error_say(-EINVAL, "this is no userfaultfd");
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	*forks = true;
+	error = start_api(fd, features | UFFD_FEATURE_EVENT_FORK);
+	if (error != -EPERM)
+		return error;
+	*forks = false;
+	return start_api(fd, features);
+}
+
+/* False: nothing that was asked for. */
+static bool translate(const struct uffd_msg *from, struct uffd_message *to)
+{
+	*to = (struct uffd_message){ .descriptor = -1 };
+	switch (from->event) {
+	case UFFD_EVENT_PAGEFAULT:
+		to->type = UFFD_TRAPPED;
+		to->trap = trap_of(from);
+		return true;
+	case UFFD_EVENT_FORK:
+		to->type = UFFD_FORKED;
+		to->descriptor = (int)from->arg.fork.ufd;
+		return true;
+	case UFFD_EVENT_REMAP:
+		to->type = UFFD_MOVED;
+		to->start = from->arg.remap.from;
+		to->end = from->arg.remap.from + from->arg.remap.len;
+		to->to = from->arg.remap.to;
+		return true;
+	case UFFD_EVENT_REMOVE:
+	case UFFD_EVENT_UNMAP:
+		to->type = from->event == UFFD_EVENT_REMOVE ? UFFD_DROPPED
+							    : UFFD_UNMAPPED;
+		to->start = from->arg.remove.start;
+		to->end = from->arg.remove.end;
+		return true;
+	default:
+		return false;
 	}
-	return taken;
+}
+
+/* O_NONBLOCK is in the hands of all who have the descriptor; a kernel that
+ * does not know RWF_NOWAIT here has nothing better. */
+static ssize_t read_at_once(int fd, void *buffer, size_t length)
+{
+	struct iovec part = { .iov_base = buffer, .iov_len = length };
+	ssize_t got = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
+
+	if (got < 0 && (errno == EOPNOTSUPP || errno == ESPIPE))
+		return read(fd, buffer, length);
+	return got;
+}
+
+int uffd_read_messages(const struct uffd *uffd, struct uffd_message *messages,
+		       int count)
+{
+	struct uffd_msg read[MESSAGES_AT_ONCE];
+	int most = count < MESSAGES_AT_ONCE ? count : MESSAGES_AT_ONCE;
+	int got = count_of(
+		read_at_once(uffd->fd, read, (size_t)most * sizeof(read[0])));
+	int taken = 0;
+
+	for (int i = 0; i < got; i++)
+		taken += translate(&read[i], &messages[taken]);
+	return got < 0 ? got : taken;
 }
 
 int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,

@@ -17,6 +17,24 @@ struct uffd_trap {
 	bool write;
 };
 
+/* What is read from the descriptor of another process. */
+enum uffd_message_type {
+	UFFD_TRAPPED,
+	UFFD_FORKED,   /* descriptor: the child's, which is the reader's now */
+	UFFD_MOVED,    /* [start, end) has gone to to, by mremap(2) */
+	UFFD_DROPPED,  /* [start, end) is about to be dropped, by madvise(2) */
+	UFFD_UNMAPPED, /* [start, end) */
+};
+
+struct uffd_message {
+	enum uffd_message_type type;
+	struct uffd_trap trap;
+	uint64_t start;
+	uint64_t end;
+	uint64_t to;
+	int descriptor;
+};
+
 /*
  * Opens one with all that a page cache needs (missing, minor and
  * write-protect traps of shared memory, poison); the best kind that this
@@ -24,6 +42,15 @@ struct uffd_trap {
  */
 int uffd_open(struct uffd *uffd);
 void uffd_close(struct uffd *uffd);
+
+/*
+ * Makes ready for use what another process has opened and not used yet, with
+ * events for what becomes of its layout; non-blocking from now on.  *forks:
+ * forks are among them, for which this process needs CAP_SYS_PTRACE.
+ * -EINVAL: it is something else, or used already, or this kernel lacks
+ * something.
+ */
+int uffd_enable(int fd, bool *forks);
 
 /* shared: trap stores as well (write-protection). */
 int uffd_register(const struct uffd *uffd, uint64_t start, uint64_t length,
@@ -34,6 +61,14 @@ int uffd_register(const struct uffd *uffd, uint64_t start, uint64_t length,
  * negative errno.
  */
 int uffd_read(const struct uffd *uffd, struct uffd_trap *traps, int count);
+
+/*
+ * As above, of one that uffd_enable() was called for: traps and events.  Never
+ * blocks, whatever another holder of the descriptor does with its flags.
+ * -EMFILE: a fork's event stays unread, as there is no descriptor for it.
+ */
+int uffd_read_messages(const struct uffd *uffd, struct uffd_message *messages,
+		       int count);
 
 /*
  * The ioctls.  *done: bytes from start that were dealt with, also on failure.

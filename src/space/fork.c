@@ -1,8 +1,9 @@
-/* fork.c - a space on the software MMU gets a child */
+/* fork.c - a space gets a child, on the software MMU or another process's */
 /* SPDX-License-Identifier: MIT */
 /*
  * Linux's dup_mmap(): VMA by VMA, then what page tables must be copied, as a
- * fault could not find it again: those of private pages.  The child's VMAs are
+ * fault could not find it again: those of private pages.  Of another process
+ * the kernel has copied them already.  The child's VMAs are
  * taken before the parent's lock, so that under it nothing is allocated but
  * tables.  Nobody else knows the child yet: it needs no lock.
  */
@@ -64,7 +65,7 @@ static int fork_vma(struct space *parent, struct space *child,
 					 : "");
 	copy_vma(child, vma_stock_take(stock), vma);
 	/* vma_needs_copy() */
-	if ((!vma->anon && !(vma->flags & VM_GUARDED)) ||
+	if (!parent->mmu->soft || (!vma->anon && !(vma->flags & VM_GUARDED)) ||
 	    (vma->flags & VM_WIPEONFORK))
 		return 0;
 	error = soft_copy(parent->mmu, child->mmu, vma->mapping.start,

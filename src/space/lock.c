@@ -173,12 +173,6 @@ static int lock_vma(struct space *space, struct vma **vma,
 	return error;
 }
 
-static int say_hole(uint64_t address)
-{
-	return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
-			 (unsigned long long)address);
-}
-
 static int apply(struct space *space, uint64_t at, uint64_t end, uint64_t flags,
 		 struct vma_stock *stock)
 {

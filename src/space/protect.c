@@ -122,12 +122,6 @@ static int protect_vma(struct space *space, struct vma **vma,
 	return 0;
 }
 
-static int say_hole(uint64_t address)
-{
-	return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
-			 (unsigned long long)address);
-}
-
 /* Where it begins: all of the mapping, if that grows. */
 static int find_first(const struct space *space, struct protection *wanted,
 		      struct vma **vma)
@@ -212,15 +206,7 @@ static int check_arguments(uint64_t address, uint64_t length, int prot)
 }
 
 int space_protect(struct space *space, uint64_t address, uint64_t length,
-		  int prot)
-{
-	struct space_range populate;
-
-	return space_protect_saying(space, address, length, prot, &populate);
-}
-
-int space_protect_saying(struct space *space, uint64_t address, uint64_t length,
-			 int prot, struct space_range *populate)
+		  int prot, struct space_range *populate)
 {
 	struct protection wanted = {
 		.start = address,
@@ -230,7 +216,8 @@ int space_protect_saying(struct space *space, uint64_t address, uint64_t length,
 	struct vma_stock stock;
 	int error;
 
-	*populate = wanted.populate;
+	if (populate)
+		*populate = wanted.populate;
 	error = check_arguments(address, length, prot);
 	if (error || length == 0)
 		return error;
@@ -240,7 +227,8 @@ int space_protect_saying(struct space *space, uint64_t address, uint64_t length,
 	wanted.end = address + page_round_up(length);
 	rwlock_take_write(&space->lock);
 	error = protect_locked(space, &wanted, &stock);
-	*populate = wanted.populate;
+	if (populate)
+		*populate = wanted.populate;
 	rwlock_drop_write(&space->lock);
 	vma_stock_finish(space, &stock);
 	return error;

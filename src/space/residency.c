@@ -55,7 +55,6 @@ int64_t space_residency(struct space *space, uint64_t address, uint64_t pages,
 	}
 	rwlock_drop_read(&space->lock);
 	if (!vma)
-		return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
-				 (unsigned long long)address);
+		return say_hole(address);
 	return result;
 }

@@ -152,26 +152,23 @@ int space_map(struct space *space, const struct space_map_request *request,
  */
 int space_unmap(struct space *space, uint64_t address, uint64_t length);
 
-/*
- * mprotect(2).  -EINVAL; -ENOMEM: a hole, or a cut would make one mapping too
- * many, or the limit of data or of what is committed; -EACCES: more than the
- * mapping may have; the mmu's own.  As in Linux, mappings are changed one after
- * the other, and those before the one that is refused stay changed.  That one
- * is as it was, unless an mmu that refuses keeps new rights as well.
- */
-int space_protect(struct space *space, uint64_t address, uint64_t length,
-		  int prot);
-
 /* Addresses, half open; end 0: none. */
 struct space_range {
 	uint64_t start;
 	uint64_t end;
 };
 
-/* As above; *populate is where pages of locked mappings, now writable, are to
- * be brought in, also if a later part of the range was refused. */
-int space_protect_saying(struct space *space, uint64_t address, uint64_t length,
-			 int prot, struct space_range *populate);
+/*
+ * mprotect(2).  -EINVAL; -ENOMEM: a hole, or a cut would make one mapping too
+ * many, or the limit of data or of what is committed; -EACCES: more than the
+ * mapping may have; the mmu's own.  As in Linux, mappings are changed one after
+ * the other, and those before the one that is refused stay changed.  That one
+ * is as it was, unless an mmu that refuses keeps new rights as well.
+ * *populate (NULL is allowed) is where pages of locked mappings, now writable,
+ * are to be brought in, also if a later part of the range was refused.
+ */
+int space_protect(struct space *space, uint64_t address, uint64_t length,
+		  int prot, struct space_range *populate);
 
 /*
  * An access below a mapping that grows downwards: it grows to the page of
@@ -227,9 +224,9 @@ void space_set_limit(struct space *space, enum space_limit limit,
 		     uint64_t value);
 
 /*
- * fork(2), of a space on the software MMU into one that space_init() has just
- * made, on an mmu of the same borders.  -ENOMEM: the child has a part, and is
- * to be finished.
+ * fork(2), of a space on the software MMU, or another process's, into one that
+ * space_init() has just made, on an mmu of the same kind and borders.  -ENOMEM:
+ * the child has a part, and is to be finished.
  */
 int space_fork(struct space *parent, struct space *child);
 

@@ -8,6 +8,15 @@
 
 #include "space/space.h"
 
+#include <errno.h>
+
+/* -ENOMEM, with its sentence. */
+static inline int say_hole(uint64_t address)
+{
+	return error_say(-ENOMEM, "nothing is mapped at 0x%llx",
+			 (unsigned long long)address);
+}
+
 /* ---- vma.c ---- */
 
 /*
