@@ -70,6 +70,8 @@ good_small() {
 	run ok budget.pml -DCLOCK -DROOM=2
 	run ok budget.pml -DBOUND
 	run ok budget.pml -DBOUND -DCUT -DCLOCK
+	run ok foreign.pml
+	run ok foreign.pml -DLOCKED
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 }
@@ -109,6 +111,10 @@ bad_small() {
 		run error budget.pml -DBOUND -DV_$mistake
 	done
 	run error budget.pml -DBOUND -DCUT -DV_NOCLOCK
+	for mistake in NOLOOK LOOKFIRST NOWAIT LISTLATE READING WHOLE SERIAL \
+		SKIP; do
+		run error foreign.pml -DV_$mistake
+	done
 	for mistake in SIZE LENGTH NOTQUIET DROPFIRST; do
 		run error page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT \
 			-DV_$mistake

@@ -161,13 +161,3 @@ void anon_reap(struct anon_pool *pool)
 		slot += count;
 	}
 }
-
-uint64_t anon_count(struct anon_pool *pool)
-{
-	uint64_t count;
-
-	lock_take(&pool->lock);
-	count = pool->count;
-	lock_drop(&pool->lock);
-	return count;
-}

@@ -43,7 +43,5 @@ void anon_drop(struct anon_pool *pool, uint64_t slot);
 uint32_t anon_holds(const struct anon_pool *pool, uint64_t slot);
 /* Discards what nobody holds.  Blocks, with no lock held. */
 void anon_reap(struct anon_pool *pool);
-/* Slots in use, for reports and tests. */
-uint64_t anon_count(struct anon_pool *pool);
 
 #endif

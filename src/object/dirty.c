@@ -18,6 +18,16 @@ static void count_dirty(struct object *object, uint64_t change)
 		atomic_fetch_add(&cache->must_go, change);
 }
 
+/* dirty_lock is held.  change: as above. */
+static void change_dirty(struct object *object, uint64_t change)
+{
+	object->dirty_count += change;
+	/* Who reads it looks at the store next: before, or after all that the
+	 * count says is there. */
+	if (object->shown_dirty)
+		atomic_store(object->shown_dirty, object->dirty_count);
+}
+
 static enum page_taken take_clean(struct object *object, uint64_t index,
 				  bool referenced)
 {
@@ -31,7 +41,7 @@ static enum page_taken take_clean(struct object *object, uint64_t index,
 		check(!bitmap_test(&object->dirty, index),
 		      "a CLEAN page is not in the set of dirty ones");
 		bitmap_set(&object->dirty, index);
-		object->dirty_count++;
+		change_dirty(object, 1);
 	}
 	lock_drop(&object->dirty_lock);
 	if (taken != PAGE_TAKEN_DIRTIED)
@@ -51,6 +61,23 @@ enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				      : taken;
 }
 
+uint64_t object_begin_write(struct object *object, uint64_t index,
+			    uint64_t most)
+{
+	uint64_t count = 0, inside;
+
+	while (count < most &&
+	       page_begin_write(object_word(object, index + count)))
+		count++;
+	if (count > 0)
+		hook_point(HOOK_WRITE_BEGUN, &object->table, index);
+	/* Rule 11: who writes past us lists his pages, then looks at them. */
+	inside = object_before_foreign(object, index, count);
+	for (uint64_t i = inside; i < count; i++)
+		object_end_write(object, index + i, false);
+	return inside;
+}
+
 bool object_end_write(struct object *object, uint64_t index, bool good)
 {
 	struct cache *cache = object->host->cache;
@@ -60,7 +87,7 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 	waiters = page_end_write(object_word(object, index), good, &clean);
 	if (clean) {
 		bitmap_clear(&object->dirty, index);
-		object->dirty_count--;
+		change_dirty(object, UINT64_MAX);
 	}
 	lock_drop(&object->dirty_lock);
 	if (clean)
@@ -73,7 +100,7 @@ void object_forget_dirty(struct object *object, uint64_t index)
 {
 	lock_take(&object->dirty_lock);
 	bitmap_clear(&object->dirty, index);
-	object->dirty_count--;
+	change_dirty(object, UINT64_MAX);
 	lock_drop(&object->dirty_lock);
 	count_dirty(object, UINT64_MAX);
 }
@@ -96,6 +123,14 @@ uint64_t object_dirty_pages(struct object *object)
 	count = object->dirty_count;
 	lock_drop(&object->dirty_lock);
 	return count;
+}
+
+void object_show_dirty(struct object *object, _Atomic uint64_t *shown)
+{
+	lock_take(&object->dirty_lock);
+	object->shown_dirty = shown;
+	change_dirty(object, 0);
+	lock_drop(&object->dirty_lock);
 }
 
 bool object_is_zeroed(const struct object *object, uint64_t index)

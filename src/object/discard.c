@@ -161,6 +161,7 @@ static void drop_run(struct object *object, const struct taken_page *page,
 			object_forget_dirty(object, first + i);
 	/* The hole cannot fail to be punched: it needs no memory. */
 	check(object_punch(object, first, count) == 0, "a page can be dropped");
+	object_count_gone(object, count);
 	for (unsigned i = 0; i < count; i++)
 		waiters[i] = page_end_evict(object_word(object, first + i),
 					    PAGE_ABSENT);
@@ -199,26 +200,35 @@ static void drop_chunk(struct discard *discard)
 	}
 }
 
-/* The pager refused: all is as it was. */
-static void restore_chunk(struct discard *discard)
+static void restore_page(struct object *object, const struct taken_page *page)
+{
+	enum page_state state = page->how == TAKEN_DIRTY ? PAGE_DIRTY
+							 : PAGE_CLEAN;
+
+	cache_wake(object->host->cache, &object->table, page->index,
+		   page_end_evict(object_word(object, page->index), state));
+}
+
+/*
+ * Refused.  What is stored nowhere else is as it was.  A pager that was asked
+ * may have zeroed a part before it failed, so what was clean goes: nobody knows
+ * whether it still is.
+ */
+static void restore_chunk(struct discard *discard, bool asked)
 {
 	struct object *object = discard->object;
-	struct cache *cache = object->host->cache;
 
 	for (unsigned i = 0; i < discard->count; i++) {
 		const struct taken_page *page = &discard->page[i];
-		enum page_state state = page->how == TAKEN_DIRTY ? PAGE_DIRTY
-								 : PAGE_CLEAN;
 
 		if (page->how == TAKEN_PINNED)
 			object_let_go(object, page->index, 1, true);
+		else if (page->how == TAKEN_DIRTY || !asked)
+			restore_page(object, page);
 		else
-			cache_wake(
-				cache, &object->table, page->index,
-				page_end_evict(object_word(object, page->index),
-					       state));
+			drop_run(object, page, 1);
 	}
-	cache_encourage(cache);
+	cache_encourage(object->host->cache);
 }
 
 /* ---- the whole ---- */
@@ -230,14 +240,16 @@ static int discard_chunks(struct discard *discard, uint64_t index)
 
 	while (index < discard->end && !error) {
 		uint64_t next = take_chunk(discard, index);
+		bool asked;
 
 		hook_point(HOOK_EVICT_BEGUN, &object->table, index);
 		error = object_hide(object, index, next - index);
-		if (!error)
+		asked = !error;
+		if (asked)
 			error = pager_discard(object_writer(object), index,
 					      next - index);
 		if (error)
-			restore_chunk(discard);
+			restore_chunk(discard, asked);
 		else
 			drop_chunk(discard);
 		index = next;

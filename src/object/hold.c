@@ -151,9 +151,11 @@ static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 	result = try_hold(hold->object, index, hold->write);
 	if (result == 1) {
 		count_add(hold->object->host->counters, COUNT_HITS, 1);
+		object_count(&hold->object->counts.hits, 1);
 		return 0;
 	}
 	count_add(hold->object->host->counters, COUNT_MISSES, 1);
+	object_count(&hold->object->counts.misses, 1);
 	hold->waited = false;
 	while (result == 0) {
 		if (index >= object_pages(hold->object))

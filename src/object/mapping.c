@@ -2,6 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/object_private.h"
 
+#include <errno.h>
+#include <time.h>
+
+/* While a layout changes: a thread of that process gets to run meanwhile. */
+#define CHANGING_PAUSE_NS 100000
+
 void object_attach(struct object *object, struct mapping *mapping)
 {
 	lock_take(&object->mappings_lock);
@@ -32,6 +38,22 @@ void object_mark_locked(struct object *object, struct mapping *mapping,
 	lock_take(&object->mappings_lock);
 	mapping->locked = locked;
 	lock_drop(&object->mappings_lock);
+}
+
+uint64_t object_mapped_bytes(struct object *object)
+{
+	const struct list *link;
+	uint64_t bytes = 0;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings) {
+		const struct mapping *mapping =
+			container_of(link, struct mapping, link);
+
+		bytes += mapping->end - mapping->start;
+	}
+	lock_drop(&object->mappings_lock);
+	return bytes;
 }
 
 static bool locks(const struct mapping *mapping, uint64_t index)
@@ -133,9 +155,20 @@ static int for_each_mapping(struct object *object, uint64_t index,
 	return error;
 }
 
+/*
+ * A mapping of another process may be elsewhere meanwhile, or there may be one
+ * more since a fork: then all are walked anew.
+ */
 int object_write_protect(struct object *object, uint64_t index, uint64_t count)
 {
-	return for_each_mapping(object, index, count, protect_in);
+	const struct timespec pause = { .tv_nsec = CHANGING_PAUSE_NS };
+	int error = for_each_mapping(object, index, count, protect_in);
+
+	while (error == -EAGAIN) {
+		nanosleep(&pause, NULL);
+		error = for_each_mapping(object, index, count, protect_in);
+	}
+	return error;
 }
 
 int object_hide(struct object *object, uint64_t index, uint64_t count)

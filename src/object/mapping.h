@@ -36,6 +36,8 @@ void object_mark_locked(struct object *object, struct mapping *mapping,
 			bool locked);
 /* Does any mapping show one of these pages? */
 bool object_is_mapped(struct object *object, uint64_t index, uint64_t count);
+/* Of all mappings together. */
+uint64_t object_mapped_bytes(struct object *object);
 /* Does another mapping than this one lock the page? */
 bool object_locked_elsewhere(struct object *object,
 			     const struct mapping *mapping, uint64_t index);

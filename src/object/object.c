@@ -21,7 +21,14 @@ static int evict(struct page_table *table, uint64_t index, uint64_t count)
 	struct object *object = container_of(table, struct object, table);
 	int error = object_hide(object, index, count);
 
-	return error ? error : object_punch(object, index, count);
+	if (!error)
+		error = object_punch(object, index, count);
+	if (error)
+		return error;
+	object_count_gone(object, count);
+	object_count(&object->counts.evictions, count);
+	object_happened(object, index, count, OBJECT_EVICTED);
+	return 0;
 }
 
 static const struct page_owner_ops owner_ops = { .evict = evict };
@@ -75,7 +82,10 @@ static void init_locks(struct object *object)
 	lock_init(&object->dirty_lock, LOCK_RANK_OBJECT_DIRTY);
 	lock_init(&object->lock, LOCK_RANK_OBJECT);
 	lock_init(&object->locked_lock, LOCK_RANK_OBJECT);
+	lock_init(&object->foreign_lock, LOCK_RANK_OBJECT);
+	condition_init(&object->foreign_ended);
 	list_init(&object->mappings);
+	list_init(&object->foreign);
 }
 
 static void destroy(struct object *object)
@@ -92,6 +102,9 @@ static void destroy(struct object *object)
 	lock_finish(&object->dirty_lock);
 	lock_finish(&object->lock);
 	lock_finish(&object->locked_lock);
+	check(list_empty(&object->foreign), "nobody writes past it");
+	condition_finish(&object->foreign_ended);
+	lock_finish(&object->foreign_lock);
 	free((char *)object->parameters.identity.name);
 	free(object);
 }
@@ -197,6 +210,7 @@ static void drop_page(struct object *object, uint64_t index)
 	check(object_hide(object, index, 1) == 0, "a page can be hidden");
 	/* The hole cannot fail to be punched: it needs no memory. */
 	check(object_punch(object, index, 1) == 0, "a page can be dropped");
+	object_count_gone(object, 1);
 	cache_wake(cache, &object->table, index,
 		   page_end_evict(word, PAGE_ABSENT));
 	cache_uncharge(cache, &object->table, index, 1, false);

@@ -300,25 +300,38 @@ struct foreign_write {
 
 /*
  * From begin's return to end no write-back of the pages is under way or
- * begins: one that is asked for waits.  They may be read, stored to, and leave
- * if they are clean.  Begin blocks; several at once are no error.
+ * begins: one that is asked for (msync) waits for the end, the flusher passes
+ * them over.  They may be read, stored to, and leave if they are clean.  Begin
+ * waits for writes only; several at once are no error, of one thread neither.
+ * So end must never wait for somebody who syncs: threads that run both must not
+ * all be syncing.
  */
 void object_foreign_begin(struct object *object, struct foreign_write *write,
 			  uint64_t index, uint64_t count);
 void object_foreign_end(struct object *object, struct foreign_write *write);
 
+/* How many of [index, index+count) a write-back may have: up to the first page
+ * that somebody else is changing in the store. */
+uint64_t object_before_foreign(struct object *object, uint64_t index,
+			       uint64_t count);
+/* Waits until nobody else changes the page in the store.  Blocks. */
+void object_await_foreign(struct object *object, uint64_t index);
 /*
  * The store's bytes [offset, +length) are new: what is in memory follows.
  * Reads under way end first.  Clean pages go; what cannot (dirty, pinned,
- * locked) gets those bytes, and is dirty.  Blocks.  0, or the first error of
- * the store, which the holders are told as well; bytes in memory are as they
- * were where it failed.
+ * locked) gets those bytes, and is as dirty as it was.  Within a foreign write
+ * or without: no write-back of the pages is under way meanwhile.  What lies
+ * past the object's end, or the store's, is passed over.  Blocks.  0, or the
+ * first error of the store, which the holders are told as well; bytes in
+ * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
 /*
  * The store has another size: so has the object, and the store is not asked
- * for anything.  Pages behind a smaller end go, dirty or not.  Blocks.
- * -EFBIG: beyond its capacity; -EBUSY: pinned.
+ * for anything.  Pages behind a smaller end go, dirty or not; bytes behind the
+ * old end are the store's.  Blocks.  The store's error; -EFBIG: beyond its
+ * capacity; -EBUSY: pinned; -EOPNOTSUPP: scratch.  The size is the old one
+ * then.
  */
 int object_follow_size(struct object *object);
 
@@ -340,8 +353,19 @@ struct object_counts {
 
 /* Where they are counted; lives as long as the object. */
 struct object_counts *object_counts(struct object *object);
-/* Where the number of pages that the store does not have yet is shown at every
- * moment, besides; before anybody else knows the object. */
+
+static inline void object_count(_Atomic uint64_t *count, uint64_t amount)
+{
+	/* relaxed: counts order nothing */
+	atomic_fetch_add_explicit(count, amount, memory_order_relaxed);
+}
+
+/* Tells host->record(), if there is one. */
+void object_happened(struct object *object, uint64_t index, uint64_t count,
+		     enum object_record what);
+/* Where the number of pages that the store does not have yet (DIRTY, WRITING)
+ * is shown at every moment, besides: before the first store to a page can be,
+ * until after all of them are home.  NULL: no more. */
 void object_show_dirty(struct object *object, _Atomic uint64_t *shown);
 
 /* ---- for write-back ---- */
@@ -349,6 +373,10 @@ void object_show_dirty(struct object *object, _Atomic uint64_t *shown);
 /* The first page >= index that may be DIRTY or WRITING, or BITMAP_NONE. */
 uint64_t object_next_dirty(struct object *object, uint64_t index);
 uint64_t object_dirty_pages(struct object *object);
+/* DIRTY -> WRITING for pages from index on that follow each other; how many.
+ * 0: the first is not DIRTY, or somebody else changes it in the store. */
+uint64_t object_begin_write(struct object *object, uint64_t index,
+			    uint64_t most);
 /* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
 bool object_end_write(struct object *object, uint64_t index, bool good);
 /* When it returns 0 no store to the pages goes through without a trap. */

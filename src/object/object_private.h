@@ -40,6 +40,12 @@ struct object {
 	_Atomic bool unsettled;
 	struct lock resize_lock;
 
+	/* Stored under the lock, looked at by whoever begins to write. */
+	_Atomic unsigned foreign_count;
+	struct lock foreign_lock;       /* LOCK_RANK_OBJECT */
+	struct list foreign;            /* [foreign_lock] of foreign_write */
+	struct condition foreign_ended; /* with foreign_lock */
+
 	struct lock mappings_lock;
 	struct list mappings; /* [mappings_lock] */
 
@@ -57,6 +63,9 @@ struct object {
 	void *locked_bits;       /* [locked_lock] its memory */
 	struct bitmap locked;    /* [locked_lock] pages that are to stay */
 	_Atomic uint64_t locked_count; /* changed under locked_lock */
+
+	struct object_counts counts;
+	_Atomic uint64_t *shown_dirty; /* [dirty_lock] NULL: none */
 
 	_Atomic int read_error; /* of the last read that failed */
 	_Atomic uint32_t
@@ -101,6 +110,12 @@ void object_forget_locked(struct object *object);
 /* How many of [index, index+count) a read may have: up to a discard. */
 uint64_t object_before_discard(const struct object *object, uint64_t index,
 			       uint64_t count);
+/* As object_resize() to less, and nothing is refused yet: the resize lock is
+ * held.  cut: what the store's end belongs to; NULL: it is there already. */
+int object_shrink(struct object *object, uint64_t size, struct pager *cut);
+/* Counts pages that come, before they are CLEAN; that go, in EVICTING. */
+void object_count_come(struct object *object, uint64_t count);
+void object_count_gone(struct object *object, uint64_t count);
 /* Waits for the discard under way to end.  Blocks. */
 void object_await_discard(struct object *object);
 /*

@@ -40,8 +40,10 @@ static void end_run(struct object *object, uint64_t index, uint64_t count,
 {
 	bool waiters[RUN_MAX];
 
-	if (state == PAGE_CLEAN)
+	if (state == PAGE_CLEAN) {
 		object_lock_incoming(object, index, count);
+		object_count_come(object, count);
+	}
 	for (uint64_t i = 0; i < count; i++)
 		waiters[i] =
 			page_end_read(object_word(object, index + i), state);
@@ -99,6 +101,8 @@ static void read_complete(struct pager_io *io, int error)
 		read_failed(object, index, count, error);
 	} else {
 		count_add(host->counters, COUNT_PAGES_READ, count);
+		object_count(&object->counts.pages_read, count);
+		object_happened(object, index, count, OBJECT_READ);
 		end_run(object, index, count, PAGE_CLEAN);
 	}
 	object_release(object);
@@ -171,6 +175,7 @@ static void submit(struct object *object, struct object_read *read,
 	read->io.complete = read_complete;
 	object_use(object);
 	count_add(counters, COUNT_READS, 1);
+	object_count(&object->counts.reads, 1);
 	count_level(counters, COUNT_READS_IN_FLIGHT, COUNT_READS_IN_FLIGHT_PEAK,
 		    1);
 	pager_submit(object->pager, &read->io);

@@ -116,7 +116,7 @@ static void wait_for_last_write(struct object *object, uint64_t size)
 				index, word, PAGE_WRITING);
 }
 
-static int shrink(struct object *object, uint64_t size)
+int object_shrink(struct object *object, uint64_t size, struct pager *cut)
 {
 	uint64_t old = object_size(object);
 	int error;
@@ -127,8 +127,8 @@ static int shrink(struct object *object, uint64_t size)
 	error = wait_until_quiet(object, pages_of(size));
 	if (!error)
 		wait_for_last_write(object, size);
-	if (!error)
-		error = pager_resize(object_writer(object), size);
+	if (!error && cut)
+		error = pager_resize(cut, size);
 	if (error) {
 		/* Seen by object_await_cut(): the pages, the count, the flag. */
 		atomic_store(&object->size, old);
@@ -162,7 +162,8 @@ static int resize_locked(struct object *object, uint64_t size)
 			"bytes (set it when it is opened)",
 			object->parameters.identity.name,
 			(unsigned long long)object->parameters.capacity);
-	return size > old ? grow(object, size) : shrink(object, size);
+	return size > old ? grow(object, size)
+			  : object_shrink(object, size, object_writer(object));
 }
 
 int object_resize(struct object *object, uint64_t size)

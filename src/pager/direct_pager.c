@@ -71,6 +71,11 @@ static void submit(struct pager *pager, struct pager_io *io)
 	store_submit(own(pager)->store, store_io);
 }
 
+static int size(struct pager *pager, uint64_t *bytes)
+{
+	return store_size(own(pager)->store, bytes);
+}
+
 static int resize(struct pager *pager, uint64_t size)
 {
 	return store_resize(own(pager)->store, size);
@@ -102,6 +107,7 @@ static void destroy(struct pager *pager)
 
 static const struct pager_ops ops = {
 	.submit = submit,
+	.size = size,
 	.resize = resize,
 	.allocate = allocate,
 	.discard = discard,

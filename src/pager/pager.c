@@ -18,6 +18,11 @@ void pager_submit(struct pager *pager, struct pager_io *io)
 	pager->ops->submit(pager, io);
 }
 
+int pager_size(struct pager *pager, uint64_t *size)
+{
+	return pager->ops->size ? pager->ops->size(pager, size) : -EOPNOTSUPP;
+}
+
 int pager_resize(struct pager *pager, uint64_t size)
 {
 	return pager->ops->resize(pager, size);

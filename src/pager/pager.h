@@ -35,6 +35,7 @@ struct pager;
 struct pager_ops {
 	void (*submit)(struct pager *pager, struct pager_io *io);
 	/* These block. */
+	int (*size)(struct pager *pager, uint64_t *size); /* NULL: none */
 	int (*resize)(struct pager *pager, uint64_t size);
 	int (*allocate)(struct pager *pager, uint64_t offset, uint64_t length);
 	int (*discard)(struct pager *pager, uint64_t index, uint64_t count);
@@ -48,6 +49,9 @@ struct pager {
 };
 
 void pager_submit(struct pager *pager, struct pager_io *io);
+/* How many bytes the store has now.  -EOPNOTSUPP: it says nothing of the
+ * object's. */
+int pager_size(struct pager *pager, uint64_t *size);
 int pager_resize(struct pager *pager, uint64_t size);
 int pager_allocate(struct pager *pager, uint64_t offset, uint64_t length);
 /*

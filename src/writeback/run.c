@@ -5,6 +5,7 @@
 #include "os/memory.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define RUN_MAX 256     /* pages: the largest staging buffer */
 #define RUNS_AT_ONCE 32 /* of one batch */
@@ -108,23 +109,13 @@ static void run_complete(struct pager_io *io, int error)
 	atomic_fetch_add(&host->got_home, clean);
 	if (!error) {
 		count_add(host->counters, COUNT_PAGES_WRITTEN, count);
+		object_count(&object_counts(object)->pages_written, count);
+		object_happened(object, index, count, OBJECT_WRITTEN);
 		writeback_relax(writeback);
 		cache_encourage(host->cache);
 	}
 	batch_end_run(batch, error);
 	object_release(object);
-}
-
-/* DIRTY -> WRITING for the pages that follow each other, inside the object. */
-static uint64_t begin_pages(struct object *object, uint64_t index,
-			    uint64_t most)
-{
-	uint64_t count = 0;
-
-	while (count < most &&
-	       page_begin_write(object_word(object, index + count)))
-		count++;
-	return count;
 }
 
 /* Bytes of the run inside the object: 0 if a cut has begun. */
@@ -151,7 +142,26 @@ static void submit(struct batch *batch, struct object *object, struct run *run,
 	batch->pending++;
 	lock_drop(&batch->lock);
 	count_add(object_host(object)->counters, COUNT_WRITES, 1);
+	object_count(&object_counts(object)->writes, 1);
 	pager_submit(object_writer(object), &run->io);
+}
+
+/*
+ * Copies the pages out of the memory.  Whoever else may write there (a client
+ * of the server) can cut it: then it ends too early, or has holes, and must not
+ * become zeros of the store.  -EIO.
+ */
+static int copy_pages(struct object *object, uint64_t index, uint64_t count,
+		      void *bytes)
+{
+	uint64_t start = index << PAGE_SHIFT, length = count << PAGE_SHIFT;
+	int memory = object_memory(object);
+	int error = memory_file_read(memory, bytes, length, start);
+
+	if (!error &&
+	    lseek(memory, (off_t)start, SEEK_HOLE) < (off_t)(start + length))
+		error = -EIO;
+	return error;
 }
 
 /* Writes the run with what it needs at hand; see batch_write(). */
@@ -159,12 +169,11 @@ static int64_t write_with(struct batch *batch, struct object *object,
 			  uint64_t index, uint64_t most, struct run *run,
 			  struct staging *staging)
 {
-	uint64_t length, count = begin_pages(object, index, most);
+	uint64_t length, count = object_begin_write(object, index, most);
 	int error;
 
 	if (count == 0)
 		return 0;
-	hook_point(HOOK_WRITE_BEGUN, object_table(object), index);
 	/*
 	 * Rule 4: protect, and only when the last call has returned, read.
 	 * The size in between: a store to what it does not include yet will
@@ -174,9 +183,7 @@ static int64_t write_with(struct batch *batch, struct object *object,
 	hook_point(HOOK_WRITE_GUARDED, object_table(object), index);
 	length = length_of(object, index, count);
 	if (!error && length > 0)
-		error = memory_file_read(object_memory(object), staging->bytes,
-					 count << PAGE_SHIFT,
-					 index << PAGE_SHIFT);
+		error = copy_pages(object, index, count, staging->bytes);
 	if (error || length == 0) {
 		if (error)
 			failed(object, count, error);
@@ -205,6 +212,8 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 
 	if (most > end - index)
 		most = end - index;
+	if (object_before_foreign(object, index, 1) == 0)
+		return 0; /* seen by object_begin_write(), too: but cheaper */
 	batch_wait(batch, RUNS_AT_ONCE - 1);
 	if (object_writes_singly(object))
 		most = 1;

@@ -20,6 +20,7 @@ static int64_t sync_page(struct batch *batch, struct object *object,
 		int64_t started;
 
 		if (state == PAGE_DIRTY) {
+			object_await_foreign(object, index);
 			started = batch_write(batch, object, index, end);
 			if (started != 0)
 				return started;

@@ -22,7 +22,8 @@ int batch_finish(struct batch *batch);
 
 /*
  * Begins to write the run of DIRTY pages at index, up to end.  Returns how
- * many; 0: the page at index is not DIRTY; or a negative errno, recorded.
+ * many; 0: the page at index is not DIRTY, or somebody else changes its bytes
+ * in the store (object_await_foreign()); or a negative errno, recorded.
  */
 int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 		    uint64_t end);

@@ -201,7 +201,7 @@ static int by_space(const struct step *step, uint64_t *address)
 		return space_unmap(&world.space, step->address, step->length);
 	case STEP_PROTECT:
 		return space_protect(&world.space, step->address, step->length,
-				     step->prot);
+				     step->prot, NULL);
 	case STEP_REMAP:
 		return space_remap(&world.space, &remap, address);
 	default:

@@ -164,7 +164,7 @@ static int by_space(const struct step *step, uint64_t *address)
 		return space_unmap(&world.space, step->address, step->length);
 	default:
 		return space_protect(&world.space, step->address, step->length,
-				     step->prot);
+				     step->prot, NULL);
 	}
 }
 

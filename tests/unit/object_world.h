@@ -37,6 +37,7 @@ struct listing_pager {
 	_Atomic int allocate_error;
 	_Atomic int discard_error;
 	_Atomic unsigned discards;
+	_Atomic int size_error; /* instead of saying the store's size */
 };
 
 /* The floors below an object, and one object or more. */
@@ -81,6 +82,14 @@ static inline void listing_submit(struct pager *pager, struct pager_io *io)
 	pager_submit(list->inner, io);
 }
 
+static inline int listing_size(struct pager *pager, uint64_t *size)
+{
+	struct listing_pager *list = listing_of(pager);
+	int error = atomic_load(&list->size_error);
+
+	return error ? error : pager_size(list->inner, size);
+}
+
 static inline int listing_resize(struct pager *pager, uint64_t size)
 {
 	struct listing_pager *list = listing_of(pager);
@@ -122,6 +131,7 @@ static inline void listing_destroy(struct pager *pager)
 
 static const struct pager_ops listing_ops = {
 	.submit = listing_submit,
+	.size = listing_size,
 	.resize = listing_resize,
 	.allocate = listing_allocate,
 	.discard = listing_discard,

@@ -1,0 +1,349 @@
+/* foreign.c - bytes that somebody else changes in the store */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Somebody writes past the object, with write(2) on the file that it shows:
+ *
+ *   begin    his pages are listed; writes under way there are waited for
+ *              -> no write-back of theirs is under way, or will be
+ *   he writes
+ *   refresh  reads under way end; what is CLEAN goes; what cannot is filled
+ *   end      the pages leave the list; whoever waited to write goes on
+ *
+ * Why a whole page may be filled under a read pin: its bytes become what the
+ * store has, so it need not become dirty (that of a read-only object must not),
+ * and nobody writes it home before all of it is there, as it is listed.
+ *
+ * A page is DIRTY by others' stores to its other bytes: only what is new is
+ * copied, and both are home after the next write.
+ */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#define RUN_MAX 16 /* pages filled by one read */
+
+/* ---- who writes ---- */
+
+static bool covers(const struct foreign_write *write, uint64_t index,
+		   uint64_t count)
+{
+	return index < write->index + write->count &&
+	       write->index < index + count;
+}
+
+uint64_t object_before_foreign(struct object *object, uint64_t index,
+			       uint64_t count)
+{
+	struct list *link;
+
+	/* Pairs with begin: counted there before it looks at the pages. */
+	if (atomic_load(&object->foreign_count) == 0)
+		return count;
+	lock_take(&object->foreign_lock);
+	list_for_each(link, &object->foreign) {
+		const struct foreign_write *write =
+			container_of(link, struct foreign_write, link);
+
+		if (covers(write, index, count))
+			count = write->index > index ? write->index - index : 0;
+	}
+	lock_drop(&object->foreign_lock);
+	return count;
+}
+
+/* foreign_lock is held. */
+static bool listed(const struct object *object, uint64_t index)
+{
+	const struct list *link;
+
+	list_for_each(link, &object->foreign)
+		if (covers(container_of(link, struct foreign_write, link),
+			   index, 1))
+			return true;
+	return false;
+}
+
+void object_await_foreign(struct object *object, uint64_t index)
+{
+	if (atomic_load(&object->foreign_count) == 0) /* as above */
+		return;
+	hook_point(HOOK_PARK, &object->table, index);
+	lock_take(&object->foreign_lock);
+	while (listed(object, index))
+		condition_wait(&object->foreign_ended, &object->foreign_lock);
+	lock_drop(&object->foreign_lock);
+}
+
+static void wait_for_writes(struct object *object, uint64_t index, uint64_t end)
+{
+	struct wait_table *waits = &object->host->cache->waits;
+
+	while ((index = page_table_next(&object->table, index)) < end) {
+		page_word *word = object_word(object, index);
+
+		while (word_state(atomic_load(word)) == PAGE_WRITING)
+			wait_for_change(waits, &object->table, index, word,
+					PAGE_WRITING);
+		index++;
+	}
+}
+
+void object_foreign_begin(struct object *object, struct foreign_write *write,
+			  uint64_t index, uint64_t count)
+{
+	uint64_t pages = object->table.pages;
+
+	write->index = index < pages ? index : pages;
+	write->count = count < pages - write->index ? count
+						    : pages - write->index;
+	lock_take(&object->foreign_lock);
+	list_add_tail(&object->foreign, &write->link);
+	/* Rule 11: seen by who has swapped a page to WRITING. */
+	atomic_fetch_add(&object->foreign_count, 1);
+	lock_drop(&object->foreign_lock);
+	wait_for_writes(object, write->index, write->index + write->count);
+}
+
+void object_foreign_end(struct object *object, struct foreign_write *write)
+{
+	struct object_host *host = object->host;
+	struct cache *cache = host->cache;
+
+	lock_take(&object->foreign_lock);
+	list_remove(&write->link);
+	atomic_fetch_sub(&object->foreign_count, 1);
+	condition_wake_all(&object->foreign_ended);
+	lock_drop(&object->foreign_lock);
+	if (object_dirty_pages(object) == 0)
+		return;
+	/* The flusher has passed them over: it is asked once more, as after
+	 * a store, or by whoever found no room. */
+	host->dirtied(host->context);
+	if (atomic_load(&cache->hungry) && cache->pressure)
+		cache->pressure(cache->pressure_context);
+}
+
+/* ---- what is in memory follows ---- */
+
+struct refresh {
+	struct object *object;
+	uint64_t start; /* bytes, half open */
+	uint64_t end;
+	int error; /* the first */
+};
+
+struct waited_io {
+	struct pager_io io;
+	struct lock lock;
+	struct condition condition;
+	bool done; /* [lock] */
+	int error; /* [lock] */
+};
+
+static void waited_complete(struct pager_io *io, int error)
+{
+	struct waited_io *waited = container_of(io, struct waited_io, io);
+
+	lock_take(&waited->lock);
+	waited->error = error;
+	waited->done = true;
+	condition_wake_all(&waited->condition);
+	lock_drop(&waited->lock);
+}
+
+/* Reads the store's bytes into the buffer.  Blocks. */
+static int read_store(struct object *object, uint64_t index, uint64_t length,
+		      struct staging *staging)
+{
+	struct waited_io waited = {
+		.io = { .operation = PAGER_READ,
+			.index = index,
+			.length = length,
+			.staging = staging,
+			.complete = waited_complete },
+	};
+
+	lock_init(&waited.lock, LOCK_RANK_PAGER);
+	condition_init(&waited.condition);
+	pager_submit(object->pager, &waited.io);
+	lock_take(&waited.lock);
+	while (!waited.done)
+		condition_wait(&waited.condition, &waited.lock);
+	lock_drop(&waited.lock);
+	lock_finish(&waited.lock);
+	condition_finish(&waited.condition);
+	return waited.error;
+}
+
+/* The new bytes of pages that are pinned. */
+static int fill(const struct refresh *refresh, uint64_t index, uint64_t count,
+		struct staging *staging)
+{
+	uint64_t first = index << PAGE_SHIFT;
+	uint64_t start = refresh->start > first ? refresh->start : first;
+	uint64_t end = (index + count) << PAGE_SHIFT;
+	int error;
+
+	if (end > refresh->end)
+		end = refresh->end;
+	error = read_store(refresh->object, index, end - first, staging);
+	if (error)
+		return error;
+	return memory_file_write(refresh->object->memory,
+				 (char *)staging->bytes + (start - first),
+				 end - start, start);
+}
+
+/* Takes the page out of memory, or pins it; false: it is not in memory.  Waits
+ * for a read under way. */
+static bool keep(struct object *object, uint64_t index)
+{
+	page_word *word = object_word(object, index);
+
+	for (;;) {
+		if (!word_visible(object_settle(object, index)) ||
+		    object_drop_clean(object, index, 1))
+			return false;
+		if (page_take_rpin(word, false) == PAGE_TAKEN) {
+			if (!object_is_zeroed(object, index))
+				return true;
+			/* Zeros in place of its bytes: they must go. */
+			object_let_go(object, index, 1, false);
+		}
+		sched_yield(); /* a pin that is being dropped */
+	}
+}
+
+/* Fills the pages from index on that cannot leave; how many it has seen to. */
+static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
+{
+	struct object *object = refresh->object;
+	struct staging_pool *pool = &object->host->staging;
+	struct staging *staging;
+	uint64_t count = 1;
+	int error = -ENOMEM;
+
+	if (!keep(object, index))
+		return 1;
+	staging = staging_take(pool, RUN_MAX);
+	if (staging) {
+		while (count < staging->pages && index + count < end &&
+		       keep(object, index + count))
+			count++;
+		error = fill(refresh, index, count, staging);
+		staging_drop(pool, staging);
+	}
+	object_let_go(object, index, count, false);
+	if (!refresh->error)
+		refresh->error = error;
+	return count;
+}
+
+/*
+ * => the pages are listed: nobody writes them.  What is read now may have old
+ * bytes, and its end is waited for (keep()); what begins after a look at the
+ * page has new ones.
+ */
+static int refresh_bytes(struct object *object, uint64_t start, uint64_t end)
+{
+	struct refresh refresh = { object, start, end, 0 };
+	uint64_t index = start >> PAGE_SHIFT, last = pages_of(end);
+
+	object_drop_clean(object, index, last - index); /* most, and in runs */
+	while ((index = page_table_next(&object->table, index)) < last)
+		index += fill_run(&refresh, index, last);
+	if (refresh.error)
+		object_record_error(object, refresh.error, "read");
+	return refresh.error;
+}
+
+/* Where both the store and the object have bytes. */
+static int common_end(struct object *object, uint64_t *end)
+{
+	uint64_t size;
+	int error = pager_size(object->pager, &size);
+
+	*end = object_size(object);
+	if (!error && size < *end)
+		*end = size;
+	return error == -EOPNOTSUPP ? 0 : error;
+}
+
+int object_refresh(struct object *object, uint64_t offset, uint64_t length)
+{
+	struct foreign_write write;
+	uint64_t end;
+	int error;
+
+	lock_take(&object->resize_lock);
+	error = common_end(object, &end);
+	if (!error && offset < end) {
+		if (length < end - offset)
+			end = offset + length;
+		object_foreign_begin(object, &write, offset >> PAGE_SHIFT,
+				     pages_of(end) - (offset >> PAGE_SHIFT));
+		error = refresh_bytes(object, offset, end);
+		object_foreign_end(object, &write);
+	}
+	lock_drop(&object->resize_lock);
+	return error;
+}
+
+/* ---- the size ---- */
+
+/* As grow() in resize.c; but behind the old end stands what the store has. */
+static int follow_growth(struct object *object, uint64_t old, uint64_t size)
+{
+	uint64_t edge = page_round_up(old) < size ? page_round_up(old) : size;
+	int error = memory_file_resize(object->memory, page_round_up(size));
+
+	if (error)
+		return error;
+	/* Rule 11: a read that begins now brings those bytes, and what began
+	 * before is seen. */
+	atomic_store(&object->extent, size);
+	if (old < edge)
+		error = refresh_bytes(object, old, edge);
+	if (error) {
+		atomic_store(&object->extent, old);
+		memory_file_resize(object->memory, page_round_up(old));
+		return error;
+	}
+	atomic_store(&object->size, size); /* read by object_size() */
+	return 0;
+}
+
+static int follow(struct object *object)
+{
+	uint64_t size, old = object_size(object);
+	int error = pager_size(object->pager, &size);
+
+	if (error || size == old)
+		return error;
+	if (size < old)
+		return object_shrink(object, size, NULL);
+	if (size > object->parameters.capacity)
+		return error_say(
+			-EFBIG,
+			"%s has grown beyond its capacity of %llu bytes",
+			object->parameters.identity.name,
+			(unsigned long long)object->parameters.capacity);
+	return follow_growth(object, old, size);
+}
+
+int object_follow_size(struct object *object)
+{
+	struct foreign_write write;
+	int error;
+
+	lock_take(&object->resize_lock);
+	/* A write under way with the old size would change the store's. */
+	object_foreign_begin(object, &write, 0, object->table.pages);
+	error = follow(object);
+	object_foreign_end(object, &write);
+	lock_drop(&object->resize_lock);
+	return error;
+}
