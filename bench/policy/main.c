@@ -6,7 +6,7 @@
  * Without files: the traces that are made by rules.  --seen: as pins and
  * copies, where every access is seen; else as mappings, where only faults are.
  */
-#include "policy/policy.h"
+#include "policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

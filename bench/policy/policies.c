@@ -1,6 +1,6 @@
 /* policies.c - the policies that are compared */
 /* SPDX-License-Identifier: MIT */
-#include "policy/policy.h"
+#include "policy.h"
 
 enum {
 	MAIN = 1,

@@ -1,6 +1,6 @@
 /* simulation.c - a cache of clusters, and the two limits to compare with */
 /* SPDX-License-Identifier: MIT */
-#include "policy/policy.h"
+#include "policy.h"
 
 #include <stdlib.h>
 #include <string.h>

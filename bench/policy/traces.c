@@ -1,6 +1,6 @@
 /* traces.c - accesses made by a rule, or read from a file */
 /* SPDX-License-Identifier: MIT */
-#include "policy/policy.h"
+#include "policy.h"
 
 #include <math.h>
 #include <stdio.h>

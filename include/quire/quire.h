@@ -13,17 +13,21 @@
  *   copied   quire_object_pread(), quire_object_pwrite(), quire_peek(),
  *            quire_poke(): an error where a load would raise a signal.
  *
- * Errors.  The functions that carry a POSIX name right after "quire_"
- * (quire_mmap, quire_munmap, quire_mprotect, quire_msync) return what POSIX
- * says and set errno.  All others return 0, or a count, or a negative errno.
- * After any failure quire_strerror_last() has the sentence behind it.
+ * Errors.  The functions that carry the name of a system call right after
+ * "quire_" (quire_mmap, _munmap, _mprotect, _msync, _mremap, _madvise,
+ * _mincore, _mlock, _mlock2, _munlock, _mlockall, _munlockall) return what that
+ * returns: MAP_FAILED or -1, and errno.  quire_posix_madvise returns the error
+ * number, and quire_brk where the segment ends.  All others return 0, or a
+ * count, or a negative errno.  After any failure quire_strerror_last() has the
+ * sentence behind it.
  *
  * Threads.  Every function may be called from every thread at any time, but
  * for the functions that end a thing's life (close), whose argument nobody
  * else may be using.  "Blocks" means: may wait for the store.
  *
  * Fork.  Mappings, windows and pins do not exist in a child: an access there
- * is SIGSEGV, never zeros.  Every function called there returns -ECHILD.
+ * is SIGSEGV, never zeros.  Every function called there fails with ECHILD, in
+ * the way above; quire_brk() returns NULL.
  */
 #ifndef QUIRE_H
 #define QUIRE_H
@@ -77,7 +81,8 @@ typedef void quire_log_function(void *context, enum quire_log_level level,
  * One station that an operation passed ("gap found", "vma split"), and a line
  * about it.  Called on the thread that is there, with locks of the library
  * held: must not block, touch mapped memory, or call the library.  There is
- * one sink a process: that of the engine opened last with one.
+ * one sink a process: that of the engine opened last with one, and none once
+ * that engine is closed.
  */
 typedef void quire_trace_function(void *context, const char *station,
 				  const char *line);
@@ -119,7 +124,7 @@ QUIRE_API int quire_open(const struct quire_options *options,
  * Writes all dirty pages back, unmaps everything, ends the threads.  Blocks.
  * 0, or the first error of a write that could not be done (the engine is
  * gone all the same).  -EBUSY, and nothing done: an object is still open, or
- * pinned.
+ * pinned, or a space that quire_space_create() or quire_space_fork() made is.
  */
 QUIRE_API int quire_close(struct quire *quire);
 
@@ -158,7 +163,8 @@ typedef enum quire_error_policy quire_error_function(void *context,
 
 struct quire_map_hooks;
 
-/* What an object does not allow whoever maps it; see mmap(2). */
+/* What an object does not allow whoever maps it; see mmap(2).  A sealed one is
+ * not written by quire_object_pwrite(), _append() or a pin either: -EPERM. */
 #define QUIRE_OBJECT_NOEXEC 0x1u      /* as on a file system mounted so */
 #define QUIRE_OBJECT_APPEND_ONLY 0x2u /* not shared, if open for writing */
 #define QUIRE_OBJECT_SEAL_WRITE 0x4u  /* as F_SEAL_WRITE */
@@ -192,7 +198,9 @@ struct quire_object_options {
  * open_flags: O_RDONLY or O_RDWR, with O_CREAT, O_EXCL, O_TRUNC.  The same
  * file opened twice is one object in the cache; the options of the first hold.
  * Blocks.  The errors of open(2); -EINVAL: an unknown scheme, a wrong size,
- * O_WRONLY; -EISDIR; -ENODEV: something that cannot be mapped.
+ * O_WRONLY; -EISDIR; -ENODEV: something that cannot be mapped; -EFBIG: larger
+ * than an object can be, or than RLIMIT_FSIZE, which holds for what the cache
+ * has in memory as well.
  */
 QUIRE_API int quire_object_open(struct quire *quire, const char *uri,
 				int open_flags,
@@ -207,7 +215,8 @@ QUIRE_API int quire_object_open_fd(struct quire *quire, int fd,
 				   const struct quire_object_options *options,
 				   struct quire_object **object);
 
-/* Zeros, size bytes long, readable and writable: what anon:SIZE opens. */
+/* Zeros, size bytes long, readable and writable: what anon:SIZE opens.
+ * -EFBIG as above. */
 QUIRE_API int quire_object_create_anonymous(
 	struct quire *quire, uint64_t size,
 	const struct quire_object_options *options,
@@ -231,7 +240,8 @@ struct quire_pager_ops {
 	void (*close)(void *context);                /* NULL: nothing to do */
 };
 
-/* An object of size bytes served by ops.  name appears in reports. */
+/* An object of size bytes served by ops.  name appears in reports.
+ * -EINVAL: ops; -EFBIG as above. */
 QUIRE_API int quire_object_create(struct quire *quire, const char *name,
 				  uint64_t size,
 				  const struct quire_pager_ops *ops,
@@ -252,8 +262,9 @@ QUIRE_API uint64_t quire_object_size(const struct quire_object *object);
 /*
  * Changes the size in place: mappings stay, addresses stay.  Pages past the
  * new end are SIGBUS until the object grows again; new bytes are zero.
- * Blocks.  -EACCES: opened read-only.  -EFBIG: beyond its capacity.
- * -EBUSY: a page to go is pinned, nothing done.  The store's own errors.
+ * Blocks.  -EACCES: opened read-only.  -EFBIG: beyond its capacity, or beyond
+ * RLIMIT_FSIZE.  -EBUSY: a page to go is pinned, nothing done.  The store's own
+ * errors.
  */
 QUIRE_API int quire_object_resize(struct quire_object *object, uint64_t size);
 
@@ -269,7 +280,7 @@ QUIRE_API int quire_object_allocate(struct quire_object *object,
  * Extends the object by length bytes: allocates, writes, and with MS_SYNC in
  * flags makes them durable.  *offset, if not NULL, gets where they went.
  * Appends through one engine do not overlap.  On failure the size is as it
- * was.  Blocks.
+ * was.  Blocks.  -EPERM: sealed; and as for allocate.
  */
 QUIRE_API int quire_object_append(struct quire_object *object,
 				  const void *bytes, size_t length, int flags,
@@ -301,7 +312,8 @@ QUIRE_API ssize_t quire_object_prefetch(struct quire_object *object,
 /*
  * Copies between buffer and object; short only at the object's end.  pwrite
  * does not grow the object: bytes past the end are not written.  Blocks.
- * -EIO and what else the store says; -ENOMEM: the budget is full of pins.
+ * -EACCES: write of a read-only handle; -EPERM: of a sealed object; -EIO and
+ * what else the store says; -ENOMEM: the budget is full of pins.
  */
 QUIRE_API ssize_t quire_object_pread(struct quire_object *object, void *buffer,
 				     size_t length, uint64_t offset);
@@ -323,7 +335,7 @@ struct quire_pin {
  * pin->address cannot fault, and counts against the budget.  With PROT_WRITE
  * the pages are dirty while pinned; the stores are visible everywhere at once.
  * Blocks.  -EINVAL: past the object's end, or no length; -EACCES: write of a
- * read-only handle; -ENOMEM: it does not fit in the budget beside what else is
+ * read-only handle; -EPERM: of a sealed object; -ENOMEM: it does not fit in the budget beside what else is
  * pinned; -EAGAIN: pinned too many times at once; the store's errors.
  */
 QUIRE_API int quire_object_pin(struct quire_object *object, uint64_t offset,
@@ -344,13 +356,18 @@ QUIRE_API struct quire_space *quire_host_space(struct quire *quire);
 /*
  * mmap(2) over an object.  address is a hint, or with MAP_FIXED or
  * MAP_FIXED_NOREPLACE the place.  flags: MAP_SHARED, MAP_SHARED_VALIDATE or
- * MAP_PRIVATE, MAP_ANONYMOUS (then object is NULL), MAP_FIXED,
- * MAP_FIXED_NOREPLACE, MAP_POPULATE.  The mapping may be longer than the
- * object: pages past its end are SIGBUS until it grows.  Private pages that
- * were stored to are the program's own memory, outside the budget.  While
- * MAP_FIXED replaces a mapping, another thread's access there may be SIGSEGV.
- * MAP_FAILED and errno: EBADF, EACCES, EINVAL, ENOMEM, ENODEV,
- * EOVERFLOW, EEXIST, EOPNOTSUPP.
+ * MAP_PRIVATE (or MAP_DROPPABLE), MAP_ANONYMOUS (object is ignored), and all
+ * others of mmap(2): what each does here is in quire_mmap(3).  The mapping may
+ * be longer than the object: pages past its end are SIGBUS until it grows.
+ * Anonymous memory lies in the budget, and so do all private pages of a space
+ * on the software MMU; private pages of an object that were stored to on the
+ * host's space are the program's own memory, outside it.  While MAP_FIXED
+ * replaces a mapping, another thread's access there may be SIGSEGV.  May block,
+ * with MAP_POPULATE or MAP_LOCKED.
+ * MAP_FAILED and errno: EACCES, EAGAIN (the locked limit), EBADF, EEXIST,
+ * EINVAL, EMFILE, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM (sealed, not to
+ * be executed, not to be locked, or too low an address), ETXTBSY, and what a
+ * hook of the object's returns.
  */
 QUIRE_API void *quire_mmap(struct quire_space *space, void *address,
 			   size_t length, int prot, int flags,
@@ -414,7 +431,8 @@ QUIRE_API int quire_space_report(struct quire_space *space,
 /*
  * mremap(2): shrinks, grows in place, moves (MREMAP_MAYMOVE, MREMAP_FIXED),
  * leaves the old mapping (MREMAP_DONTUNMAP), duplicates a shared one (an old
- * length of 0).  EAGAIN (the locked limit), EFAULT, EINVAL, ENOMEM.
+ * length of 0).  EAGAIN (the locked limit), EFAULT, EINVAL, ENOMEM, EPERM (too
+ * low an address).  May block.
  */
 QUIRE_API void *quire_mremap(struct quire_space *space, void *old_address,
 			     size_t old_length, size_t new_length, int flags,
@@ -423,7 +441,7 @@ QUIRE_API void *quire_mremap(struct quire_space *space, void *old_address,
 /*
  * madvise(2): every advice of Linux; what each does here is in quire(7).
  * EINVAL, ENOMEM (a hole), EACCES, EAGAIN, EIO, EPERM, EFAULT (a page that
- * cannot be populated), EBUSY.  May block.
+ * cannot be populated), EOPNOTSUPP (MADV_REMOVE).  May block.
  */
 QUIRE_API int quire_madvise(struct quire_space *space, void *address,
 			    size_t length, int advice);
@@ -441,7 +459,8 @@ QUIRE_API int quire_mincore(struct quire_space *space, void *address,
 
 /*
  * mlock(2) and its kin: the pages stay within the budget until they are
- * unlocked.  flags of mlock2: MLOCK_ONFAULT; of mlockall: MCL_CURRENT,
+ * unlocked.  (A private page that a space on the software MMU shares with one
+ * forked from it has one lock: the first of them to unlock it ends that.)  flags of mlock2: MLOCK_ONFAULT; of mlockall: MCL_CURRENT,
  * MCL_FUTURE, MCL_ONFAULT.  ENOMEM (a hole, the limit, or more than the budget
  * has room for), EAGAIN (a page could not be had), EPERM, EINVAL.  Blocks.
  */
@@ -516,7 +535,8 @@ QUIRE_API int quire_space_set_limit(struct quire_space *space,
 
 /*
  * brk(2) as the kernel has it: moves the end of the data segment and returns
- * where it is then; with an address that cannot be, where it was.
+ * where it is then; with an address that cannot be, where it was.  NULL in a
+ * child of the process.
  */
 QUIRE_API void *quire_brk(struct quire_space *space, void *address);
 

@@ -8,6 +8,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/hook.h"
+#include "base/json.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/log.h"

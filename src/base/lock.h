@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum lock_rank {
+	LOCK_RANK_RECORD = 5, /* told of what happens under any other */
 	LOCK_RANK_LOG = 10,
 	LOCK_RANK_WORKER,
 	/* THROTTLE and FAULTS are taken by what is called upwards: low. */
@@ -38,6 +39,7 @@ enum lock_rank {
 	LOCK_RANK_OBJECT_RESIZE =
 		95, /* held across I/O, a copy in, throttling */
 	LOCK_RANK_ENGINE = 110,
+	LOCK_RANK_SERVER = 120, /* files, claims, what workers have done */
 };
 
 struct lock {

@@ -35,6 +35,16 @@ struct faulty_script {
 	unsigned count;
 };
 
+/* Of io's step, bytes. */
+static inline uint64_t step_length(const struct store_io *io)
+{
+	uint64_t length = 0;
+
+	for (unsigned i = 0; i < io->step_iov_count; i++)
+		length += io->step_iov[i].iov_len;
+	return length;
+}
+
 /* NULL is an empty script.  0, or -EINVAL with its sentence. */
 int faulty_script_parse(const char *text, struct faulty_script *script);
 

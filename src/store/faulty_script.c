@@ -296,15 +296,6 @@ int faulty_script_parse(const char *text, struct faulty_script *script)
 	return error;
 }
 
-static uint64_t step_length(const struct store_io *io)
-{
-	uint64_t length = 0;
-
-	for (unsigned i = 0; i < io->step_iov_count; i++)
-		length += io->step_iov[i].iov_len;
-	return length;
-}
-
 static bool describes(const struct faulty_statement *statement,
 		      const struct store_io *io)
 {

@@ -52,15 +52,6 @@ static struct errand *errand_of(struct list *link)
 	return container_of(link, struct errand, link);
 }
 
-static uint64_t step_length(const struct store_io *io)
-{
-	uint64_t length = 0;
-
-	for (unsigned i = 0; i < io->step_iov_count; i++)
-		length += io->step_iov[i].iov_len;
-	return length;
-}
-
 /* ---- errands ---- */
 
 static void errand_complete(struct store_io *inner, int64_t result)

@@ -313,9 +313,3 @@ int file_store_create(const struct store_context *context, int fd,
 	*store = &file->store;
 	return 0;
 }
-
-bool file_store_is_direct(const struct store *store)
-{
-	return store->ops == &file_ops &&
-	       container_of(store, struct file_store, store)->direct >= 0;
-}

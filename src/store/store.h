@@ -105,8 +105,6 @@ int64_t store_transfer(struct store *store, struct store_io *io);
  */
 int file_store_create(const struct store_context *context, int fd,
 		      bool writable, struct store **store);
-/* True if reads and writes bypass the kernel's page cache. */
-bool file_store_is_direct(const struct store *store);
 
 /* size bytes of zeros in memory; pages never written take none. */
 int memory_store_create(uint64_t size, struct store **store);

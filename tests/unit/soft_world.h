@@ -3,7 +3,7 @@
 #ifndef QUIRE_TESTS_SOFT_WORLD_H
 #define QUIRE_TESTS_SOFT_WORLD_H
 
-#include "mmu/mmu_soft.h"
+#include "mmu/mmu_soft_private.h"
 #include "unit/unit.h"
 
 #include <errno.h>
@@ -13,7 +13,6 @@
 #define HUGE (UINT64_C(1) << 21)
 #define GIANT (UINT64_C(1) << 30)
 #define PAGES_OF_HUGE 512
-#define TABLE_BYTES UINT64_C(8192)
 #define ANY 0x7fffffff
 
 /* Private pages have small indices. */
@@ -117,7 +116,7 @@ static inline struct soft_counts counts_of(struct mmu *mmu)
 
 static inline void assert_table_count(struct mmu *mmu, uint64_t tables)
 {
-	assert_int_equal(counts_of(mmu).table_bytes, tables * TABLE_BYTES);
+	assert_int_equal(soft_own(mmu)->tables, tables);
 }
 
 static inline void assert_page(struct mmu *mmu, uint64_t address,

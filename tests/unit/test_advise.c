@@ -16,11 +16,6 @@ static int advise(uint64_t first, uint64_t count, int advice)
 	return error;
 }
 
-static uint64_t flags_at(uint64_t page)
-{
-	return space_find(&world.space, at(page))->flags;
-}
-
 /* ---- flags ---- */
 
 static void test_check(void **state)

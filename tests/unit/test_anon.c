@@ -57,12 +57,12 @@ static void test_in_order(void **state)
 		assert_int_equal(new_slot(), i);
 		assert_int_equal(byte_of(i), 0);
 	}
-	assert_int_equal(anon_count(&pool), 100);
+	assert_int_equal(pool.count, 100);
 	for (uint64_t i = 0; i < 100; i++)
 		anon_drop(&pool, i);
-	assert_int_equal(anon_count(&pool), 100);
+	assert_int_equal(pool.count, 100);
 	anon_reap(&pool);
-	assert_int_equal(anon_count(&pool), 0);
+	assert_int_equal(pool.count, 0);
 	assert_int_equal(charged(world), 0);
 }
 
@@ -85,7 +85,7 @@ static void test_holds(void **state)
 	/* Not free before it was reaped. */
 	assert_int_equal(new_slot(), slot + 1);
 	anon_reap(&pool);
-	assert_int_equal(anon_count(&pool), 1);
+	assert_int_equal(pool.count, 1);
 	anon_drop(&pool, slot + 1);
 }
 
@@ -142,7 +142,7 @@ static void test_no_slot_is_left(void **state)
 		assert_int_equal(new_slot(), i);
 	assert_int_equal(anon_create(&pool, &slot), -ENOMEM);
 	assert_int_equal(slot, 77);
-	assert_int_equal(anon_count(&pool), SLOTS);
+	assert_int_equal(pool.count, SLOTS);
 	anon_drop(&pool, 5000);
 	assert_int_equal(anon_create(&pool, &slot), -ENOMEM);
 	anon_reap(&pool);
@@ -150,7 +150,7 @@ static void test_no_slot_is_left(void **state)
 	for (uint64_t i = 0; i < SLOTS; i++)
 		anon_drop(&pool, i);
 	anon_reap(&pool); /* in more than one piece */
-	assert_int_equal(anon_count(&pool), 0);
+	assert_int_equal(pool.count, 0);
 	assert_int_equal(new_slot(), 5001);
 	anon_drop(&pool, 5001);
 }
@@ -178,10 +178,10 @@ static void test_a_reaper_that_fails(void **state)
 	anon_drop(&other, slot);
 	atomic_store(&thing.pager->discard_error, -EIO);
 	anon_reap(&other);
-	assert_int_equal(anon_count(&other), 1);
+	assert_int_equal(other.count, 1);
 	atomic_store(&thing.pager->discard_error, 0);
 	anon_reap(&other);
-	assert_int_equal(anon_count(&other), 0);
+	assert_int_equal(other.count, 0);
 	anon_pool_finish(&other);
 	thing_end(&thing);
 }
@@ -316,7 +316,7 @@ static void test_several_users(void **state)
 	atomic_store(&over, true);
 	join_thread(writer);
 	anon_reap(&pool);
-	assert_int_equal(anon_count(&pool), 0);
+	assert_int_equal(pool.count, 0);
 	assert_int_equal(object_dirty_pages(scratch.object), 0);
 }
 

@@ -34,6 +34,7 @@ struct values {
 	bool flag;
 	uint64_t size;
 	uint32_t count;
+	struct texts texts;
 };
 
 static const struct command command = { .name = "try" };
@@ -46,6 +47,7 @@ static bool parse(struct arguments *arguments, struct values *values,
 		{ "flag", OPTION_FLAG, &values->flag, 0 },
 		{ "size", OPTION_SIZE, &values->size, 0 },
 		{ "count", OPTION_COUNT, &values->count, 9 },
+		{ "text", OPTION_TEXTS, &values->texts, 0 },
 	};
 	int argc = 0;
 	bool go_on;
@@ -55,7 +57,7 @@ static bool parse(struct arguments *arguments, struct values *values,
 	*values = (struct values){ 0 };
 	*arguments = (struct arguments){
 		.rules = rules,
-		.rule_count = 3,
+		.rule_count = 4,
 		.least = 1,
 		.most = 2,
 		.names = "FILE [FILE]",
@@ -156,6 +158,20 @@ static void test_two_dashes_end_the_options(void **state)
 	assert_string_equal(arguments.operands[0], "--flag");
 }
 
+static void test_texts_add_up(void **state)
+{
+	struct arguments arguments;
+	struct values values;
+
+	(void)state;
+	assert_true(parse(&arguments, &values,
+			  WORDS("--text", "x", "a", "--text=--flag")));
+	assert_int_equal(values.texts.count, 2);
+	assert_string_equal(values.texts.text[0], "x");
+	assert_string_equal(values.texts.text[1], "--flag");
+	assert_false(values.flag);
+}
+
 static void expect_wrong(char **words, const char *part)
 {
 	struct arguments arguments;
@@ -200,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_options_and_operands_in_any_order),
 		cmocka_unit_test(test_two_dashes_end_the_options),
+		cmocka_unit_test(test_texts_add_up),
 		cmocka_unit_test(test_wrong_lines_name_what_is_wrong),
 		cmocka_unit_test(test_help_comes_before_all_else),
 	};

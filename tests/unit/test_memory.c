@@ -338,6 +338,19 @@ static void forget_drops_a_copy(void **state)
 	close(fd);
 }
 
+/* Else whoever is handed it could forbid us to punch it. */
+static void file_cannot_be_sealed(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(memory_file_create("test", &fd), 0);
+	errno = 0;
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	assert_int_equal(errno, EPERM);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +359,7 @@ int main(void)
 		cmocka_unit_test(map_for_pools),
 		cmocka_unit_test(children_inherit_nothing),
 		cmocka_unit_test(file_is_private_to_the_process),
+		cmocka_unit_test(file_cannot_be_sealed),
 		cmocka_unit_test(file_reads_what_was_written),
 		cmocka_unit_test(file_transfers_are_whole_or_an_error),
 		cmocka_unit_test(view_shows_the_file),

@@ -202,19 +202,6 @@ static void step_drop(struct model *model)
 	}
 }
 
-static void step_clear(struct model *model)
-{
-	const struct part part = some_part(model);
-	const uint32_t flags = some_rights(model) |
-			       (below(model, 2) ? MARKS : 0);
-
-	soft_clear_flags(model->mmu, address_of(part.first),
-			 address_of(part.last), flags);
-	for (uint64_t i = part.first; i < part.last; i++)
-		model_change(model, i, part.first, part.last,
-			     model->pages[i].flags & ~flags);
-}
-
 static void step_protect(struct model *model)
 {
 	const struct part part = some_part(model);
@@ -350,11 +337,11 @@ static void step_fork(struct model *model)
 static void one_step(struct model *model)
 {
 	void (*const steps[])(struct model *) = {
-		step_set,       step_set,       step_set,
-		step_set_huge,  step_run,       step_drop,
-		step_clear,     step_protect,   step_write_protect,
-		step_translate, step_translate, step_translate,
-		step_translate, step_move,      step_fork,
+		step_set,       step_set,           step_set,
+		step_set_huge,  step_run,           step_drop,
+		step_protect,   step_write_protect, step_translate,
+		step_translate, step_translate,     step_translate,
+		step_move,      step_fork,
 	};
 
 	steps[below(model, sizeof(steps) / sizeof(steps[0]))](model);

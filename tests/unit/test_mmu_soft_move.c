@@ -205,15 +205,14 @@ static int attempts(int (*body)(void), void (*unchanged)(void))
 	int error;
 
 	do {
-		const struct soft_counts before = counts_of(mmu);
+		const uint64_t before = soft_own(mmu)->tables;
 
 		world_memory = enough++;
 		error = body();
 		world_memory = ANY;
 		if (error) {
 			assert_int_equal(error, -ENOMEM);
-			assert_int_equal(counts_of(mmu).table_bytes,
-					 before.table_bytes);
+			assert_table_count(mmu, before);
 			unchanged();
 		}
 	} while (error);
@@ -409,8 +408,8 @@ static void test_change_without_memory(void **state)
 		if (i == 0)
 			soft_drop(mmu, BASE + PAGE_SIZE, BASE + HUGE, false);
 		else if (i == 1)
-			soft_clear_flags(mmu, BASE + PAGE_SIZE, BASE + HUGE,
-					 SOFT_WRITE);
+			mmu_write_protect(mmu, BASE + PAGE_SIZE,
+					  HUGE - PAGE_SIZE);
 		else
 			mmu_protect(mmu, BASE + PAGE_SIZE, HUGE - PAGE_SIZE,
 				    PROT_NONE);

@@ -77,23 +77,27 @@ static void test_arguments(void **state)
 
 	(void)state;
 	draw_map("aaaa");
-	assert_int_equal(space_protect(space, at(0) + 1, PAGE_SIZE, RW),
+	assert_int_equal(space_protect(space, at(0) + 1, PAGE_SIZE, RW, NULL),
 			 -EINVAL);
-	assert_int_equal(space_protect(space, at(0) + 1, 0, RW), -EINVAL);
-	assert_int_equal(space_protect(space, at(0), 0, RW), 0);
-	assert_int_equal(space_protect(space, at(40), 0, 0x1000), 0);
-	assert_int_equal(space_protect(space, at(0), PAGE_SIZE, 0x10), -EINVAL);
-	assert_int_equal(space_protect(space, at(0), UINT64_MAX, RW), -ENOMEM);
-	assert_int_equal(space_protect(space, at(0), UINT64_MAX - at(0), RW),
+	assert_int_equal(space_protect(space, at(0) + 1, 0, RW, NULL), -EINVAL);
+	assert_int_equal(space_protect(space, at(0), 0, RW, NULL), 0);
+	assert_int_equal(space_protect(space, at(40), 0, 0x1000, NULL), 0);
+	assert_int_equal(space_protect(space, at(0), PAGE_SIZE, 0x10, NULL),
+			 -EINVAL);
+	assert_int_equal(space_protect(space, at(0), UINT64_MAX, RW, NULL),
+			 -ENOMEM);
+	assert_int_equal(space_protect(space, at(0), UINT64_MAX - at(0), RW,
+				       NULL),
 			 -ENOMEM);
 	/* this one fits in 64 bits, and finds the end of the mapping */
 	assert_picture("aaaa");
 	assert_int_equal(space_protect(space, at(2),
-				       UINT64_MAX - at(2) - PAGE_SIZE, RW),
+				       UINT64_MAX - at(2) - PAGE_SIZE, RW,
+				       NULL),
 			 -ENOMEM);
 	assert_picture("aa|AA");
 	/* PROT_SEM is known */
-	assert_int_equal(space_protect(space, at(0), 1, RW | 0x8), 0);
+	assert_int_equal(space_protect(space, at(0), 1, RW | 0x8, NULL), 0);
 	assert_picture("A|a|AA");
 	world_rest();
 }
@@ -197,7 +201,8 @@ static void test_host_refuses_for_good(void **state)
 	world.fail_at = 2;
 	world.fail_after = true;
 	clear_log();
-	assert_int_equal(space_protect(&world.space, at(0), 6 * PAGE_SIZE, RW),
+	assert_int_equal(space_protect(&world.space, at(0), 6 * PAGE_SIZE, RW,
+				       NULL),
 			 -ENOMEM);
 	assert_picture("AAAA|bb");
 	space_check(&world.space);
@@ -308,22 +313,19 @@ static void test_populate(void **state)
 	assert_int_equal(
 		map_pages(1, 4, 2, 4, PROT_READ, MAP_PRIVATE | MAP_LOCKED), 0);
 	draw_map("......cc");
-	assert_int_equal(space_protect_saying(space, at(6), 2 * PAGE_SIZE, RW,
-					      &populate),
-			 0);
+	assert_int_equal(
+		space_protect(space, at(6), 2 * PAGE_SIZE, RW, &populate), 0);
 	assert_int_equal(populate.end, 0);
-	assert_int_equal(space_protect_saying(space, at(2), 6 * PAGE_SIZE, RW,
-					      &populate),
-			 0);
+	assert_int_equal(
+		space_protect(space, at(2), 6 * PAGE_SIZE, RW, &populate), 0);
 	assert_int_equal(populate.start, at(2));
 	assert_int_equal(populate.end, at(6));
 	/* a refusal says so, too, and what was writable is not told again */
-	assert_int_equal(space_protect_saying(space, at(2), PAGE_SIZE,
-					      RW | PROT_EXEC, &populate),
+	assert_int_equal(space_protect(space, at(2), PAGE_SIZE, RW | PROT_EXEC,
+				       &populate),
 			 0);
 	assert_int_equal(populate.end, 0);
-	assert_int_equal(space_protect_saying(space, at(2) + 1, 1, RW,
-					      &populate),
+	assert_int_equal(space_protect(space, at(2) + 1, 1, RW, &populate),
 			 -EINVAL);
 	assert_int_equal(populate.end, 0);
 	world_rest();

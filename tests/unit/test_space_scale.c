@@ -133,7 +133,7 @@ static void test_protect(void **state)
 	for (uint64_t i = 0; i < 1000; i++) {
 		assert_int_equal(space_protect(&world.space,
 					       at(i * 7919 % MANY * 4),
-					       PAGE_SIZE, PROT_NONE),
+					       PAGE_SIZE, PROT_NONE, NULL),
 				 0);
 		assert_few_steps();
 	}

@@ -1,6 +1,6 @@
-/* test_cli_json.c - cli/json.h */
+/* test_json.c - base/json.h */
 /* SPDX-License-Identifier: MIT */
-#include "cli/json.h"
+#include "base/json.h"
 
 #include "unit/unit.h"
 

@@ -1,0 +1,237 @@
+/* test_flusher.c - writeback/: who sends pages home, and who waits for it */
+/* SPDX-License-Identifier: MIT */
+#include "unit/writeback_world.h"
+
+/* ---- the flusher ---- */
+
+static void test_a_kick(void **state)
+{
+	(void)state;
+	dirty(3, 77);
+	writeback_kick(&writeback, false);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(home(3), 77);
+}
+
+static void test_it_comes_by_itself(void **state)
+{
+	(void)state;
+	assert_int_equal(open_with(BOUND, MS), 0);
+	dirty(3, 77);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(home(3), 77);
+	close_world(state);
+}
+
+static void test_scratch_goes_only_when_its_room_is_needed(void **state)
+{
+	struct thing scratch =
+		thing_create(world, (struct object_parameters){
+					    .size = PAGE_SIZE,
+					    .capacity = PAGE_SIZE,
+					    .discard = true,
+				    });
+
+	(void)state;
+	set_byte(scratch.object, 0, 5);
+	/* Two rounds: the second has begun when the first is over. */
+	for (int i = 0; i < 2; i++) {
+		dirty(1, 5);
+		writeback_kick(&writeback, false);
+		while (dirty_pages() > 0)
+			sched_yield();
+	}
+	assert_int_equal(object_dirty_pages(scratch.object), 1);
+	writeback_kick(&writeback, true);
+	while (object_dirty_pages(scratch.object) > 0)
+		sched_yield();
+	assert_int_equal(home_byte(&scratch, 0), 5);
+	thing_end(&scratch);
+}
+
+static uint64_t count_objects(void)
+{
+	struct list *link;
+	uint64_t count = 0;
+
+	lock_take(&world->host.registry.lock);
+	list_for_each(link, &world->host.registry.objects)
+		count++;
+	lock_drop(&world->host.registry.lock);
+	return count;
+}
+
+/* Its last holder is gone, the store would not have it: it stays until then. */
+static void test_an_orphan_ends_when_it_is_home(void **state)
+{
+	struct thing orphan = thing_of(world, PAGE_SIZE);
+
+	(void)state;
+	set_byte(orphan.object, 0, 5);
+	set_script(&orphan, "write times 1 do fail EIO");
+	assert_int_equal(writeback_sync(&writeback, orphan.object, 0,
+					UINT64_MAX, true),
+			 -EIO);
+	assert_true(object_drop_handle(orphan.object));
+	assert_false(object_end(orphan.object, false));
+	assert_int_equal(count_objects(), 2);
+	writeback_kick(&writeback, false);
+	while (count_objects() == 2)
+		sched_yield();
+}
+
+/* ---- the dirty bound ---- */
+
+struct count {
+	struct waiter waiter;
+	_Atomic int wakes;
+};
+
+static void count_wake(struct waiter *waiter)
+{
+	atomic_fetch_add(&container_of(waiter, struct count, waiter)->wakes, 1);
+}
+
+static void test_the_bound(void **state)
+{
+	struct count one = { .waiter.wake = count_wake }, two = one;
+
+	(void)state;
+	for (uint64_t i = 0; i < BOUND - 1; i++)
+		dirty(i, 5);
+	assert_false(writeback_over_bound(&writeback));
+	assert_false(writeback_park(&writeback, &one.waiter));
+	dirty(BOUND, 5);
+	assert_true(writeback_over_bound(&writeback));
+	assert_true(writeback_park(&writeback, &one.waiter));
+	assert_true(writeback_park(&writeback, &two.waiter));
+	assert_true(writeback_unpark(&writeback, &two.waiter));
+	assert_false(writeback_unpark(&writeback, &two.waiter));
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(atomic_load(&one.wakes), 1);
+	assert_int_equal(atomic_load(&two.wakes), 0);
+	assert_false(writeback_unpark(&writeback, &one.waiter));
+}
+
+static void *throttle_thread(void *argument)
+{
+	(void)argument;
+	return (void *)(intptr_t)writeback_throttle(&writeback);
+}
+
+/* It kicks the flusher, and goes on when pages got home. */
+static void test_throttle(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(writeback_throttle(&writeback), 0);
+	world->host.full_wait_ns = NEVER;
+	for (uint64_t i = 0; i < BOUND; i++)
+		dirty(i, 5);
+	set_script(&thing, "write do hold");
+	thread = start_thread(throttle_thread, NULL);
+	wait_until_held(&thing, 1);
+	assert_true(counted(COUNT_THROTTLED) > 0);
+	set_script(&thing, "");
+	faulty_store_release(thing.faulty);
+	assert_int_equal(join_result(thread), 0);
+	assert_false(writeback_over_bound(&writeback));
+}
+
+/* Nothing gets home any more: the wait is bounded. */
+static void test_throttle_gives_up(void **state)
+{
+	(void)state;
+	world->host.full_wait_ns = MS;
+	for (uint64_t i = 0; i < BOUND; i++)
+		dirty(i, 5);
+	set_script(&thing, "write do fail EIO");
+	assert_int_equal(writeback_throttle(&writeback), -EIO);
+	assert_non_null(strstr(error_sentence(), "nothing can be written"));
+	assert_int_equal(dirty_pages(), BOUND);
+}
+
+/* ---- all at once ---- */
+
+#define ROUNDS 300
+
+static int throttle(void *context)
+{
+	(void)context;
+	return writeback_throttle(&writeback);
+}
+
+static void *store_thread(void *argument)
+{
+	uint64_t first = (uintptr_t)argument, seed = first + 1;
+	intptr_t failed = 0;
+
+	for (unsigned i = 1; i <= ROUNDS; i++) {
+		uint64_t index = first + 4 * (next_random(&seed) % 8);
+		uint64_t offset = index * PAGE_SIZE + first;
+		unsigned char byte = (unsigned char)i;
+
+		if (object_copy_in(thing.object, &byte, 1, offset) != 1)
+			failed++;
+		/* msync: what was stored before is home after. */
+		if (i % 8 == 0 &&
+		    (sync_range(index, 1) || home_byte(&thing, offset) != byte))
+			failed++;
+	}
+	return (void *)failed;
+}
+
+static void *evict_thread(void *argument)
+{
+	_Atomic bool *stop = argument;
+
+	while (!atomic_load(stop)) {
+		object_invalidate(thing.object, 0, PAGES);
+		writeback_kick(&writeback, false);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	_Atomic bool stop = false;
+	pthread_t threads[4], evictor;
+
+	(void)state;
+	world->host.full_wait_ns = NEVER;
+	world->host.throttle = throttle;
+	for (uintptr_t i = 0; i < 4; i++)
+		threads[i] = start_thread(store_thread, (void *)i);
+	evictor = start_thread(evict_thread, &stop);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(join_result(threads[i]), 0);
+	atomic_store(&stop, true);
+	join_thread(evictor);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(dirty_pages(), 0);
+	for (uint64_t i = 0; i < 32; i++) {
+		uint64_t offset = i * PAGE_SIZE + i % 4;
+
+		assert_int_equal(home_byte(&thing, offset),
+				 object_byte(thing.object, offset));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_kick),
+		cmocka_unit_test(test_it_comes_by_itself),
+		TEST(test_scratch_goes_only_when_its_room_is_needed),
+		TEST(test_an_orphan_ends_when_it_is_home),
+		TEST(test_the_bound),
+		TEST(test_throttle),
+		TEST(test_throttle_gives_up),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
