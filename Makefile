@@ -7,7 +7,9 @@
 #   make demo FILE=... BUDGET=64M  ... over a file of yours, within that memory
 #   make bench                     the measurements W1 to W12, in a few minutes
 #   make bench-full                the same, longer: some twenty minutes
+#   make check-programs            real programs under `quire run`, compared
 #   make soak SECONDS=60 SEED=1    random operations for so long
+#   make soak-run SECONDS=600      64 processes under `quire run`, killed
 #   make install PREFIX=/usr DESTDIR=
 #   make clean
 
@@ -20,7 +22,8 @@ JOBS =
 FILE =
 BUDGET =
 
-.PHONY: all check demo bench bench-full soak install clean packages
+.PHONY: all check check-programs demo bench bench-full soak soak-run install \
+	clean packages
 
 all: build/build.ninja
 	ninja -C build $(if $(JOBS),-j$(JOBS))
@@ -34,6 +37,10 @@ packages:
 check:
 	@tools/packages build check
 	@JOBS=$(JOBS) tools/check
+
+check-programs: all
+	@tools/packages programs
+	@tests/programs/run.sh
 
 demo: all
 	@mkdir -p build/data
@@ -50,6 +57,9 @@ bench-full: all
 soak:
 	@tools/packages build check
 	@JOBS=$(JOBS) tools/soak $(SECONDS) $(SEED)
+
+soak-run: all
+	@tests/programs/soak.sh $(SECONDS) $(SEED)
 
 install: all
 	meson configure build -Dprefix=$(PREFIX)

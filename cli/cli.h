@@ -24,11 +24,17 @@ const struct command *command_find(const char *name);
 int cat_run(const struct command *command, int argc, char **argv);
 int cp_run(const struct command *command, int argc, char **argv);
 int explain_run(const struct command *command, int argc, char **argv);
-int help_run(const struct command *command, int argc, char **argv);
+int help_command_run(const struct command *command, int argc, char **argv);
 int maps_run(const struct command *command, int argc, char **argv);
+int run_run(const struct command *command, int argc, char **argv);
 int scan_run(const struct command *command, int argc, char **argv);
+int serve_run(const struct command *command, int argc, char **argv);
 int stat_run(const struct command *command, int argc, char **argv);
+int top_run(const struct command *command, int argc, char **argv);
 int version_run(const struct command *command, int argc, char **argv);
+
+/* What the program was started with, for SIGPIPE: main() ignores it. */
+extern void (*inherited_sigpipe)(int);
 
 /* Prints the lines of a help text to standard output. */
 void help_print(const char *const *lines);

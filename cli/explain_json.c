@@ -1,7 +1,7 @@
 /* explain_json.c - a story as JSON */
 /* SPDX-License-Identifier: MIT */
 #include "explain_show.h"
-#include "json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

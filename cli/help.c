@@ -22,7 +22,7 @@ static void print_overview(void)
 	     "command's manual.");
 }
 
-int help_run(const struct command *command, int argc, char **argv)
+int help_command_run(const struct command *command, int argc, char **argv)
 {
 	const struct command *subject;
 	struct arguments arguments = {

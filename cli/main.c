@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 #include "help_text.h"
+#include "preload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,13 +19,21 @@ const struct command commands[] = {
 	{ "cat", "write it to standard output through a mapping", help_cat,
 	  cat_run },
 	{ "cp", "copy from one mapping to another", help_cp, cp_run },
+	{ "run", "run a program, its mapped files within a budget", help_run,
+	  run_run },
+	{ "serve", "one cache for the programs of a machine", help_serve,
+	  serve_run },
 	{ "maps", "what a running engine has mapped", help_maps, maps_run },
 	{ "stat", "what a running engine counts", help_stat, stat_run },
+	{ "top", "what its files do, again and again", help_top, top_run },
 	{ "explain", "what calls and accesses do, step by step", help_explain,
 	  explain_run },
 	{ "version", "the version of the library", help_quire, version_run },
-	{ "help", "this text, or a command's manual", help_quire, help_run },
+	{ "help", "this text, or a command's manual", help_quire,
+	  help_command_run },
 };
+
+void (*inherited_sigpipe)(int) = SIG_DFL;
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
@@ -84,13 +93,15 @@ static const char *command_name(const char *argument)
 
 /*
  * A descriptor of the library's must not stand where messages go.  The wrong
- * way round: what uses a closed one goes on to fail.
+ * way round: what uses a closed one goes on to fail.  A program that is run
+ * finds it closed.
  */
 static bool fill_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+		    open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC) !=
+			    fd)
 			return false;
 	return true;
 }
@@ -101,8 +112,9 @@ int main(int argc, char **argv)
 
 	if (!fill_standard_descriptors())
 		return EXIT_FAILURE;
+	preload_leave(argv);
 	/* A reader that leaves is an error of write(2), not a death. */
-	signal(SIGPIPE, SIG_IGN);
+	inherited_sigpipe = signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
 		return wrong(NULL, "which command?");
 	command = command_find(command_name(argv[1]));

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_RULES 8
+#define MOST_RULES 16
 #define VALUE_HELP 'h'
 #define VALUE_FIRST 256 /* above every character, so that none is mistaken */
 
@@ -68,6 +68,14 @@ bool count_read(const char *text, uint32_t most, uint32_t *count)
 	return true;
 }
 
+static bool text_add(struct texts *texts, const char *text)
+{
+	if (texts->count == MOST_TEXTS)
+		return false;
+	texts->text[texts->count++] = text;
+	return true;
+}
+
 static bool rule_apply(const struct command *command,
 		       const struct option_rule *rule, const char *text)
 {
@@ -91,6 +99,12 @@ static bool rule_apply(const struct command *command,
 	case OPTION_TEXT:
 		*(const char **)rule->value = text;
 		return true;
+	case OPTION_TEXTS:
+		if (text_add(rule->value, text))
+			return true;
+		wrong(command, "--%s: more than %d of them", rule->name,
+		      MOST_TEXTS);
+		return false;
 	}
 	return false;
 }
@@ -133,11 +147,12 @@ static bool options_read(const struct command *command,
 			 struct arguments *arguments, int argc, char **argv)
 {
 	struct option table[MOST_RULES + 2] = { 0 };
+	const char *signs = arguments->program ? "+:h" : ":h";
 	int sign;
 
 	table_fill(arguments, table);
 	opterr = 0;
-	while ((sign = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+	while ((sign = getopt_long(argc, argv, signs, table, NULL)) != -1) {
 		if (sign == VALUE_HELP) {
 			help_print(command->help);
 			arguments->status = EXIT_SUCCESS;

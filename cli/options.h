@@ -13,6 +13,14 @@ enum option_kind {
 	OPTION_SIZE,  /* value is a uint64_t: bytes, "64M" */
 	OPTION_COUNT, /* value is a uint32_t: 1 to most */
 	OPTION_TEXT,  /* value is a const char *: as it stands */
+	OPTION_TEXTS, /* value is a struct texts: may be given again */
+};
+
+#define MOST_TEXTS 256 /* of one option */
+
+struct texts {
+	const char *text[MOST_TEXTS];
+	size_t count;
 };
 
 /* One option that a command knows, and where its value goes. */
@@ -29,6 +37,7 @@ struct arguments {
 	int least;         /* operands, at least */
 	int most;          /* operands, at most */
 	const char *names; /* of the operands, for the message */
+	bool program;      /* the first operand ends the options */
 	/* What options_parse() found: */
 	char **operands;
 	int count;

@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Engine N of process PID listens on the abstract Unix socket "quire/PID/N".
- * It is asked one line, "maps" or "stat", answers with text, and closes.  Any
+ * It is asked one line, "maps", "stat" or "files", answers with text, and closes.  Any
  * process may take any abstract name: the kernel's word for who listens is
  * what counts.
  */
 #include "peer.h"
 #include "cli.h"
 #include "options.h"
+#include "peer_server.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -35,6 +36,13 @@ bool pid_read(const char *text, pid_t *pid)
 	*pid = (pid_t)number;
 	return true;
 }
+
+/* Who hears the answers. */
+struct asked {
+	void (*each)(void *context, unsigned int engine, char *text);
+	void *context;
+	unsigned int *engine;
+};
 
 static int connect_to(pid_t pid, unsigned int engine)
 {
@@ -119,8 +127,10 @@ static int ask(int fd, pid_t pid, const char *question, char **text)
 	return read_all(fd, text);
 }
 
-static int ask_failed(pid_t pid, unsigned int engine, int error)
+int peer_failed(pid_t pid, unsigned int engine, int error)
 {
+	if (error == -ESRCH)
+		return fail("process %d has no Quire engine", (int)pid);
 	if (error == -EPERM)
 		return fail("another process listens in the name of process "
 			    "%d: not asked",
@@ -132,29 +142,67 @@ static int ask_failed(pid_t pid, unsigned int engine, int error)
 		    strerror(-error));
 }
 
-int peer_ask(pid_t pid, const char *question,
-	     void (*each)(void *context, unsigned int engine, char *text),
-	     void *context)
+static int query(pid_t pid, const char *question,
+		 void (*each)(void *context, unsigned int engine, char *text),
+		 void *context, unsigned int *engine)
 {
 	unsigned int found = 0;
 
-	for (unsigned int engine = 0; engine < MOST_ENGINES; engine++) {
-		int fd = connect_to(pid, engine);
+	for (*engine = 0; *engine < MOST_ENGINES; ++*engine) {
+		int fd = connect_to(pid, *engine);
 		char *text = NULL;
 		int error;
 
 		if (fd == -ECONNREFUSED)
 			continue; /* that number is free */
 		if (fd < 0)
-			return ask_failed(pid, engine, fd);
+			return fd;
 		error = ask(fd, pid, question, &text);
 		close(fd);
 		if (error)
-			return ask_failed(pid, engine, error);
-		each(context, engine, text);
+			return error;
+		each(context, *engine, text);
 		found++;
 	}
-	if (!found)
-		return fail("process %d has no Quire engine", (int)pid);
-	return EXIT_SUCCESS;
+	return found ? 0 : -ESRCH;
+}
+
+/* "maps" is asked about the client, all else about the server. */
+static int query_server(pid_t server, pid_t client, const char *question,
+			struct asked *asked)
+{
+	char of_client[32];
+
+	snprintf(of_client, sizeof(of_client), "maps %d\n", (int)client);
+	return query(server,
+		     strcmp(question, "maps\n") == 0 ? of_client : question,
+		     asked->each, asked->context, asked->engine);
+}
+
+int peer_query(pid_t pid, const char *question,
+	       void (*each)(void *context, unsigned int engine, char *text),
+	       void *context, unsigned int *engine)
+{
+	struct asked asked = { each, context, engine };
+	int error = query(pid, question, each, context, engine);
+	pid_t server;
+
+	if (error != -ESRCH)
+		return error;
+	server = peer_supervised(pid);
+	if (server > 0)
+		return query(server, question, each, context, engine);
+	server = peer_server(pid);
+	return server > 0 ? query_server(server, pid, question, &asked)
+			  : -ESRCH;
+}
+
+int peer_ask(pid_t pid, const char *question,
+	     void (*each)(void *context, unsigned int engine, char *text),
+	     void *context)
+{
+	unsigned int engine;
+	int error = peer_query(pid, question, each, context, &engine);
+
+	return error ? peer_failed(pid, engine, error) : EXIT_SUCCESS;
 }

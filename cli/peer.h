@@ -19,4 +19,17 @@ int peer_ask(pid_t pid, const char *question,
 	     void (*each)(void *context, unsigned int engine, char *text),
 	     void *context);
 
+/*
+ * A process without an engine may be a client of `quire run` or `quire serve`,
+ * or one of these commands itself: then its server is asked, about it.
+ */
+
+/* The same without a sentence: 0 or a negative errno, and which engine it is
+ * about.  -ESRCH: none is there; -EPERM: somebody else listens in its name. */
+int peer_query(pid_t pid, const char *question,
+	       void (*each)(void *context, unsigned int engine, char *text),
+	       void *context, unsigned int *engine);
+/* The sentence for that error; returns EXIT_FAILURE. */
+int peer_failed(pid_t pid, unsigned int engine, int error);
+
 #endif

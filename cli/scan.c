@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan.h"
 #include "cli.h"
-#include "json.h"
+#include "base/json.h"
 #include "options.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* stat.c - `quire stat`: what a running engine counts */
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
-#include "json.h"
+#include "base/json.h"
 #include "options.h"
 #include "peer.h"
 

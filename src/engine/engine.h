@@ -23,6 +23,13 @@ struct quire_space {
 	struct quire_space_options options; /* [I] of one that is */
 };
 
+/* Answers questions in place of the engine, on the reporter's thread. */
+struct report_more {
+	/* false: the engine shall answer itself. */
+	bool (*answer)(void *context, const char *question, FILE *out);
+	void *context;
+};
+
 struct quire {
 	struct list link;    /* [engines] of this process */
 	_Atomic bool forked; /* this is a child: nothing works */
@@ -52,7 +59,9 @@ struct quire {
 	_Atomic uint64_t open_handles; /* that users have not closed */
 	_Atomic uint64_t pins;
 	int report_socket; /* [I] -1: nobody may ask */
-	int report_stop;   /* [I] eventfd */
+	/* [a] NULL: none; set once */
+	const struct report_more *_Atomic report_more;
+	int report_stop; /* [I] eventfd */
 	pthread_t report_thread;
 };
 
@@ -120,6 +129,8 @@ void engines_remove(struct quire *quire);
  * failures are logged. */
 void report_start(struct quire *quire);
 void report_stop(struct quire *quire);
+/* more lives until the engine is closed. */
+void report_add(struct quire *quire, const struct report_more *more);
 
 /* Ends a handle whose last reference is gone. */
 int engine_last_drop(struct quire_object *handle);

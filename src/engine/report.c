@@ -1,9 +1,9 @@
-/* report.c - answers `quire maps` and `quire stat` */
+/* report.c - answers `quire maps`, `quire stat` and `quire top` */
 /* SPDX-License-Identifier: MIT */
 /*
  * Each engine listens on the abstract socket "quire/PID/N", N from 0 on.  A
- * peer of the same user, or root, sends one line, "maps" or "stat", and reads
- * text until the end.  One peer at a time, for a second at most: a report is
+ * peer of the same user, or root, sends one line, "maps", "stat" or "files", and
+ * reads text until the end.  One peer at a time, for a second at most: a report is
  * for people.
  */
 #include "engine/engine.h"
@@ -94,6 +94,78 @@ static void write_statistics(struct quire *quire, FILE *out)
 	LINE(refused);
 }
 
+/* A name may hold anything: what would end a field or a line does not. */
+static void put_name(const char *name, FILE *out)
+{
+	for (; *name; name++)
+		fputc((unsigned char)*name < ' ' ? '?' : *name, out);
+}
+
+#define FIELD(name)                                       \
+	fprintf(out, "\t%llu",                            \
+		(unsigned long long)atomic_load_explicit( \
+			&counts->name, memory_order_relaxed))
+
+static void write_file(struct object *object, FILE *out)
+{
+	struct object_counts *counts = object_counts(object);
+
+	fputs("file\t", out);
+	put_name(object_identity(object)->name, out);
+	fprintf(out, "\t%llu", (unsigned long long)object_mapped_bytes(object));
+	FIELD(resident);
+	FIELD(resident_peak);
+	FIELD(hits);
+	FIELD(misses);
+	FIELD(reads);
+	FIELD(pages_read);
+	FIELD(writes);
+	FIELD(pages_written);
+	FIELD(evictions);
+	FIELD(stalled_ns);
+	fprintf(out, "\t%llu\n",
+		(unsigned long long)object_dirty_pages(object));
+}
+
+/* The first line names the fields: pages but for mapped, which is bytes. */
+static void write_files(struct quire *quire, FILE *out)
+{
+	struct object *object = NULL;
+
+	fputs("fields\tname\tmapped\tresident\tresident_peak\thits\tmisses\t"
+	      "reads\tpages_read\twrites\tpages_written\tevictions\t"
+	      "stalled_ns\tdirty\n",
+	      out);
+	while ((object = object_next(&quire->host, object)))
+		write_file(object, out);
+}
+
+void report_add(struct quire *quire, const struct report_more *more)
+{
+	/* release; acquire in answer_more(): what it points to is complete */
+	atomic_store_explicit(&quire->report_more, more, memory_order_release);
+}
+
+static bool answer_more(struct quire *quire, const char *question, FILE *out)
+{
+	const struct report_more *more =
+		atomic_load_explicit(&quire->report_more, memory_order_acquire);
+
+	return more && more->answer(more->context, question, out);
+}
+
+static void write_answer(struct quire *quire, const char *question, FILE *out)
+{
+	if (answer_more(quire, question, out))
+		return;
+	if (!strcmp(question, "maps\n"))
+		quire_space_report(&quire->host_space, QUIRE_REPORT_MAPS, out);
+	else if (!strcmp(question, "stat\n"))
+		write_statistics(quire, out);
+	else if (!strcmp(question, "files\n"))
+		write_files(quire, out);
+}
+
 static char *make_answer(struct quire *quire, const char *question,
 			 size_t *length)
 {
@@ -102,10 +174,7 @@ static char *make_answer(struct quire *quire, const char *question,
 
 	if (!out)
 		return NULL;
-	if (!strcmp(question, "maps\n"))
-		quire_space_report(&quire->host_space, QUIRE_REPORT_MAPS, out);
-	else if (!strcmp(question, "stat\n"))
-		write_statistics(quire, out);
+	write_answer(quire, question, out);
 	fclose(out);
 	return text;
 }

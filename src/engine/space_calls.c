@@ -47,9 +47,9 @@ int quire_mprotect(struct quire_space *space, void *address, size_t length,
 	int error = space_begin(space);
 
 	if (!error)
-		error = space_protect_saying(&space->space,
-					     (uint64_t)(uintptr_t)address,
-					     length, prot, &populate);
+		error = space_protect(&space->space,
+				      (uint64_t)(uintptr_t)address, length,
+				      prot, &populate);
 	/* As Linux: what cannot be brought in is no error. */
 	if (populate.end)
 		(void)populate_range(space, populate.start, populate.end, true);

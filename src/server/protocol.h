@@ -105,6 +105,7 @@ struct request {
 #define REPLY_HAS_DEVICE 0x1u
 #define REPLY_FOLLOWS_FORKS 0x2u
 #define REPLY_READ_ONLY 0x4u
+#define REPLY_HAS_USERFAULT 0x8u /* FORKED: the child's own, last */
 
 struct reply {
 	uint32_t version;

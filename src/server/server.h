@@ -28,7 +28,8 @@ struct server_options {
 	size_t glob_count;
 	const struct server_binding *bindings; /* borrowed */
 	size_t binding_count;
-	bool record; /* for server_report() */
+	bool record;         /* for server_report() */
+	const char *program; /* borrowed; the report's title; NULL: none */
 	/* A SOCK_SEQPACKET socket to who keeps the clients' userfaultfds alive
 	 * (keeper.h); -1: nobody. */
 	int keeper;

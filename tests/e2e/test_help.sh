@@ -14,11 +14,6 @@ for page in "$QUIRE_SOURCE"/man/quire-*.1; do
 	command=${command#quire-}
 	check "$command is in the list" grep -q "^  $command " "$WORK/out"
 done
-for command in run serve top; do
-	refute "$command is not" grep -qw "^  $command" "$WORK/out"
-	check_refused "$command is refused" 2 "no command '$command'" \
-		"$QUIRE" "$command"
-done
 
 for page in "$QUIRE_SOURCE"/man/quire-*.1; do
 	command=$(basename "$page" .1)

@@ -1,0 +1,62 @@
+/* service.h - the server in a process of its own, and how it is told to end */
+/* SPDX-License-Identifier: MIT */
+/*
+ *	supervisor                    server process
+ *	fork ------------------------>  session of its own; the engine opens
+ *	         <------------------- ready, or the sentence why not
+ *	service_stop() -------------->  server_stop()
+ *	         <------------------- writes all home, prints, exits
+ *
+ * If the supervisor is gone (kill -9), the server goes on until the last client
+ * is, and takes the socket away itself.
+ */
+#ifndef QUIRE_CLI_SERVICE_H
+#define QUIRE_CLI_SERVICE_H
+
+#include "server/server.h"
+#include "socket_place.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define SERVICE_NAME "quire-server" /* of its process */
+
+struct service_settings {
+	struct server_options server; /* but socket, keeper and record */
+	FILE *stats;                  /* NULL: not asked for */
+	FILE *report;                 /* NULL: not asked for */
+	bool quiet;                   /* no summary */
+};
+
+struct service {
+	pid_t pid;
+	int control;
+	int keeper;
+};
+
+/*
+ * Starts it on the place's socket, which remains the caller's as well.  When
+ * it returns 0 clients can connect.  EXIT_FAILURE: a sentence was said, and
+ * nothing runs.
+ */
+int service_start(const struct service_settings *settings,
+		  const struct socket_place *place, struct service *service);
+
+/* Ends it when the last client is gone; said twice: now. */
+void service_stop(const struct service *service);
+/* Nothing was done: it need not print anything. */
+void service_hush(const struct service *service);
+
+/* What it exited with: EXIT_SUCCESS, EXIT_FAILURE (it has said why), or -1 and
+ * a sentence: it was killed. */
+int service_outcome(int wait_status);
+
+/* Closes our ends. */
+void service_finish(struct service *service);
+
+/* Standard input and output become /dev/null: a pipe there ends when the
+ * program's side does, not when ours would. */
+void leave_standard_streams(void);
+
+#endif

@@ -1,0 +1,205 @@
+/* client.c - this process as a client of the server */
+/* SPDX-License-Identifier: MIT */
+/*
+ * One channel, the first, makes the others: the server answers it at once
+ * always.  The others wait in a pool; who takes one has it alone until its
+ * reply is there.  In the child of a vfork(), whose descriptors are not its
+ * parent's, but whose memory is, nothing is put into the pool.
+ */
+#include "client.h"
+
+#include "channel.h"
+#include "client_private.h"
+#include "own.h"
+#include "raw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define POOL_COUNT 32
+
+enum pool_state { POOL_EMPTY, POOL_FREE, POOL_BUSY };
+
+struct pool_channel {
+	_Atomic int state; /* enum pool_state */
+	struct channel channel;
+};
+
+static struct pool_channel pool[POOL_COUNT];
+static _Atomic int process; /* whose descriptors these are */
+
+struct taken_table *_Atomic client_table;
+struct client client = { .device = -1, .first.fd = -1 };
+
+/* acquire and release in the pool: who takes a channel sees what the one
+ * before has written of it */
+static bool pool_change(struct pool_channel *place, int from, int to)
+{
+	return atomic_compare_exchange_strong_explicit(&place->state, &from, to,
+						       memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+static struct pool_channel *pool_get(int state)
+{
+	for (size_t i = 0; i < POOL_COUNT; i++) {
+		if (pool_change(&pool[i], state, POOL_BUSY))
+			return &pool[i];
+	}
+	return NULL;
+}
+
+static void pool_put(struct pool_channel *place, int state)
+{
+	atomic_store_explicit(&place->state, state, memory_order_release);
+}
+
+void client_close_channels(void)
+{
+	for (size_t i = 0; i < POOL_COUNT; i++) {
+		if (atomic_load(&pool[i].state) != POOL_EMPTY &&
+		    channel_is_alive(&pool[i].channel))
+			own_close(pool[i].channel.fd);
+		atomic_store(&pool[i].state, POOL_EMPTY);
+	}
+	if (client.first.fd >= 0 && channel_is_alive(&client.first))
+		own_close(client.first.fd);
+	client.first.fd = -1;
+	lock_reset(&client.first_lock);
+	atomic_store(&process, (int)raw(SYS_getpid));
+}
+
+/* A socket of which the server has the other end now. */
+static int channel_ask(int *result)
+{
+	struct call call = { .request.type = REQUEST_CHANNEL };
+	int other = -1;
+	int error = channel_pair(result, &other);
+
+	if (error)
+		return error;
+	call.send[0] = other;
+	call.send_count = 1;
+	lock_take(&client.first_lock);
+	error = channel_is_alive(&client.first) ?
+			channel_exchange(client.first.fd, &call, true) :
+			-EIO;
+	lock_drop(&client.first_lock);
+	if (!error)
+		error = call.reply.error;
+	raw(SYS_close, other);
+	if (error)
+		raw(SYS_close, *result);
+	return error;
+}
+
+/* For this request only. */
+static int call_on_own_channel(struct call *call)
+{
+	int fd = -1;
+	int error = channel_ask(&fd);
+
+	if (error)
+		return error;
+	error = channel_exchange(fd, call, true);
+	raw(SYS_close, fd);
+	return error;
+}
+
+static int pool_fill(struct pool_channel *place)
+{
+	int fd = -1;
+	int error = channel_ask(&fd);
+
+	if (!error)
+		error = channel_set(&place->channel, own_take(fd));
+	if (error)
+		pool_put(place, POOL_EMPTY);
+	return error;
+}
+
+/* With a channel that is the caller's alone. */
+static int call_from_pool(struct call *call, struct pool_channel *place)
+{
+	int error;
+
+	if (!channel_is_alive(&place->channel)) {
+		error = pool_fill(place);
+		if (error)
+			return error;
+	}
+	error = channel_exchange(place->channel.fd, call, true);
+	if (error == -EIO) {
+		own_close(place->channel.fd);
+		pool_put(place, POOL_EMPTY);
+	} else {
+		pool_put(place, POOL_FREE);
+	}
+	return error;
+}
+
+static int call_somehow(struct call *call)
+{
+	struct pool_channel *place = pool_get(POOL_FREE);
+
+	if (place)
+		return call_from_pool(call, place);
+	if ((int)raw(SYS_getpid) == atomic_load(&process))
+		place = pool_get(POOL_EMPTY);
+	if (!place)
+		return call_on_own_channel(call);
+	if (pool_fill(place))
+		return -EIO;
+	return call_from_pool(call, place);
+}
+
+int client_call(struct call *call)
+{
+	uint64_t signals;
+	int error;
+
+	if (!client_ready())
+		return -EIO;
+	signals = signals_block();
+	error = call_somehow(call);
+	signals_restore(signals);
+	if (error)
+		return error;
+	if (call->reply.error)
+		call_drop(call, 0);
+	return call->reply.error;
+}
+
+void call_drop(struct call *call, int keep)
+{
+	while (call->got_count > keep)
+		raw(SYS_close, call->got[--call->got_count]);
+}
+
+bool client_ready(void)
+{
+	if (!atomic_load_explicit(&client_table, memory_order_relaxed))
+		return false;
+	if (client_is_new_process())
+		client_begin_anew();
+	return client.first.fd >= 0;
+}
+
+int client_device(void)
+{
+	return client.device;
+}
+
+void client_note(const char *text)
+{
+	struct call call = {
+		.request.type = REQUEST_NOTE,
+		.bytes = text,
+		.byte_count = strlen(text),
+	};
+
+	client_call(&call);
+}

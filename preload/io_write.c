@@ -1,0 +1,236 @@
+/* io_write.c - the write of a file that is taken */
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel holds the file's lock while it takes the bytes from memory.  Were
+ * they to trap then, the server might have to write to the same file to make
+ * room, and would wait for that lock.  So bytes in taken memory are fetched
+ * first, through the kernel, which ends at what is not there as a write would.
+ */
+#include "io.h"
+
+#include "raw.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#ifndef RWF_APPEND
+#define RWF_APPEND 0x10
+#endif
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND 0x20
+#endif
+
+#define FETCH_BYTES ((size_t)1 << 20)
+
+int64_t io_write_begin(int fd, off_t offset, size_t length)
+{
+	struct call call = {
+		.request.type = REQUEST_WRITE_BEGIN,
+		.request.offset = (uint64_t)offset,
+		.request.length = length,
+		.send = { fd },
+		.send_count = 1,
+	};
+	int error = client_call(&call);
+
+	return error ? error : (int64_t)call.reply.id;
+}
+
+int io_write_end(int64_t id, off_t offset, size_t length)
+{
+	struct call call = {
+		.request.type = REQUEST_WRITE_END,
+		.request.id = (uint64_t)id,
+		.request.offset = (uint64_t)offset,
+		.request.length = length,
+	};
+
+	if (id <= 0)
+		return 0;
+	return client_call(&call);
+}
+
+static long kernel_write(const struct io *io, const struct iovec *parts,
+			 int count, off_t offset)
+{
+	if (offset == IO_AT_POSITION && io->flags == 0)
+		return raw(SYS_writev, io->fd, parts, count);
+	if (io->flags == 0)
+		return raw(SYS_pwritev, io->fd, parts, count, offset, 0);
+	return raw(SYS_pwritev2, io->fd, parts, count, offset, 0, io->flags);
+}
+
+/* Up to FETCH_BYTES of the parts, from done on, into buffer. */
+static long fetch(const struct io *io, size_t done, char *buffer)
+{
+	struct iovec to = { buffer, FETCH_BYTES };
+	struct iovec from[16];
+	unsigned int count = 0;
+
+	for (int i = 0; i < io->count && count < 16; i++) {
+		const struct iovec *part = &io->parts[i];
+
+		if (done >= part->iov_len) {
+			done -= part->iov_len;
+			continue;
+		}
+		from[count].iov_base = (char *)part->iov_base + done;
+		from[count++].iov_len = part->iov_len - done;
+		done = 0;
+	}
+	return raw(SYS_process_vm_readv, raw(SYS_getpid), &to, 1, from, count,
+		   0);
+}
+
+/* A write in steps, each of which ends early where the whole would have. */
+static long write_fetched(const struct io *io, char *buffer)
+{
+	size_t done = 0;
+	long result = 0;
+
+	while (done < io->length) {
+		off_t offset = io->offset;
+		struct iovec part = { buffer, 0 };
+		long got = fetch(io, done, buffer);
+
+		result = got;
+		if (got <= 0)
+			break;
+		part.iov_len = (size_t)got;
+		if (offset != IO_AT_POSITION)
+			offset += (off_t)done;
+		result = kernel_write(io, &part, 1, offset);
+		if (result <= 0)
+			break;
+		done += (size_t)result;
+		if (result < got)
+			break;
+	}
+	return done ? (long)done : result;
+}
+
+static long write_parts(const struct io *io)
+{
+	long buffer;
+	long result;
+
+	if (!io_is_in_taken(io))
+		return kernel_write(io, io->parts, io->count, io->offset);
+	buffer = raw(SYS_mmap, NULL, FETCH_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (raw_failed(buffer))
+		return buffer;
+	result = write_fetched(io, (char *)buffer);
+	raw(SYS_munmap, buffer, FETCH_BYTES);
+	return result;
+}
+
+static bool is_append(const struct io *io)
+{
+	long flags = raw(SYS_fcntl, io->fd, F_GETFL);
+
+	return (!raw_failed(flags) && flags & O_APPEND) ||
+	       io->flags & RWF_APPEND;
+}
+
+static uint64_t size_of(int fd)
+{
+	struct stat status;
+
+	if (raw_failed(raw(SYS_fstat, fd, &status)))
+		return 0;
+	return (uint64_t)status.st_size;
+}
+
+/* The range that came to be written, in the end. */
+struct written {
+	off_t offset;
+	size_t length;
+};
+
+/* At the end of the file, wherever that is: all that is behind its old one. */
+static struct written written_behind(const struct io *io, off_t from)
+{
+	off_t end = (off_t)size_of(io->fd);
+	struct written written = { from, 0 };
+
+	if (end > from)
+		written.length = (size_t)(end - from);
+	return written;
+}
+
+ssize_t io_write_taken(const struct io *io, const struct look *look)
+{
+	bool append = is_append(io);
+	off_t offset = io->offset;
+	struct written written;
+	uint64_t signals;
+	int64_t id;
+	long result;
+	int error;
+
+	if (append)
+		offset = (off_t)(look->size & ~UINT64_C(4095));
+	else if (offset == IO_AT_POSITION)
+		offset = io_position(io->fd);
+	if (offset < 0 || io->length == 0)
+		return raw_return(write_parts(io));
+	signals = signals_block();
+	id = io_write_begin(io->fd, offset, append ? 0 : io->length);
+	result = id < 0 ? (long)id : write_parts(io);
+	written = (struct written){ offset, result > 0 ? (size_t)result : 0 };
+	if (append && result > 0)
+		written = written_behind(io, offset);
+	error = io_write_end(id, written.offset, written.length);
+	signals_restore(signals);
+	return raw_return(result > 0 && error ? error : result);
+}
+
+/* The parts, but only the first length bytes of them. */
+static long write_first(const struct io *io, size_t length, off_t offset)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < io->count && done < length; i++) {
+		struct iovec part = io->parts[i];
+		long result;
+
+		if (part.iov_len > length - done)
+			part.iov_len = length - done;
+		if (part.iov_len == 0)
+			continue;
+		result = raw(SYS_pwritev2, io->fd, &part, 1,
+			     offset + (off_t)done, 0,
+			     is_append(io) ? RWF_NOAPPEND : 0);
+		if (result < (long)part.iov_len)
+			return -EIO;
+		done += part.iov_len;
+	}
+	return 0;
+}
+
+void io_write_again(struct io *io, struct look *look, size_t length)
+{
+	off_t offset = io->offset;
+	uint64_t signals;
+	int64_t id;
+
+	if (!look->regular)
+		look_at(io->fd, look);
+	if (!look_again(look) || look->bound)
+		return;
+	if (offset == IO_AT_POSITION)
+		offset = io_position(io->fd) - (off_t)length;
+	else if (is_append(io))
+		offset = (off_t)size_of(io->fd) - (off_t)length;
+	if (offset < 0)
+		return;
+	signals = signals_block();
+	id = io_write_begin(io->fd, offset, length);
+	if (id > 0)
+		write_first(io, length, offset);
+	io_write_end(id, offset, length);
+	signals_restore(signals);
+}

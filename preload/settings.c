@@ -1,0 +1,109 @@
+/* settings.c - what the server's greeting says */
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <string.h>
+
+static uint64_t number(const char *digits)
+{
+	uint64_t value = 0;
+
+	for (; *digits >= '0' && *digits <= '9'; digits++)
+		value = value * 10 + (uint64_t)(*digits - '0');
+	return value;
+}
+
+/* What follows word and a blank; NULL: another word. */
+static const char *after(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+
+	if (strncmp(line, word, length) != 0 || line[length] != ' ')
+		return NULL;
+	return line + length + 1;
+}
+
+void settings_parse(struct settings *settings)
+{
+	char *end = settings->text + settings->length;
+	const char *value;
+
+	*end = '\0';
+	for (char *line = settings->text; line < end;) {
+		char *stop = memchr(line, '\n', (size_t)(end - line));
+
+		if (!stop)
+			stop = end;
+		*stop = '\0';
+		value = after(line, "least");
+		if (value)
+			settings->least = number(value);
+		if (after(line, "bind"))
+			settings->binds = true;
+		line = stop + 1;
+	}
+}
+
+bool settings_is_bound(const struct settings *settings, const char *path)
+{
+	const char *end = settings->text + settings->length;
+
+	if (!settings->binds)
+		return false;
+	for (const char *line = settings->text; line < end;
+	     line += strlen(line) + 1) {
+		const char *value = after(line, "bind");
+
+		if (value && strcmp(value, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Appends one name, or goes up by one for "..". */
+static bool add_name(char *result, size_t *length, size_t size,
+		     const char *name, size_t name_length)
+{
+	if (name_length == 0 || (name_length == 1 && name[0] == '.'))
+		return true;
+	if (name_length == 2 && name[0] == '.' && name[1] == '.') {
+		while (*length > 0 && result[--*length] != '/')
+			;
+		return true;
+	}
+	if (*length + 1 + name_length >= size)
+		return false;
+	result[(*length)++] = '/';
+	memcpy(result + *length, name, name_length);
+	*length += name_length;
+	return true;
+}
+
+static bool add_path(char *result, size_t *length, size_t size,
+		     const char *path)
+{
+	while (*path) {
+		size_t name = strcspn(path, "/");
+
+		if (!add_name(result, length, size, path, name))
+			return false;
+		path += name;
+		path += *path == '/';
+	}
+	return true;
+}
+
+bool path_absolute(const char *folder, const char *path, char *result,
+		   size_t size)
+{
+	size_t length = 0;
+
+	if (path[0] != '/' && !add_path(result, &length, size, folder))
+		return false;
+	if (!add_path(result, &length, size, path))
+		return false;
+	if (length == 0)
+		result[length++] = '/';
+	result[length] = '\0';
+	return true;
+}

@@ -1,0 +1,314 @@
+/* requests_file.c - requests about files: open, written, synced, cut */
+/* SPDX-License-Identifier: MIT */
+#include "server/server_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- OPEN ---- */
+
+int file_open_run(struct job *job)
+{
+	struct server *server = job->client->server;
+	struct file_access access;
+	int error = file_access(job->fds[0], &access);
+
+	if (error)
+		return error;
+	if (!access.readable)
+		return -EACCES;
+	error = file_take(server, job->fds[0], &access, &job->file);
+	if (error)
+		return error;
+	job->writable = access.writable;
+	job->reply_fds[0] = file_memory(server, job->file, access.writable);
+	if (job->reply_fds[0] < 0)
+		return job->reply_fds[0];
+	job->reply_fd_count = 1;
+	job->reply.id = job->file->id;
+	job->reply.value = object_size(file_object(job->file));
+	if (!access.writable)
+		job->reply.flags |= REPLY_READ_ONLY;
+	return 0;
+}
+
+void file_open_end(struct job *job)
+{
+	struct client *client = job->client;
+
+	if (!job->file)
+		return;
+	if (!job->reply.error && job->channel)
+		job->reply.error =
+			client_hold(client, job->file, job->writable);
+	if (!job->reply.error && job->channel)
+		return;
+	file_release(client->server, job->file);
+	job->reply_fd_count = 0;
+}
+
+/* ---- FILE_SYNC ---- */
+
+static int sync_everything(struct server *server, bool durable)
+{
+	struct object_host *host = &server->quire->host;
+	struct object *object = object_next(host, NULL);
+	int first = 0;
+
+	for (; object; object = object_next(host, object)) {
+		int error = object_discards(object)
+				    ? 0
+				    : writeback_sync(&server->quire->writeback,
+						     object, 0, UINT64_MAX,
+						     durable);
+
+		if (!first)
+			first = error;
+	}
+	return first;
+}
+
+/* Pages; length 0: to the end of all. */
+static uint64_t page_count(uint64_t offset, uint64_t length)
+{
+	uint64_t index = offset >> PAGE_SHIFT;
+	uint64_t last = UINT64_MAX >> PAGE_SHIFT;
+
+	if (length > 0 && length - 1 <= UINT64_MAX - offset)
+		last = (offset + length - 1) >> PAGE_SHIFT;
+	return last - index + 1;
+}
+
+/* The taken file of the job's first descriptor; NULL: it is not taken. */
+static int find_file(struct job *job, struct file_access *access,
+		     struct server_file **file)
+{
+	int error = file_access(job->fds[0], access);
+
+	*file = NULL;
+	if (error)
+		return error == -EAGAIN ? 0 : error;
+	*file = file_find(job->client->server, access);
+	return 0;
+}
+
+int file_sync_run(struct job *job)
+{
+	struct server *server = job->client->server;
+	const struct request *request = &job->request;
+	bool durable = request->flags & FILE_DURABLE;
+	struct file_access access;
+	struct server_file *file;
+	int error;
+
+	if (job->fd_count == 0)
+		return sync_everything(server, durable);
+	error = find_file(job, &access, &file);
+	if (error || !file)
+		return error;
+	error = writeback_sync(&server->quire->writeback, file_object(file),
+			       request->offset >> PAGE_SHIFT,
+			       page_count(request->offset, request->length),
+			       durable);
+	file_release(server, file);
+	return error;
+}
+
+/* ---- WRITE_BEGIN, WRITE_END ---- */
+
+int write_begin_prepare(struct job *job)
+{
+	return job->client->write_count < SERVER_WRITES ? 0 : -ENOBUFS;
+}
+
+int write_begin_run(struct job *job)
+{
+	struct server *server = job->client->server;
+	struct server_write *write;
+	struct file_access access;
+	struct server_file *file;
+	int error = find_file(job, &access, &file);
+
+	if (error || !file)
+		return error;
+	write = access.writable ? calloc(1, sizeof(*write)) : NULL;
+	if (!write) {
+		file_release(server, file);
+		return access.writable ? -ENOMEM : -EBADF;
+	}
+	write->server = server;
+	write->file = file;
+	write->offset = job->request.offset;
+	write->length = job->request.length;
+	object_foreign_begin(file_object(file), &write->foreign,
+			     write->offset >> PAGE_SHIFT,
+			     page_count(write->offset, write->length));
+	file_begin_change(server, file);
+	job->write = write;
+	return 0;
+}
+
+void write_begin_end(struct job *job)
+{
+	struct client *client = job->client;
+
+	if (!job->write)
+		return;
+	if (!job->channel) { /* nobody will say that it is over */
+		write_abandon(job->write);
+		return;
+	}
+	job->write->id = job->reply.id = ++client->next_write;
+	list_add_tail(&client->writes, &job->write->link);
+	client->write_count++;
+}
+
+int write_end_prepare(struct job *job)
+{
+	struct client *client = job->client;
+	struct list *link;
+
+	list_for_each(link, &client->writes) {
+		struct server_write *write =
+			container_of(link, struct server_write, link);
+
+		if (write->id != job->request.id)
+			continue;
+		list_remove(link);
+		client->write_count--;
+		job->write = write;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* The size first: what was appended has pages then. */
+static int follow(struct server *server, struct server_file *file,
+		  uint64_t offset, uint64_t length)
+{
+	struct object *object = file_object(file);
+	struct stat status;
+	int error = 0;
+
+	if (!file->binding && !fstat(file->path_fd, &status) &&
+	    (uint64_t)status.st_size != object_size(object))
+		error = object_follow_size(object);
+	if (error == -EFBIG)
+		note_add(server, "a file grew beyond what was kept free for it",
+			 44);
+	if (length > 0 && offset < UINT64_MAX - length) {
+		int refreshed = object_refresh(object, offset, length);
+
+		if (!error)
+			error = refreshed;
+	}
+	return error;
+}
+
+static int end_write(struct server_write *write, uint64_t offset,
+		     uint64_t length)
+{
+	struct server *server = write->server;
+	struct server_file *file = write->file;
+	int error = follow(server, file, offset, length);
+
+	object_foreign_end(file_object(file), &write->foreign);
+	file_end_change(server, file);
+	file_release(server, file);
+	free(write);
+	return error;
+}
+
+int write_end_run(struct job *job)
+{
+	uint64_t offset = job->request.offset, length = job->request.length;
+
+	/* To the end of all: so much can be said, too. */
+	if (length > INT64_MAX || offset > INT64_MAX)
+		length = offset > INT64_MAX ? 0 : INT64_MAX;
+	return end_write(job->write, offset, length);
+}
+
+static void run_abandoned(struct work *work)
+{
+	struct server_write *write =
+		container_of(work, struct server_write, work);
+	uint64_t length = write->length;
+
+	/* How far it got is not known. */
+	if (length == 0 || length > INT64_MAX)
+		length = INT64_MAX;
+	(void)end_write(write, write->offset & INT64_MAX, length);
+}
+
+void write_abandon(struct server_write *write)
+{
+	write->work.run = run_abandoned;
+	if (write->server->enders)
+		worker_submit(write->server->enders, &write->work);
+	else
+		run_abandoned(&write->work);
+}
+
+/* ---- TRUNCATE ---- */
+
+/* Nobody could store to it, so nothing is dirty. */
+static int cut_by_kernel(struct server_file *file, int fd, uint64_t length)
+{
+	if (ftruncate(fd, (off_t)length))
+		return -errno;
+	return object_follow_size(file_object(file));
+}
+
+static int cut(struct server_file *file, int fd, uint64_t length)
+{
+	struct object *object = file_object(file);
+	bool same = object_size(object) == length;
+	int error;
+
+	if (!file->binding && (same || !file_has_writer(file)))
+		return cut_by_kernel(file, fd, length);
+	error = object_resize(object, length);
+	/* What shows its size. */
+	if (!error && file->binding &&
+	    ftruncate(file->path_fd, (off_t)length))
+		error = -errno;
+	return error;
+}
+
+int truncate_run(struct job *job)
+{
+	struct server *server = job->client->server;
+	struct file_access access;
+	struct server_file *file;
+	int error = find_file(job, &access, &file);
+
+	if (error)
+		return error;
+	if (!file)
+		return -EAGAIN;
+	if (!access.writable || job->request.length > INT64_MAX)
+		error = -EINVAL;
+	if (!error) {
+		file_begin_change(server, file);
+		error = cut(file, job->fds[0], job->request.length);
+		file_end_change(server, file);
+	}
+	file_release(server, file);
+	return error;
+}
+
+/* ---- KERNELS ---- */
+
+int kernels_run(struct job *job)
+{
+	struct file_access access;
+	int error = file_access(job->fds[0], &access);
+
+	if (error) /* what is no file is nobody's business */
+		return error == -EAGAIN ? 0 : error;
+	return claim_add(job->client, access.device, access.inode);
+}

@@ -1,0 +1,567 @@
+/* server_private.h - what the files of server/ share */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Letters: [I] immutable, [l] the loop's own: the thread in server_run(),
+ * [s] the server's lock, [a] atomic.
+ */
+#ifndef QUIRE_SERVER_SERVER_PRIVATE_H
+#define QUIRE_SERVER_SERVER_PRIVATE_H
+
+#include "engine/engine.h"
+#include "server/keeper.h"
+#include "server/protocol.h"
+#include "server/record.h"
+#include "mmu/mmu_remote.h"
+#include "server/server.h"
+
+#include <sys/types.h>
+
+#define SERVER_LEAST UINT64_C(65536) /* bytes of a mapping, by default */
+#define SERVER_CHANNELS 64u          /* of a client */
+#define SERVER_IDS 65536u            /* of a client */
+#define SERVER_WRITES 256u           /* of a client, begun and not ended */
+#define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
+#define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
+#define SERVER_CLIENTS 16384u
+#define SERVER_JOBS 8u   /* of a client, in workers' hands at once */
+#define SERVER_NOTES 256u /* that differ */
+#define SERVER_NOTE_BYTES 512u
+#define SERVER_IDLE_FILES 64u
+#define SERVER_RECORDS 4096u /* of files that are closed by now */
+#define SERVER_DESCRIPTORS 4u /* with one request, at most */
+#define SERVER_BUCKETS 4096u
+
+/* ---- what the summary is made of ---- */
+
+/* Plain numbers: those of struct object_counts. */
+struct file_counts {
+	uint64_t hits;
+	uint64_t misses;
+	uint64_t reads;
+	uint64_t pages_read;
+	uint64_t writes;
+	uint64_t pages_written;
+	uint64_t evictions;
+	uint64_t resident; /* pages now */
+	uint64_t resident_peak;
+	uint64_t stalled_ns;
+};
+
+struct file_facts {
+	const char *path; /* NULL: several that were forgotten, together */
+	uint64_t device;
+	uint64_t inode;
+	uint64_t size;        /* bytes, now or when it was closed */
+	uint64_t mapped;      /* bytes now, in all clients */
+	uint64_t mapped_peak; /* bytes */
+	bool bound;           /* by --bind */
+	struct file_counts counts;
+};
+
+/* On server_run()'s thread, or after server_finish(). */
+void server_each_file(struct server *server,
+		      void (*each)(void *context,
+				   const struct file_facts *facts),
+		      void *context);
+/* What fell back and why, as clients and the server itself say it. */
+void server_each_note(struct server *server,
+		      void (*each)(void *context, const char *text,
+				   uint64_t times),
+		      void *context);
+
+struct server_facts {
+	uint64_t clients;      /* now */
+	uint64_t clients_ever; /* processes that came, or were forked */
+	uint64_t clients_peak;
+	uint64_t files_ever;   /* that were taken */
+	uint64_t refused;      /* requests that were garbage */
+	bool follows_forks;    /* of the last client that attached */
+	bool kernel_mode;
+};
+
+void server_facts(struct server *server, struct server_facts *facts);
+void count_refused(struct server *server);
+/* The engine, for quire_get_statistics(); open until server_destroy(). */
+struct quire *server_engine(struct server *server);
+/* NULL: nothing is recorded. */
+struct recorder *server_recorder(struct server *server);
+
+/* ---- the loop: loop.c ---- */
+
+/* A descriptor in the loop's epoll. */
+struct watch {
+	int fd; /* [l] -1: not watched */
+	void (*ready)(struct watch *watch);
+};
+
+struct client;
+struct channel;
+struct job;
+struct server_file;
+
+struct note {
+	struct list link;
+	uint64_t times;
+	char text[];
+};
+
+struct server {
+	struct server_options options; /* [I] */
+	struct quire *quire;           /* [I] */
+	struct recorder *recorder;     /* [I] or NULL */
+	struct worker_pool *workers;   /* [I] until server_finish() */
+	struct worker_pool *enders;    /* the same: nobody waits there for
+					  what another request must end */
+	char *settings;                /* [I] the text behind HELLO's reply */
+	int device;                    /* [I] /dev/userfaultfd, or -1 */
+	int epoll;                     /* [I] */
+	struct watch listening;
+	struct watch wake; /* eventfd: stop, or a job is done */
+	_Atomic unsigned stops;
+	_Atomic int failed; /* the first error of a write home */
+
+	struct asking *asking;  /* [I] */
+	struct list clients;    /* [l] */
+	/* [l] what is freed after the batch, by its first member */
+	struct list graves;
+	struct server_facts facts; /* [s] */
+	struct list notes;      /* [s] */
+	unsigned note_count;    /* [s] */
+	uint64_t next_probe_ns; /* [l] */
+	uint64_t probes;        /* [l] */
+	bool resting;           /* [l] the door is shut until the next probe */
+	uint64_t next_number;   /* [l] the keeper's */
+	bool keeper_lost;       /* [l] */
+	void *buffer;           /* [l] of one message */
+
+	struct taken_table *taken; /* [I] written under [s] */
+	int taken_memory;          /* [I] */
+	int taken_readable;        /* [I] for clients */
+
+	struct lock lock; /* LOCK_RANK_SERVER */
+	struct condition settled;             /* a file's state has changed */
+	struct list done;                     /* [s] jobs */
+	struct list files[SERVER_BUCKETS];    /* [s] by device and inode */
+	struct list handles[SERVER_BUCKETS];  /* [s] by handle */
+	struct list memories[SERVER_BUCKETS]; /* [s] by their memfd's inode */
+	struct list claims[SERVER_BUCKETS];   /* [s] by device and inode */
+	struct list idle;                     /* [s] oldest first */
+	unsigned idle_count;                  /* [s] */
+	uint64_t next_file;                   /* [s] ids */
+	struct list closed;                   /* [s] records, oldest first */
+	unsigned closed_count;                /* [s] */
+	struct file_facts forgotten;          /* [s] */
+	struct server_file **bound;           /* [s] one a binding */
+	bool binding;                         /* [s] one is being opened */
+	struct work sweeper;
+	bool sweeping; /* [s] */
+};
+
+int loop_watch(struct server *server, struct watch *watch, int fd,
+	       void (*ready)(struct watch *watch));
+/* The descriptor remains open. */
+void loop_unwatch(struct server *server, struct watch *watch);
+/* Not looked at for a while. */
+void loop_pause(struct server *server, struct watch *watch);
+int loop_resume(struct server *server, struct watch *watch);
+void loop_wake(struct server *server);
+/* One batch of events; at most so many milliseconds; -1: as long as it lasts. */
+int loop_turn(struct server *server, int most_ms);
+
+/* ---- layouts: layout.c, reconcile.c ---- */
+
+/* What of a client is mapped, and who resolves its traps. */
+struct layout {
+	struct list grave; /* [l] the first member */
+	struct quire_space space;
+	struct fault_handler faults;
+	struct watch traps;
+	struct watch wakes;
+	struct client *client;
+	uint64_t due_ns; /* when the handler wants to be called; UINT64_MAX */
+	uint64_t number; /* the keeper's */
+	bool follows_forks;
+	bool ended;
+};
+
+/* The userfaultfd, enabled, is taken over, also when it fails. */
+int layout_create(struct client *client, int descriptor,
+		  const struct mmu_remote_features *features,
+		  struct layout **layout);
+/* Applies what was read of events, and takes traps. */
+void layout_turn(struct layout *layout);
+/* The same of events alone: before a request of the client is looked at. */
+void layout_follow(struct layout *layout);
+/* Its process is gone: unmaps all.  True: nothing waits any more, and it may be
+ * destroyed. */
+bool layout_end(struct layout *layout);
+void layout_destroy(struct layout *layout);
+bool layout_is_empty(struct layout *layout);
+
+struct layout_piece {
+	struct server_file *file;
+	uint64_t address;
+	uint64_t length;
+	uint64_t offset;
+	bool shared;
+	bool writable;
+	bool locked;
+};
+
+int layout_map(struct layout *layout, const struct layout_piece *piece);
+int layout_unmap(struct layout *layout, uint64_t start, uint64_t end);
+/* Copies parent's at this moment; on failure the child has a part. */
+int layout_fork(struct layout *parent, struct layout *child);
+/* The mapping at address, or the first one behind it below end. */
+bool layout_next(struct layout *layout, uint64_t address, uint64_t end,
+		 struct layout_piece *piece);
+/* What the client's kernel says of the mapping at address comes into the
+ * layout.  True: something has changed. */
+bool layout_reconcile(struct layout *layout, uint64_t address);
+
+/* ---- clients: client.c, channel.c, fork.c ---- */
+
+/* An object that a client holds; it is named by its file's id. */
+struct client_id {
+	struct server_file *file;
+	uint64_t holds;
+	bool writable;
+};
+
+struct client {
+	struct list link; /* [l] as all that follow */
+	struct server *server;
+	pid_t pid;          /* 0: not known */
+	struct watch alive; /* the pidfd */
+	struct list channels;
+	unsigned channel_count;
+	struct layout *layout; /* NULL: not attached */
+	struct client_id *ids;
+	uint32_t id_count;
+	uint32_t id_room;
+	struct list writes; /* foreign ones that were begun */
+	unsigned write_count;
+	uint64_t next_write;
+	unsigned working;   /* jobs, until they are answered */
+	unsigned begun;     /* those of them that are in workers' hands */
+	struct list queued; /* those that wait for their turn */
+	bool greeted;
+	bool gone; /* its process has ended, or executes another program */
+	bool kernel_mode;
+	uint64_t forking;      /* the number of the next fork */
+	struct client *parent; /* NULL: it has a channel of its own */
+	uint64_t fork_number;
+	struct list snapshots; /* FORKING's, where forks are no events */
+	struct snapshot *inherited;
+	struct list claims;   /* [s] */
+	unsigned claim_count; /* [s] */
+};
+
+struct channel {
+	struct list link;
+	struct client *client;
+	struct watch watch;
+	struct job *job; /* NULL: it may send a request */
+};
+
+/* The pidfd is taken over; -1: none. */
+struct client *client_create(struct server *server, pid_t pid, int pidfd);
+/* The descriptor is taken over, also when it fails. */
+int client_add_channel(struct client *client, int descriptor,
+		       struct channel **channel);
+void client_accept(struct watch *watch);
+/* Has it ended?  Sees to what is due. */
+void client_probe(struct client *client);
+/* Its address space is gone. */
+void client_end(struct client *client);
+/* Ends the process itself: it cannot be served any more. */
+void client_kill(struct client *client);
+/* Frees it if nothing is left of it. */
+void client_settle(struct client *client);
+void client_watch_process(struct client *client, int pidfd);
+/* One hold more; takes the caller's use of the file over if this succeeds.
+ * -EMFILE, -ENOMEM. */
+int client_hold(struct client *client, struct server_file *file,
+		bool writable);
+struct client_id *client_find_id(struct client *client, uint64_t id);
+int client_release_holds(struct client *client, uint64_t id, uint64_t count);
+void client_release_ids(struct client *client);
+
+void channel_destroy(struct channel *channel);
+void client_hang_up(struct client *client);
+/* Whose other end is who: process and user. */
+int channel_peer(int descriptor, pid_t *pid, uid_t *uid, int *pidfd);
+/* False: it does not take them. */
+bool channel_send(struct channel *channel, struct job *job);
+/* The job in hand has its reply; the next request may come. */
+void channel_reply(struct channel *channel, struct job *job);
+
+/* The child of a fork event, whose userfaultfd is taken over. */
+void fork_happened(struct client *parent, int descriptor);
+int fork_announced(struct client *client, uint64_t number);
+/* The socket is taken over. */
+int fork_claimed(struct client *parent, uint64_t number, int descriptor);
+/* The new layout gets what the snapshot has. */
+int fork_inherit(struct client *client);
+void fork_forget(struct client *client);
+bool fork_awaited(const struct client *client);
+
+/* ---- requests: request.c, requests_*.c, bound.c ---- */
+
+/* A request, from its receipt to its reply. */
+struct job {
+	struct work work;
+	struct list link; /* queued, or done [s] */
+	struct client *client;
+	struct channel *channel; /* NULL: hung up meanwhile */
+	struct request request;
+	struct reply reply;
+	int fds[SERVER_DESCRIPTORS]; /* those of the request */
+	unsigned fd_count;
+	int reply_fds[SERVER_DESCRIPTORS]; /* remain their owners', */
+	int own_fd;                        /* but for this one; -1 */
+	unsigned reply_fd_count;
+	bool last; /* after its reply the client's channels end */
+	uint32_t length;     /* of bytes: behind the request */
+	uint32_t reply_length;
+	char *bytes;
+	char *reply_bytes; /* freed with the job */
+	/* Made by a worker, for end(). */
+	struct server_file *file;
+	bool writable;
+	struct server_write *write;
+	/* On a worker; the error is the reply's. */
+	int (*run)(struct job *job);
+	/* On the loop afterwards, also if nobody is there to reply to; NULL:
+	 * nothing to do. */
+	void (*end)(struct job *job);
+};
+
+/* A foreign write that was begun. */
+struct server_write {
+	struct list link;
+	struct work work; /* of one whose client is gone */
+	struct server *server;
+	struct server_file *file; /* one user is this write's */
+	struct foreign_write foreign;
+	uint64_t id;
+	uint64_t offset;
+	uint64_t length;
+};
+
+/* What HELLO is answered. */
+void request_fill_hello(struct job *job);
+/* A request was received whole: takes the job over. */
+void request_take(struct job *job);
+/* What workers have done. */
+void request_finish_done(struct server *server);
+void job_destroy(struct job *job);
+/* Closing may wait for a file system: a worker does it. */
+void server_close_later(struct server *server, int fd);
+
+int file_open_run(struct job *job);
+void file_open_end(struct job *job);
+int file_sync_run(struct job *job);
+int write_begin_run(struct job *job);
+void write_begin_end(struct job *job);
+int write_end_run(struct job *job);
+int truncate_run(struct job *job);
+int kernels_run(struct job *job);
+int write_begin_prepare(struct job *job);
+int write_end_prepare(struct job *job);
+int layout_prepare(struct job *job);
+int sync_run(struct job *job);
+int lock_run(struct job *job);
+int unlock_run(struct job *job);
+int release_request(struct job *job);
+int mapped_request(struct job *job);
+int advise_run(struct job *job);
+int bound_open_run(struct job *job);
+void bound_open_end(struct job *job);
+int bound_read_run(struct job *job);
+int bound_write_run(struct job *job);
+/* Ends a write whose client is gone, on a worker. */
+void write_abandon(struct server_write *write);
+
+/* ---- files: file.c, file_close.c, taken.c, claim.c ---- */
+
+enum file_state {
+	FILE_OPENING, /* somebody opens it, or joins a writer */
+	FILE_OPEN,
+	FILE_CLOSING,
+	FILE_CLOSED, /* a record */
+};
+
+struct file_stamp {
+	uint64_t size;
+	struct timespec modified;
+	struct timespec changed;
+};
+
+struct handle_link {
+	struct list link; /* [s] */
+	struct quire_object *handle;
+	struct server_file *file;
+};
+
+/* One for each inode that is, or was, taken. */
+struct server_file {
+	struct list link;   /* [s] in its bucket */
+	struct list idle;   /* [s] among the idle, or the closed */
+	struct list memory; /* [s] */
+	uint64_t id;        /* [I] never another's */
+	uint64_t device;    /* [I] */
+	uint64_t inode;     /* [I] */
+	char *path;         /* [I] */
+	const struct server_binding *binding; /* [I] NULL: a file */
+	enum file_state state;                /* [s] */
+	bool listed;                          /* [s] idle or closed */
+	unsigned users;      /* [s] ids, jobs, writes, snapshots */
+	uint64_t mapped;     /* [s] bytes, in all layouts */
+	uint64_t mapped_peak;         /* [s] */
+	struct handle_link reader;    /* [s] the first; may be writable */
+	struct handle_link writer;    /* [s] handle NULL: none, or the first */
+	bool writable;                /* [s] the first one is */
+	int path_fd;                  /* O_PATH; of a binding the stand-in */
+	int memory_readable;          /* the memfd, for readers; -1 */
+	int memory_writable;          /* and for writers; -1 */
+	uint64_t memory_device;
+	uint64_t memory_inode;
+	struct taken_entry *entry;    /* [I] */
+	struct file_stamp stamp;      /* [s] */
+	bool doubtful; /* [s] an outsider's change may hide behind our own */
+	struct file_counts past;      /* [s] of objects that have ended */
+	uint64_t size;                /* [s] when it was closed */
+};
+
+/* How a descriptor may be used. */
+struct file_access {
+	uint64_t device;
+	uint64_t inode;
+	uint64_t size;
+	bool readable;
+	bool writable;
+};
+
+/* Workers; all may block. */
+
+/* -EBADF: O_PATH or worse; -EAGAIN: the kernel's business. */
+int file_access(int fd, struct file_access *access);
+/* The taken file of the descriptor, one user more; NULL: it is not taken. */
+struct server_file *file_find(struct server *server,
+			      const struct file_access *access);
+/* The same, taken now if need be.  -EAGAIN: to be left to the kernel. */
+int file_take(struct server *server, int fd, const struct file_access *access,
+	      struct server_file **file);
+/* What outsiders have changed is seen. */
+void file_check_stamp(struct server *server, struct server_file *file);
+/* Before and after a client's own write: that is no outsider's. */
+void file_begin_change(struct server *server, struct server_file *file);
+void file_end_change(struct server *server, struct server_file *file);
+/* A descriptor of the memfd for clients; remains the file's. */
+int file_memory(struct server *server, struct server_file *file,
+		bool writable);
+/* [s] No state but CLOSED is passed over: NULL, or waits until it is OPEN. */
+struct server_file *file_await(struct server *server, uint64_t device,
+			       uint64_t inode);
+/* [s] */
+struct server_file *file_lookup(struct server *server, uint64_t device,
+				uint64_t inode);
+struct server_file *file_create(struct server *server, uint64_t device,
+				uint64_t inode, const char *path);
+void file_add_handle(struct server *server, struct server_file *file,
+		     struct handle_link *handle, struct quire_object *object);
+/* [s] */
+static inline bool file_has_writer(const struct server_file *file)
+{
+	return file->writable || file->writer.handle;
+}
+
+/* It was not opened as it should have been; one user less. */
+void file_give_up(struct server *server, struct server_file *file);
+void file_unlist(struct server *server, struct server_file *file);
+/* The file is open, or not: those who wait look again. */
+void file_settle(struct server *server, struct server_file *file,
+		 enum file_state state);
+/* Of an object that was just opened for it. */
+int file_learn_memory(struct server *server, struct server_file *file);
+/* What an object counted is part of the past, and its handles are closed. */
+void file_close(struct server *server, struct server_file *file);
+struct object *file_object(const struct server_file *file);
+struct quire_object *file_handle(const struct server_file *file, bool writable);
+void file_name(int fd, char *name, size_t size);
+/* Bound to uri, by the binding's number. */
+int file_take_bound(struct server *server, size_t number,
+		    struct server_file **file);
+
+/* Any thread; never block. */
+
+void file_use(struct server *server, struct server_file *file);
+void file_release(struct server *server, struct server_file *file);
+struct server_file *file_of_handle(struct server *server,
+				   const struct quire_object *handle);
+/* The same, one user more; NULL: the file is being closed. */
+struct server_file *file_use_of_handle(struct server *server,
+				       const struct quire_object *handle);
+struct server_file *file_of_memory(struct server *server, uint64_t device,
+				   uint64_t inode);
+/* So many bytes of it are mapped, more or less than before. */
+void file_mapped(struct server *server, struct server_file *file,
+		 uint64_t more, uint64_t less);
+void file_sweep(struct server *server);
+/* At the end; blocks. */
+void file_close_all(struct server *server);
+/* Nobody uses any file, nor asks for facts. */
+void file_forget_all(struct server *server);
+void file_facts(const struct server_file *file, struct file_facts *facts);
+/* A bucket's number. */
+uint32_t server_bucket(uint64_t one, uint64_t other);
+
+int taken_create(struct server *server);
+void taken_destroy(struct server *server);
+/* [s]; NULL: no room near its slot. */
+struct taken_entry *taken_entry(struct server *server, uint64_t device,
+				uint64_t inode);
+void taken_set(struct server *server, struct taken_entry *entry,
+	       uint64_t state);
+
+/* A file that a client has mapped by the kernel. */
+struct claim {
+	struct list link;        /* [s] in its bucket */
+	struct list client_link; /* [s] */
+	uint64_t device;
+	uint64_t inode;
+};
+
+/* [s] */
+bool claim_exists(struct server *server, uint64_t device, uint64_t inode);
+/* [s] True also while it is being opened or closed. */
+bool file_is_taken(struct server *server, uint64_t device, uint64_t inode);
+/* -EBUSY: it is taken. */
+int claim_add(struct client *client, uint64_t device, uint64_t inode);
+void claim_drop_all(struct client *client);
+
+/* ---- the keeper: keeper.c ---- */
+
+/* pidfd -1: not known. */
+void keeper_keep(struct server *server, struct layout *layout, pid_t pid,
+		 int pidfd);
+void keeper_let_go(struct server *server, uint64_t number);
+
+/* ---- who has what mapped, asked from outside: ask.c ---- */
+
+int ask_begin(struct server *server);
+/* The loop runs no more: nobody is kept waiting. */
+void ask_end(struct server *server);
+/* The engine is closed. */
+void ask_destroy(struct server *server);
+
+/* ---- notes.c ---- */
+
+void note_add(struct server *server, const char *text, size_t length);
+int settings_create(struct server *server);
+
+/* Reopens what a descriptor shows, with other rights. */
+int server_reopen(int fd, int flags);
+
+#endif

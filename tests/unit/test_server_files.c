@@ -1,0 +1,471 @@
+/* test_server_files.c - descriptors and mappings of one file, coherently */
+/* SPDX-License-Identifier: MIT */
+#include "server_world.h"
+
+static struct world world;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_begin(&world);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_remove(&world);
+	return 0;
+}
+
+static void run(client_body *body)
+{
+	run_client(&world, body);
+	assert_int_equal(world_finish(&world), 0);
+}
+
+static int file_request(struct user *user, uint32_t type, int fd,
+			size_t offset, size_t length)
+{
+	return ask_simply(user,
+			  (struct request){ .type = type,
+					    .offset = offset,
+					    .length = length },
+			  fd);
+}
+
+static uint64_t write_begin(struct user *user, int fd, size_t offset,
+			    size_t length)
+{
+	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
+					  .offset = offset,
+					  .length = length },
+			     .fd = fd,
+			     .bytes = "" };
+
+	expect(ask(user, &call) == 0);
+	return call.reply.id;
+}
+
+static int write_end(struct user *user, uint64_t id, size_t offset,
+		     size_t length)
+{
+	return ask_simply(user,
+			  (struct request){ .type = REQUEST_WRITE_END,
+					    .id = id,
+					    .offset = offset,
+					    .length = length },
+			  -1);
+}
+
+/* ---- writes past the mapping ---- */
+
+/* One page has bytes of both: neither is lost. */
+static void writes_beside_a_store(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[10] = 210;               /* dirty */
+	expect(at[at_page(1)] == 2); /* clean */
+	id = write_begin(user, fd, 0, at_page(2));
+	expect(id != 0);
+	expect(pwrite(fd, "ABCD", 4, 100) == 4);
+	expect(pwrite(fd, "EFGH", 4, (off_t)at_page(1)) == 4);
+	expect(write_end(user, id, 100, at_page(1) + 4 - 100) == 0);
+	expect(!memcmp(at + 100, "ABCD", 4));
+	expect(!memcmp(at + at_page(1), "EFGH", 4));
+	expect(at[10] == 210 || at[10] == 1);
+	at[10] = 211;
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+	expect(byte_in_file(user->world->file, 10) == 211);
+	expect(byte_in_file(user->world->file, 100) == 'A');
+	expect(byte_in_file(user->world->file, at_page(1)) == 'E');
+}
+
+static void test_write_beside_a_dirty_page(void **state)
+{
+	(void)state;
+	run(writes_beside_a_store);
+	assert_int_equal(byte_in_file(world.file, 10), 211);
+	assert_int_equal(byte_in_file(world.file, 103), 'D');
+}
+
+static void store_outlives_write(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[10] = 210;
+	id = write_begin(user, fd, 100, 4);
+	expect(pwrite(fd, "ABCD", 4, 100) == 4);
+	expect(write_end(user, id, 100, 4) == 0);
+	expect(at[10] == 210);
+	expect(!memcmp(at + 100, "ABCD", 4));
+}
+
+static void test_store_in_the_same_page_outlives_a_write(void **state)
+{
+	(void)state;
+	run(store_outlives_write);
+	assert_int_equal(byte_in_file(world.file, 10), 210);
+	assert_int_equal(byte_in_file(world.file, 100), 'A');
+}
+
+static void appends(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR | O_APPEND);
+	unsigned char *at =
+		user_map_fd(user, fd, 2 * FILE_BYTES, true, NULL);
+	char page[PAGE_SIZE];
+	uint64_t id;
+
+	memset(page, 170, sizeof(page));
+	id = write_begin(user, fd, FILE_BYTES, 0);
+	expect(write(fd, page, sizeof(page)) == sizeof(page));
+	expect(write_end(user, id, FILE_BYTES, PAGE_SIZE) == 0);
+	expect(at[FILE_BYTES + 5] == 170);
+	at[FILE_BYTES + 6] = 171;
+	expect(user_sync(user, at + FILE_BYTES, PAGE_SIZE, MS_SYNC) == 0);
+	expect(byte_in_file(user->world->file, FILE_BYTES + 6) == 171);
+}
+
+static void test_what_was_appended_can_be_touched(void **state)
+{
+	(void)state;
+	run(appends);
+}
+
+static void writes_badly(struct user *user)
+{
+	int reader = open(user->world->file, O_RDONLY);
+	int other = open("/dev/null", O_WRONLY);
+	int fd = open(user->world->file, O_RDWR);
+	uint64_t id;
+
+	/* Not taken, and no file at all. */
+	expect(write_begin(user, fd, 0, 10) == 0);
+	expect(write_begin(user, other, 0, 10) == 0);
+	user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	expect(file_request(user, REQUEST_WRITE_BEGIN, reader, 0, 10) ==
+	       -EBADF);
+	expect(write_end(user, 77, 0, 10) == -EINVAL);
+	id = write_begin(user, fd, 0, 10);
+	expect(id != 0);
+	expect(write_end(user, id, 0, 0) == 0);
+	expect(write_end(user, id, 0, 0) == -EINVAL);
+	for (unsigned i = 0; i < SERVER_WRITES; i++)
+		expect(write_begin(user, fd, 0, 10) != 0);
+	expect(file_request(user, REQUEST_WRITE_BEGIN, fd, 0, 10) == -ENOBUFS);
+	/* And ends with all of them begun. */
+}
+
+static void test_writes_that_are_refused(void **state)
+{
+	(void)state;
+	run(writes_badly);
+}
+
+/* What it wrote is in the file; the cache does not say otherwise. */
+static void dies_writing(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+
+	at[0] = 100;
+	expect(write_begin(user, fd, 0, PAGE_SIZE) != 0);
+	expect(pwrite(fd, "Z", 1, 1) == 1);
+	raise(SIGKILL);
+}
+
+static void looks_again(struct user *user)
+{
+	unsigned char *at = user_map(user, O_RDWR);
+
+	/* MS_SYNC waits for whoever still writes: nobody. */
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+	expect(at[1] == 'Z');
+}
+
+static void test_death_within_a_write(void **state)
+{
+	pid_t child;
+
+	(void)state;
+	child = start_client(&world, dies_writing, true, -1);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	run(looks_again);
+	assert_int_equal(byte_in_file(world.file, 1), 'Z');
+}
+
+/* ---- reads past the mapping ---- */
+
+static void reads_what_was_stored(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	unsigned char byte;
+
+	at[at_page(2)] = 130;
+	at[at_page(9)] = 131;
+	expect(file_request(user, REQUEST_FILE_SYNC, fd, at_page(2), 1) == 0);
+	expect(pread(fd, &byte, 1, (off_t)at_page(2)) == 1 && byte == 130);
+	expect(file_request(user, REQUEST_FILE_SYNC, -1, 0, 0) == 0);
+	expect(pread(fd, &byte, 1, (off_t)at_page(9)) == 1 && byte == 131);
+	expect(file_request(user, REQUEST_FILE_SYNC, STDERR_FILENO, 0, 0) == 0);
+}
+
+static void test_file_sync_before_a_read(void **state)
+{
+	(void)state;
+	run(reads_what_was_stored);
+}
+
+/* ---- sizes ---- */
+
+static sigjmp_buf after_bus;
+
+static void on_bus(int number)
+{
+	(void)number;
+	siglongjmp(after_bus, 1);
+}
+
+static bool faults(const volatile unsigned char *at)
+{
+	if (sigsetjmp(after_bus, 1))
+		return true;
+	(void)*at;
+	return false;
+}
+
+static void truncates(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	struct stat status;
+
+	signal(SIGBUS, on_bus);
+	at[at_page(30)] = 9;
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0,
+			    at_page(20) + 100) == 0);
+	expect(!fstat(fd, &status));
+	expect((size_t)status.st_size == at_page(20) + 100);
+	expect(faults(at + at_page(30)));
+	expect(!faults(at + at_page(20)));
+	expect(at[at_page(20) + 99] == 21);
+	expect(at[at_page(20) + 100] == 0);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, FILE_BYTES) == 0);
+	expect(!faults(at + at_page(30)));
+	expect(at[at_page(30)] == 0);
+	expect(at[at_page(20) + 100] == 0);
+	at[at_page(30)] = 10;
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+	expect(byte_in_file(user->world->file, at_page(30)) == 10);
+}
+
+static void test_truncate_under_a_mapping(void **state)
+{
+	(void)state;
+	run(truncates);
+}
+
+/* Nobody can have stored to it: the kernel cuts, with a descriptor that may
+ * only write. */
+static void truncates_for_readers(struct user *user)
+{
+	int fd = open(user->world->file, O_RDONLY);
+	int writer = open(user->world->file, O_WRONLY);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+
+	signal(SIGBUS, on_bus);
+	expect(at[at_page(30)] == 31);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, PAGE_SIZE) ==
+	       -EINVAL);
+	expect(file_request(user, REQUEST_TRUNCATE, writer, 0, PAGE_SIZE) ==
+	       0);
+	expect(faults(at + at_page(30)));
+	expect(at[0] == 1);
+	expect(file_request(user, REQUEST_TRUNCATE, STDERR_FILENO, 0, 1) ==
+	       -EAGAIN);
+}
+
+static void test_truncate_where_all_only_read(void **state)
+{
+	(void)state;
+	run(truncates_for_readers);
+}
+
+/* ---- outsiders ---- */
+
+static void sees_outsiders(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	int outside = open(user->world->file, O_RDWR);
+
+	expect(at[0] == 1);
+	/* As somebody does who is no client. */
+	expect(pwrite(outside, "o", 1, 0) == 1);
+	expect(user_sync(user, at, PAGE_SIZE, MS_INVALIDATE | MS_SYNC) == 0);
+	expect(at[0] == 'o');
+	expect(pwrite(outside, "p", 1, 0) == 1);
+	expect(user_map_fd(user, fd, FILE_BYTES, true, NULL)[0] == 'p');
+	expect(at[0] == 'p');
+}
+
+static void test_changes_of_outsiders(void **state)
+{
+	(void)state;
+	run(sees_outsiders);
+}
+
+/* ---- the kernel's mappings ---- */
+
+static int turn[2];
+
+static void claims_for_the_kernel(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	char byte = 'x';
+
+	expect(file_request(user, REQUEST_KERNELS, fd, 0, 0) == 0);
+	expect(file_request(user, REQUEST_KERNELS, fd, 0, 0) == 0);
+	expect(file_request(user, REQUEST_KERNELS, STDERR_FILENO, 0, 0) == 0);
+	expect(write(turn[1], &byte, 1) == 1);
+	expect(read(turn[1], &byte, 1) == 1);
+}
+
+static void is_left_to_the_kernel(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	static struct call call;
+
+	expect(user_open(user, fd, &call) == -EAGAIN);
+}
+
+static void may_take_it_again(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+
+	user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	expect(file_request(user, REQUEST_KERNELS, fd, 0, 0) == -EBUSY);
+}
+
+static void test_a_claimed_file_is_not_taken(void **state)
+{
+	pid_t child;
+	char byte;
+
+	(void)state;
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, turn), errno);
+	child = start_client(&world, claims_for_the_kernel, true, turn[1]);
+	assert_int_equal(read(turn[0], &byte, 1), 1);
+	run_client(&world, is_left_to_the_kernel);
+	assert_int_equal(write(turn[0], &byte, 1), 1);
+	assert_succeeds(child);
+	/* The end of the claim's client is seen before the next one comes:
+	 * both are events of one thread, but not in that order for sure. */
+	for (;;) {
+		struct server_facts facts;
+
+		server_facts(world.server, &facts);
+		if (facts.clients == 0)
+			break;
+		sched_yield();
+	}
+	run(may_take_it_again);
+	close(turn[0]);
+	close(turn[1]);
+}
+
+/* ---- locks, advice ---- */
+
+static void locks_and_advises(struct user *user)
+{
+	unsigned char *at = user_map(user, O_RDWR);
+	struct request request = {
+		.type = REQUEST_LOCK,
+		.address = (uint64_t)(uintptr_t)at,
+		.length = at_page(4),
+	};
+
+	expect(ask_simply(user, request, -1) == 0);
+	expect(at[at_page(3)] == 4);
+	request.type = REQUEST_UNLOCK;
+	expect(ask_simply(user, request, -1) == 0);
+	request.type = REQUEST_ADVISE;
+	at[0] = 5;
+	for (unsigned i = 0; i < 6; i++) {
+		static const int advice[] = { MADV_WILLNEED, MADV_RANDOM,
+					      MADV_SEQUENTIAL, MADV_NORMAL,
+					      MADV_COLD, MADV_PAGEOUT };
+
+		request.advice = advice[i];
+		expect(ask_simply(user, request, -1) == 0);
+	}
+	expect(at[0] == 5);
+	request.advice = MADV_REMOVE;
+	expect(ask_simply(user, request, -1) == 0);
+	expect(at[0] == 0 && at[at_page(3)] == 0 && at[at_page(4)] == 5);
+	request.advice = MADV_DONTFORK;
+	expect(ask_simply(user, request, -1) == -EINVAL);
+	request.address += FILE_BYTES;
+	request.type = REQUEST_LOCK;
+	expect(ask_simply(user, request, -1) == -ENOMEM);
+}
+
+static void test_lock_and_advice(void **state)
+{
+	(void)state;
+	run(locks_and_advises);
+	assert_int_equal(byte_in_file(world.file, 0), 0);
+}
+
+/* ---- unlinked ---- */
+
+static void unlinks(struct user *user)
+{
+	char path[128];
+	unsigned char *at;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/other", user->world->directory);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	expect(!ftruncate(fd, (off_t)FILE_BYTES));
+	at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	close(fd);
+	expect(!unlink(path));
+	at[0] = 1;
+	expect(at[0] == 1 && at[at_page(8)] == 0);
+}
+
+static void test_a_mapping_outlives_its_name(void **state)
+{
+	(void)state;
+	run(unlinks);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_write_beside_a_dirty_page),
+		TEST(test_store_in_the_same_page_outlives_a_write),
+		TEST(test_what_was_appended_can_be_touched),
+		TEST(test_writes_that_are_refused),
+		TEST(test_death_within_a_write),
+		TEST(test_file_sync_before_a_read),
+		TEST(test_truncate_under_a_mapping),
+		TEST(test_truncate_where_all_only_read),
+		TEST(test_changes_of_outsiders),
+		TEST(test_a_claimed_file_is_not_taken),
+		TEST(test_lock_and_advice),
+		TEST(test_a_mapping_outlives_its_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
