@@ -14,8 +14,7 @@ void cache_init(struct cache *cache, uint64_t budget_pages,
 	cache->budget = budget_pages;
 	cache->charged = 0;
 	cache->charged_peak = 0;
-	list_init(&cache->queue);
-	cache->queue_length = 0;
+	victims_init(cache);
 	list_init(&cache->starving);
 	cache->sequence = 0;
 	atomic_store(&cache->hungry, false);
@@ -30,6 +29,7 @@ void cache_finish(struct cache *cache)
 				   "back");
 	check(list_empty(&cache->starving), "nobody starves at the end");
 	wait_table_finish(&cache->waits);
+	victims_finish(cache);
 	lock_finish(&cache->lock);
 }
 
@@ -39,11 +39,11 @@ static void charge_page(struct cache *cache, struct page_table *table,
 {
 	struct cluster *cluster = &table->clusters[index >> CLUSTER_SHIFT];
 
-	if (cluster->charged++ == 0) {
+	if (cluster->charged == 0) {
 		cluster->table = table;
-		list_add_tail(&cache->queue, &cluster->link);
-		cache->queue_length++;
+		victims_enter(cache, cluster);
 	}
+	victims_charge(cache, cluster, 1);
 	table->chapters[index >> CHAPTER_SHIFT]++;
 }
 
@@ -54,10 +54,9 @@ static void uncharge_page(struct cache *cache, struct page_table *table,
 	uint64_t chapter = index >> CHAPTER_SHIFT;
 
 	check(cluster->charged > 0, "invariant 3: given back once");
-	if (--cluster->charged == 0) {
-		list_remove(&cluster->link);
-		cache->queue_length--;
-	}
+	victims_charge(cache, cluster, -1);
+	if (cluster->charged == 0)
+		victims_leave(cache, cluster);
 	if (--table->chapters[chapter] == 0 && !failed)
 		page_table_release(table, chapter);
 }

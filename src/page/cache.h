@@ -5,8 +5,8 @@
  * it is ABSENT (or FAILED) again.  Charged pages stand in the queue by
  * clusters of 16 neighbours, as only adjacent pages are cheap to give up.
  *
- *   charge --> cluster at the queue's tail
- *                 |   ... reclaim takes clusters from the head: a referenced
+ *   charge --> cluster at a queue's tail (victims.c says which)
+ *                 |   ... reclaim takes clusters from a head: a referenced
  *                 |       one is forgiven and goes to the tail once, else its
  *                 v       CLEAN pages without pins become EVICTING
  *   owner's evict() gives the memory up --> ABSENT --> uncharge --> wake
@@ -35,11 +35,32 @@ struct page_owner_ops {
 	int (*evict)(struct page_table *table, uint64_t index, uint64_t count);
 };
 
+/* In which queue a cluster stands. */
+enum cluster_queue {
+	QUEUE_NONE,
+	QUEUE_UNWANTED, /* goes first */
+	QUEUE_FRESH,    /* came lately, and was not seen since */
+	QUEUE_MAIN,     /* was seen again, or came back soon after it left */
+	QUEUES,
+};
+
 struct cluster {
-	struct list link; /* in the queue; next NULL: not in it */
+	struct list link; /* in its queue */
 	struct page_table *table;
 	uint32_t charged; /* pages */
-	uint32_t unused;
+	uint32_t queue;   /* enum cluster_queue */
+};
+
+struct queue {
+	struct list clusters;
+	uint64_t length; /* clusters */
+	uint64_t pages;  /* that they have charged */
+};
+
+/* A cluster that has left; the tag is never 0. */
+struct ghost {
+	uint32_t tag;
+	uint32_t time;
 };
 
 struct cache {
@@ -52,8 +73,11 @@ struct cache {
 	uint64_t budget;                 /* [I] pages */
 	uint64_t charged;                /* [lock] pages */
 	uint64_t charged_peak;           /* [lock] pages */
-	struct list queue;               /* [lock] of clusters */
-	uint64_t queue_length;           /* [lock] */
+	struct queue queue[QUEUES];      /* [lock] */
+	uint64_t clusters;               /* [lock] in all queues */
+	struct ghost *ghosts;            /* [lock] NULL: no memory for them */
+	uint64_t ghost_sets;             /* [I] a power of 2 */
+	uint32_t ghost_time;             /* [lock] how many have left */
 	struct list starving;            /* [lock] of waiters for the budget */
 	uint64_t sequence;        /* [lock] of what may have ended a famine */
 	_Atomic bool hungry;      /* somebody found nothing to reclaim */

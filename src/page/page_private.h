@@ -8,4 +8,33 @@
 /* Gives the memory of a chapter without charged pages back; cache's lock. */
 void page_table_release(struct page_table *table, uint64_t chapter);
 
+/* ---- victims.c: in what order clusters leave; all under cache's lock ---- */
+
+void victims_init(struct cache *cache);
+void victims_finish(struct cache *cache);
+/* The cluster has its first charged page, or its last one goes. */
+void victims_enter(struct cache *cache, struct cluster *cluster);
+void victims_leave(struct cache *cache, struct cluster *cluster);
+/* So many of its pages more are charged: 1 or -1. */
+void victims_charge(struct cache *cache, struct cluster *cluster, int change);
+/* Once round all clusters that stand in a queue when it begins. */
+struct victim_round {
+	uint64_t left[QUEUES];
+	enum cluster_queue from; /* where the last one stood */
+};
+
+void victims_begin_round(const struct cache *cache, struct victim_round *round);
+/* Takes out the one to look at next; NULL: each was looked at. */
+struct cluster *victims_next(struct cache *cache, struct victim_round *round);
+/* Each puts back what was taken out: it was referenced; nothing of it can leave
+ * now (coming: as it is being read); pages of it are about to leave; it is to
+ * be looked at first, wherever it stands. */
+void victims_forgive(struct cache *cache, struct cluster *cluster);
+void victims_keep(struct cache *cache, struct cluster *cluster,
+		  enum cluster_queue from, bool coming);
+void victims_chosen(struct cache *cache, struct cluster *cluster,
+		    enum cluster_queue from);
+void victims_first(struct cache *cache, struct cluster *cluster,
+		   enum cluster_queue queue);
+
 #endif

@@ -43,6 +43,11 @@ static bool room_for_cluster(const struct victims *victims)
 	return victims->runs + CLUSTER_PAGES / 2 <= RECLAIM_RUNS;
 }
 
+static uint64_t first_page(const struct cluster *cluster)
+{
+	return (uint64_t)(cluster - cluster->table->clusters) << CLUSTER_SHIFT;
+}
+
 static bool cluster_forgiven(struct cluster *cluster, uint64_t first)
 {
 	bool referenced = false;
@@ -53,41 +58,76 @@ static bool cluster_forgiven(struct cluster *cluster, uint64_t first)
 	return referenced;
 }
 
-/* Takes what may leave of the cluster at the head; puts it at the tail. */
-static void take_cluster(struct cache *cache, struct victims *victims,
-			 uint64_t count, bool forgive)
+/* Begins the eviction of what may leave; where it stopped, at count victims. */
+static uint64_t take_pages(struct victims *victims, struct page_table *table,
+			   uint64_t index, uint64_t count)
 {
-	struct list *link = cache->queue.next;
-	struct cluster *cluster = container_of(link, struct cluster, link);
-	struct page_table *table = cluster->table;
-	uint64_t first = (uint64_t)(cluster - table->clusters) << CLUSTER_SHIFT;
+	uint64_t end = index + CLUSTER_PAGES;
 
-	list_remove(link);
-	list_add_tail(&cache->queue, link);
-	if (cluster_forgiven(cluster, first) && forgive)
-		return;
-	for (uint64_t i = first;
-	     i < first + CLUSTER_PAGES && victims->pages < count; i++)
-		if (i < table->pages && page_begin_evict(&table->words[i]))
-			add_victim(victims, table, i);
+	if (end > table->pages)
+		end = table->pages;
+	for (; index < end && victims->pages < count; index++)
+		if (page_begin_evict(&table->words[index]))
+			add_victim(victims, table, index);
+	return index;
+}
+
+/* A page of the cluster is being read. */
+static bool is_coming(const struct page_table *table, uint64_t first)
+{
+	for (uint64_t i = first; i < first + CLUSTER_PAGES && i < table->pages;
+	     i++)
+		if (word_state(atomic_load(&table->words[i])) == PAGE_READING)
+			return true;
+	return false;
+}
+
+/* Takes what may leave of a cluster, which was taken out of its queue. */
+static void take_cluster(struct cache *cache, struct victims *victims,
+			 struct cluster *cluster, enum cluster_queue from,
+			 uint64_t count)
+{
+	struct page_table *table = cluster->table;
+	uint64_t first = first_page(cluster);
+	uint64_t before = victims->pages;
+	uint64_t stopped = take_pages(victims, table, first, count);
+
+	if (stopped < first + CLUSTER_PAGES && stopped < table->pages)
+		victims_first(cache, cluster, from); /* the rest comes next */
+	else if (victims->pages > before)
+		victims_chosen(cache, cluster, from);
+	else
+		victims_keep(cache, cluster, from, is_coming(table, first));
+}
+
+static void choose_in_round(struct cache *cache, struct victims *victims,
+			    uint64_t count, bool forgive)
+{
+	struct victim_round round;
+	struct cluster *cluster;
+
+	victims_begin_round(cache, &round);
+	while (victims->pages < count && room_for_cluster(victims) &&
+	       (cluster = victims_next(cache, &round))) {
+		if (cluster_forgiven(cluster, first_page(cluster)) && forgive)
+			victims_forgive(cache, cluster);
+		else
+			take_cluster(cache, victims, cluster, round.from,
+				     count);
+	}
 }
 
 /*
- * Twice round the queue at most: the first time round forgives what was
- * referenced, the second takes it.
+ * Twice round all clusters at most, as whoever finds nothing goes to sleep: the
+ * first time round forgives what was referenced, the second takes it.
  */
 static void choose(struct cache *cache, struct victims *victims, uint64_t count)
 {
-	uint64_t once, seen;
-
 	victims->runs = 0;
 	victims->pages = 0;
 	lock_take(&cache->lock);
-	once = cache->queue_length;
-	for (seen = 0; seen < 2 * once && victims->pages < count &&
-		       room_for_cluster(victims);
-	     seen++)
-		take_cluster(cache, victims, count, seen < once);
+	choose_in_round(cache, victims, count, true);
+	choose_in_round(cache, victims, count, false);
 	lock_drop(&cache->lock);
 }
 
@@ -169,10 +209,8 @@ static void deactivate(struct cache *cache, struct page_table *table,
 	for (; index < end; index++)
 		page_forgive(&table->words[index]);
 	lock_take(&cache->lock);
-	if (cluster->charged > 0) {
-		list_remove(&cluster->link);
-		list_add_head(&cache->queue, &cluster->link);
-	}
+	if (cluster->charged > 0)
+		victims_first(cache, cluster, QUEUE_UNWANTED);
 	lock_drop(&cache->lock);
 }
 

@@ -105,14 +105,14 @@ static void test_charge_and_uncharge(void **state)
 	assert_int_equal(bench->table.charged, 30);
 	assert_int_equal(bench->cache.charged_peak, 30);
 	/* Clusters 0, and 6 and 7: the pages 100 to 119. */
-	assert_int_equal(bench->cache.queue_length, 3);
+	assert_int_equal(bench->cache.clusters, 3);
 	uncharge(bench, 100, 20);
 	assert_int_equal(bench->cache.charged, 10);
 	assert_int_equal(bench->cache.charged_peak, 30);
-	assert_int_equal(bench->cache.queue_length, 1);
+	assert_int_equal(bench->cache.clusters, 1);
 	uncharge(bench, 0, 10);
 	assert_int_equal(bench->table.charged, 0);
-	assert_int_equal(bench->cache.queue_length, 0);
+	assert_int_equal(bench->cache.clusters, 0);
 }
 
 static void test_charge_gives_what_fits(void **state)
@@ -135,11 +135,11 @@ static void test_a_page_charged_twice(void **state)
 
 	assert_int_equal(charge(bench, 3, 1), 1);
 	assert_int_equal(charge(bench, 3, 1), 1);
-	assert_int_equal(bench->cache.queue_length, 1);
+	assert_int_equal(bench->cache.clusters, 1);
 	uncharge(bench, 3, 1);
-	assert_int_equal(bench->cache.queue_length, 1);
+	assert_int_equal(bench->cache.clusters, 1);
 	uncharge(bench, 3, 1);
-	assert_int_equal(bench->cache.queue_length, 0);
+	assert_int_equal(bench->cache.clusters, 0);
 }
 
 static void test_charge_evicts(void **state)
@@ -469,7 +469,7 @@ static void test_the_budget_holds(void **state)
 	assert_true(bench->cache.charged_peak <= BUDGET);
 	assert_int_equal(bench->cache.charged, bench->table.charged);
 	empty(bench);
-	assert_int_equal(bench->cache.queue_length, 0);
+	assert_int_equal(bench->cache.clusters, 0);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(bench->table.chapters[i], 0);
 }
