@@ -83,8 +83,7 @@ static void get_descriptors(struct msghdr *message, struct call *call)
 	if (!header || header->cmsg_level != SOL_SOCKET ||
 	    header->cmsg_type != SCM_RIGHTS)
 		return;
-	call->got_count =
-		(int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	call->got_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 	memcpy(call->got, CMSG_DATA(header),
 	       (size_t)call->got_count * sizeof(int));
 }

@@ -21,7 +21,11 @@
 
 #define POOL_COUNT 32
 
-enum pool_state { POOL_EMPTY, POOL_FREE, POOL_BUSY };
+enum pool_state {
+	POOL_EMPTY,
+	POOL_FREE,
+	POOL_BUSY
+};
 
 struct pool_channel {
 	_Atomic int state; /* enum pool_state */
@@ -84,9 +88,9 @@ static int channel_ask(int *result)
 	call.send[0] = other;
 	call.send_count = 1;
 	lock_take(&client.first_lock);
-	error = channel_is_alive(&client.first) ?
-			channel_exchange(client.first.fd, &call, true) :
-			-EIO;
+	error = channel_is_alive(&client.first)
+			? channel_exchange(client.first.fd, &call, true)
+			: -EIO;
 	lock_drop(&client.first_lock);
 	if (!error)
 		error = call.reply.error;

@@ -21,8 +21,8 @@ struct call {
 	struct reply reply;
 	void *answer; /* for what is behind the reply */
 	size_t answer_size;
-	size_t answer_count;         /* how much came */
-	int got[CALL_DESCRIPTORS];   /* the caller's now, close-on-exec */
+	size_t answer_count;       /* how much came */
+	int got[CALL_DESCRIPTORS]; /* the caller's now, close-on-exec */
 	int got_count;
 };
 
@@ -50,8 +50,8 @@ static inline bool client_has_taken(void)
 
 	/* relaxed: who has to see that a file became taken before his system
 	 * call looks again after it */
-	return table && atomic_load_explicit(&table->count,
-					     memory_order_relaxed) != 0;
+	return table &&
+	       atomic_load_explicit(&table->count, memory_order_relaxed) != 0;
 }
 
 /* Words for the summary, once per text and process. */

@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-
 struct settings client_settings;
 
 /* What a greeting brings, in its order: the table, the device, the child's
@@ -126,8 +125,8 @@ static int hello(void)
 	error = channel_exchange(fd, &call, true);
 	if (!error)
 		error = call.reply.error;
-	if (!error && (!greeting_of(&call, &greeting) ||
-		       !map_table(greeting.table)))
+	if (!error &&
+	    (!greeting_of(&call, &greeting) || !map_table(greeting.table)))
 		error = -EPROTO;
 	if (error) {
 		raw(SYS_close, fd);
@@ -221,9 +220,9 @@ static int say_forked(struct call *answer)
 	call.request.id = atomic_load(&client.forks);
 	call.send[0] = other;
 	call.send_count = 1;
-	error = channel_is_alive(&client.first) ?
-			channel_exchange(client.first.fd, &call, false) :
-			-EIO;
+	error = channel_is_alive(&client.first)
+			? channel_exchange(client.first.fd, &call, false)
+			: -EIO;
 	raw(SYS_close, other);
 	if (!error)
 		error = channel_receive(fd, answer);

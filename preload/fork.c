@@ -15,6 +15,7 @@
 #include "ranges.h"
 #include "raw.h"
 #include "real.h"
+#include "take.h"
 #include "userfault.h"
 
 #include <pthread.h>
@@ -55,6 +56,7 @@ static void after_in_child(void)
 	/* another handler may have needed us before */
 	if (client_is_new_process()) {
 		ranges_after_fork();
+		take_after_fork();
 		if (!client_forked_child(&userfault, &follows_forks))
 			client_begin_anew();
 		else if (follows_forks)
@@ -69,6 +71,7 @@ static void after_in_child(void)
 void fork_unseen(void)
 {
 	ranges_after_fork();
+	take_after_fork();
 	userfault_adopt(-1);
 }
 

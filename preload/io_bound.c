@@ -68,8 +68,8 @@ static long transfer(const struct io *io, struct iovec part, off_t *offset,
 		size_t left = part.iov_len - done;
 
 		result = store ? write_some(io->fd, at, left, offset,
-					    flags & O_APPEND) :
-				 read_some(io->fd, at, left, *offset);
+					    flags & O_APPEND)
+			       : read_some(io->fd, at, left, *offset);
 		if (result <= 0)
 			break;
 		done += (size_t)result;

@@ -150,20 +150,36 @@ struct written {
 	size_t length;
 };
 
-/* At the end of the file, wherever that is: all that is behind its old one. */
-static struct written written_behind(const struct io *io, off_t from)
+/* At the end of the file, wherever that is: all that is behind its old one.
+ * If it is cut by now, the last bytes that there are. */
+static struct written written_behind(const struct io *io, uint64_t old_end,
+				     size_t length)
 {
-	off_t end = (off_t)size_of(io->fd);
-	struct written written = { from, 0 };
+	uint64_t end = size_of(io->fd);
 
-	if (end > from)
-		written.length = (size_t)(end - from);
-	return written;
+	if (end >= old_end + length)
+		return (struct written){ (off_t)old_end,
+					 (size_t)(end - old_end) };
+	if (length > end)
+		length = (size_t)end;
+	return (struct written){ (off_t)(end - length), length };
+}
+
+/* Others may write through the same description meanwhile: all that its position
+ * has passed over was written by somebody. */
+static size_t written_here(const struct io *io, off_t before, size_t length)
+{
+	off_t after = io_position(io->fd);
+
+	if (after - before > (off_t)length)
+		length = (size_t)(after - before);
+	return length;
 }
 
 ssize_t io_write_taken(const struct io *io, const struct look *look)
 {
 	bool append = is_append(io);
+	bool here = !append && io->offset == IO_AT_POSITION;
 	off_t offset = io->offset;
 	struct written written;
 	uint64_t signals;
@@ -173,16 +189,18 @@ ssize_t io_write_taken(const struct io *io, const struct look *look)
 
 	if (append)
 		offset = (off_t)(look->size & ~UINT64_C(4095));
-	else if (offset == IO_AT_POSITION)
+	else if (here)
 		offset = io_position(io->fd);
 	if (offset < 0 || io->length == 0)
 		return raw_return(write_parts(io));
 	signals = signals_block();
-	id = io_write_begin(io->fd, offset, append ? 0 : io->length);
+	id = io_write_begin(io->fd, offset, append || here ? 0 : io->length);
 	result = id < 0 ? (long)id : write_parts(io);
 	written = (struct written){ offset, result > 0 ? (size_t)result : 0 };
 	if (append && result > 0)
-		written = written_behind(io, offset);
+		written = written_behind(io, look->size, (size_t)result);
+	else if (here && result > 0)
+		written.length = written_here(io, offset, (size_t)result);
 	error = io_write_end(id, written.offset, written.length);
 	signals_restore(signals);
 	return raw_return(result > 0 && error ? error : result);

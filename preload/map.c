@@ -60,8 +60,7 @@ static bool is_sound(const struct wish *wish, int *access)
 		return false;
 	if (type != MAP_PRIVATE && !is_shared(wish->flags))
 		return false;
-	if (raw_failed(mode) || mode & O_PATH ||
-	    (mode & O_ACCMODE) == O_WRONLY)
+	if (raw_failed(mode) || mode & O_PATH || (mode & O_ACCMODE) == O_WRONLY)
 		return false;
 	*access = (int)mode & O_ACCMODE;
 	return !(is_shared(wish->flags) && wish->protection & PROT_WRITE &&

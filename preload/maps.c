@@ -48,8 +48,8 @@ static bool is_gone(const struct table_file *file)
 {
 	struct stat status;
 
-	return raw_failed(raw(SYS_newfstatat, AT_FDCWD, file->path, &status,
-			      0)) ||
+	return raw_failed(
+		       raw(SYS_newfstatat, AT_FDCWD, file->path, &status, 0)) ||
 	       status.st_dev != file->device || status.st_ino != file->inode;
 }
 
@@ -108,9 +108,8 @@ static bool put_line(struct copy *copy, size_t length)
 		uintptr_t last = range->end < end ? range->end : end;
 
 		/* neighbours of one file are one line, as the kernel's are */
-		while (range + 1 < ranges.range + ranges.count &&
-		       last < end && range[1].start == last &&
-		       range[1].file == range->file) {
+		while (range + 1 < ranges.range + ranges.count && last < end &&
+		       range[1].start == last && range[1].file == range->file) {
 			range++;
 			last = range->end < end ? range->end : end;
 		}

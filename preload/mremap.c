@@ -47,8 +47,8 @@ static void say_grown(const struct range *range)
 /* [from, +length) is at to now, and ends at to + new_length. */
 static void follow(const struct move *move)
 {
-	size_t common = move->length < move->new_length ? move->length :
-							  move->new_length;
+	size_t common = move->length < move->new_length ? move->length
+							: move->new_length;
 	struct range *last;
 	struct range grown;
 
@@ -93,8 +93,8 @@ static void follow_copy(const struct move *move)
 
 static int reserve(const struct move *move)
 {
-	size_t moved = table_ranges_in(&ranges, move->from,
-				       move->from + move->length);
+	size_t moved =
+		table_ranges_in(&ranges, move->from, move->from + move->length);
 
 	return table_reserve(&ranges, 2 * moved + 4);
 }

@@ -54,8 +54,7 @@ static int open_to_cut(int folder, const char *path, int flags, mode_t mode)
 	struct look look;
 	int fd;
 
-	if (client_has_taken() &&
-	    !(flags & O_EXCL && flags & O_CREAT) &&
+	if (client_has_taken() && !(flags & O_EXCL && flags & O_CREAT) &&
 	    look_at_path(folder, path,
 			 flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &look))
 		return open_and_cut(folder, path, flags);

@@ -69,8 +69,8 @@ int own_next(int first, int last)
 	int found = -1;
 
 	for (int i = 0; i < OWN_COUNT; i++) {
-		int fd = atomic_load_explicit(&owned[i],
-					      memory_order_relaxed) - 1;
+		int fd = atomic_load_explicit(&owned[i], memory_order_relaxed) -
+			 1;
 
 		if (fd >= first && fd <= last && (found < 0 || fd < found))
 			found = fd;

@@ -99,7 +99,7 @@ static bool next_piece(struct piece *piece, uintptr_t *start, uintptr_t end)
 	struct range *range;
 
 	ranges_lock();
-	range = table_find(&ranges, *start, end);
+	range = *start < end ? table_find(&ranges, *start, end) : NULL;
 	if (range) {
 		piece->start = range->start > *start ? range->start : *start;
 		piece->end = range->end < end ? range->end : end;

@@ -16,31 +16,44 @@
 #include <sys/syscall.h>
 
 /* What the kernel answers: a value, or a negative errno. */
+/* Read first: what a sanitizer puts between would spoil the registers. */
 #if defined(__x86_64__)
 static inline long raw_call(long number, const long argument[6])
 {
-	register long fourth __asm__("r10") = argument[3];
-	register long fifth __asm__("r8") = argument[4];
-	register long sixth __asm__("r9") = argument[5];
+	const long a = argument[0];
+	const long b = argument[1];
+	const long c = argument[2];
+	const long d = argument[3];
+	const long e = argument[4];
+	const long f = argument[5];
+	register long fourth __asm__("r10") = d;
+	register long fifth __asm__("r8") = e;
+	register long sixth __asm__("r9") = f;
 	long result;
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(number), "D"(argument[0]), "S"(argument[1]),
-			   "d"(argument[2]), "r"(fourth), "r"(fifth), "r"(sixth)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth),
+			   "r"(fifth), "r"(sixth)
 			 : "rcx", "r11", "memory");
 	return result;
 }
 #elif defined(__aarch64__)
 static inline long raw_call(long number, const long argument[6])
 {
+	const long a = argument[0];
+	const long b = argument[1];
+	const long c = argument[2];
+	const long d = argument[3];
+	const long e = argument[4];
+	const long f = argument[5];
 	register long which __asm__("x8") = number;
-	register long first __asm__("x0") = argument[0];
-	register long second __asm__("x1") = argument[1];
-	register long third __asm__("x2") = argument[2];
-	register long fourth __asm__("x3") = argument[3];
-	register long fifth __asm__("x4") = argument[4];
-	register long sixth __asm__("x5") = argument[5];
+	register long first __asm__("x0") = a;
+	register long second __asm__("x1") = b;
+	register long third __asm__("x2") = c;
+	register long fourth __asm__("x3") = d;
+	register long fifth __asm__("x4") = e;
+	register long sixth __asm__("x5") = f;
 
 	__asm__ volatile("svc 0"
 			 : "+r"(first)
@@ -55,10 +68,10 @@ static inline long raw_call(long number, const long argument[6])
 
 /* raw(SYS_x, up to six arguments) */
 #define raw(...) RAW_PAD(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
-#define RAW_PAD(number, a, b, c, d, e, f, ...)                     \
-	raw_call((long)(number),                                   \
-		 (const long[6]){ (long)(a), (long)(b), (long)(c), \
-				  (long)(d), (long)(e), (long)(f) })
+#define RAW_PAD(number, a, b, c, d, e, f, ...)                                \
+	raw_call((long)(number),                                              \
+		 (const long[6]){ (long)(a), (long)(b), (long)(c), (long)(d), \
+				  (long)(e), (long)(f) })
 
 static inline bool raw_failed(long result)
 {

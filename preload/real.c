@@ -59,16 +59,16 @@ static ssize_t early_preadv2(int fd, const struct iovec *parts, int count,
 static ssize_t early_pwritev2(int fd, const struct iovec *parts, int count,
 			      off_t offset, int flags)
 {
-	return raw_return(raw(SYS_pwritev2, fd, parts, count, offset, 0,
-			      flags));
+	return raw_return(
+		raw(SYS_pwritev2, fd, parts, count, offset, 0, flags));
 }
 
 static ssize_t early_splice(int in, off_t *in_offset, int out,
 			    off_t *out_offset, size_t length,
 			    unsigned int flags)
 {
-	return raw_return(raw(SYS_splice, in, in_offset, out, out_offset,
-			      length, flags));
+	return raw_return(
+		raw(SYS_splice, in, in_offset, out, out_offset, length, flags));
 }
 
 static int early_openat(int folder, const char *path, int flags, ...)
@@ -101,8 +101,8 @@ static int early_fdatasync(int fd)
 static int early_sync_file_range(int fd, off_t offset, off_t length,
 				 unsigned int flags)
 {
-	return (int)raw_return(raw(SYS_sync_file_range, fd, offset, length,
-				   flags));
+	return (int)raw_return(
+		raw(SYS_sync_file_range, fd, offset, length, flags));
 }
 
 static int early_fallocate(int fd, int mode, off_t offset, off_t length)

@@ -53,7 +53,7 @@ void real_resolve(void);
 
 /* The exported name of a function of ours, which inside is called by its own
  * name: calls never leave the library. */
-#define EXPORT(name, function)         \
+#define EXPORT(name, function)           \
 	extern __typeof__(function) name \
 		__attribute__((alias(#function), visibility("default")))
 

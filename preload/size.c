@@ -130,12 +130,11 @@ static long allocate_taken(int fd, int mode, off_t offset, off_t length)
 	if (!result)
 		id = io_write_begin(fd, offset, announced);
 	if (!result)
-		result = id < 0 ? (long)id :
-				  raw(SYS_fallocate, fd, mode, offset, length);
-	error = io_write_end(id, offset,
-			     result ? 0 :
-				      changed(fd, mode, offset, (size_t)length,
-					      before));
+		result = id < 0 ? (long)id
+				: raw(SYS_fallocate, fd, mode, offset, length);
+	error = io_write_end(
+		id, offset,
+		result ? 0 : changed(fd, mode, offset, (size_t)length, before));
 	if (!result && !error)
 		error = follow_cut(fd, before);
 	signals_restore(signals);

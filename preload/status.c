@@ -18,8 +18,8 @@ static int status_at(int folder, const char *path, struct stat *status,
 	int fd;
 
 	if (!bound_open(folder, path, O_RDONLY | O_CLOEXEC, &fd))
-		return (int)raw_return(raw(SYS_newfstatat, folder, path,
-					   status, flags));
+		return (int)raw_return(
+			raw(SYS_newfstatat, folder, path, status, flags));
 	if (fd < 0)
 		return -1;
 	error = raw(SYS_fstat, fd, status);
@@ -29,7 +29,7 @@ static int status_at(int folder, const char *path, struct stat *status,
 EXPORT(fstatat, status_at);
 
 static int status_at_64(int folder, const char *path, struct stat64 *status,
-		       int flags)
+			int flags)
 {
 	return status_at(folder, path, (struct stat *)status, flags);
 }
@@ -93,8 +93,8 @@ static int status_x(int folder, const char *path, int flags, unsigned int mask,
 	int fd;
 
 	if (!bound_open(folder, path, O_RDONLY | O_CLOEXEC, &fd))
-		return (int)raw_return(raw(SYS_statx, folder, path, flags, mask,
-					   status));
+		return (int)raw_return(
+			raw(SYS_statx, folder, path, flags, mask, status));
 	if (fd < 0)
 		return -1;
 	error = raw(SYS_statx, fd, "", AT_EMPTY_PATH, mask, status);
@@ -141,9 +141,7 @@ static int access_at(int folder, const char *path, int mode, int flags)
 	if (bound_access(folder, path, mode, &result))
 		return result;
 	if (flags == 0)
-		return (int)raw_return(
-			raw(SYS_faccessat, folder, path, mode));
-	return (int)raw_return(
-		raw(SYS_faccessat2, folder, path, mode, flags));
+		return (int)raw_return(raw(SYS_faccessat, folder, path, mode));
+	return (int)raw_return(raw(SYS_faccessat2, folder, path, mode, flags));
 }
 EXPORT(faccessat, access_at);

@@ -50,8 +50,8 @@ static ssize_t cookie_write(void *cookie, const char *bytes, size_t length)
 
 static int cookie_seek(void *cookie, off_t *offset, int whence)
 {
-	long at = raw(SYS_lseek, ((struct cookie *)cookie)->fd, *offset,
-		      whence);
+	long at =
+		raw(SYS_lseek, ((struct cookie *)cookie)->fd, *offset, whence);
 
 	if (raw_failed(at))
 		return (int)raw_return(at);
@@ -316,22 +316,20 @@ static int stream_flush(FILE *stream)
 
 	if (!real.fflush)
 		real_resolve();
-	result = real.fflush(stream);
-	stdio_watch_flushed(stream);
-	return result;
+	result = stdio_watch_flush(stream);
+	return real.fflush(stream) ? EOF : result;
 }
 EXPORT(fflush, stream_flush);
 
 static int stream_close(FILE *stream)
 {
+	int result;
+
 	if (!real.fclose)
 		real_resolve();
-	if (client_has_taken() && !cookie_of(stream)) {
-		real.fflush(stream);
-		stdio_watch_flushed(stream);
-	}
+	result = stdio_watch_flush(stream);
 	stdio_watch_end(stream);
-	return real.fclose(stream);
+	return real.fclose(stream) ? EOF : result;
 }
 EXPORT(fclose, stream_close);
 
@@ -344,8 +342,8 @@ static int print_taken(int fd, const char *format, va_list arguments)
 	int done = 0;
 
 	while (done < length) {
-		ssize_t some = file_write(fd, text + done,
-					  (size_t)(length - done));
+		ssize_t some =
+			file_write(fd, text + done, (size_t)(length - done));
 
 		if (some < 0) {
 			free(text);

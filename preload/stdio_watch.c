@@ -6,8 +6,12 @@
 #include "io.h"
 #include "lock.h"
 #include "look.h"
+#include "raw.h"
+#include "real.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio_ext.h>
 
 #define WATCH_COUNT 256
 
@@ -70,33 +74,110 @@ void stdio_watch_end(FILE *stream)
 	lock_drop(&lock);
 }
 
-/* The kernel has the stream's bytes; the server may have older ones. */
+/* The kernel may have bytes of the stream that the server does not know of:
+ * it compares the file's times at each OPEN. */
 static void look_anew(int fd)
 {
-	struct look look;
-	int64_t id;
+	struct call call = {
+		.request.type = REQUEST_OPEN,
+		.send = { fd },
+		.send_count = 1,
+	};
+	struct call release = { .request.type = REQUEST_RELEASE };
 
-	if (!look_at(fd, &look) || look.bound)
+	if (client_call(&call))
 		return;
-	id = io_write_begin(fd, 0, 0);
-	io_write_end(id, 0, look.size);
+	call_drop(&call, 0);
+	release.request.id = call.reply.id;
+	release.request.length = 1;
+	client_call(&release);
 }
 
-void stdio_watch_flushed(FILE *stream)
+/* Where the kernel will have what is in the buffer; libc goes back first by
+ * what it has read and not used. */
+static off_t place_of(const FILE *stream, int fd)
 {
+	off_t position = io_position(fd);
+
+	if (stream->_IO_read_end != stream->_IO_write_base)
+		position += stream->_IO_write_base - stream->_IO_read_end;
+	return position;
+}
+
+static bool appends(int fd)
+{
+	long flags = raw(SYS_fcntl, fd, F_GETFL);
+
+	return !raw_failed(flags) && flags & O_APPEND;
+}
+
+/* The stream is locked, and its buffer is not empty. */
+static int flush_announced(FILE *stream, int fd, struct look *look)
+{
+	uint64_t signals = signals_block();
+	bool append = appends(fd);
+	off_t from = append ? (off_t)look->size : place_of(stream, fd);
+	off_t to = from;
+	int64_t id;
+	int result;
+
+	if (append)
+		id = io_write_begin(fd, from & ~(off_t)4095, 0);
+	else
+		id = io_write_begin(fd, from, __fpending(stream));
+	result = real.fflush(stream);
+	if (append && look_at(fd, look))
+		to = (off_t)look->size;
+	else if (!append)
+		to = io_position(fd);
+	io_write_end(id, from, to > from ? (size_t)(to - from) : 0);
+	signals_restore(signals);
+	return result;
+}
+
+static int flush_watched(FILE *stream, int fd)
+{
+	struct look look;
+	int result;
+
+	if (!look_at(fd, &look) || look.bound)
+		return real.fflush(stream);
+	look_anew(fd);
+	flockfile(stream);
+	result = __fpending(stream) ? flush_announced(stream, fd, &look)
+				    : real.fflush(stream);
+	funlockfile(stream);
+	return result;
+}
+
+/* What is watched at that place, if it is stream, or any; its descriptor. */
+static FILE *watched_at(size_t place, FILE *stream, int *fd)
+{
+	FILE *found = NULL;
+
+	lock_take(&lock);
+	if (!stream || watches[place].stream == stream) {
+		found = watches[place].stream;
+		*fd = watches[place].fd;
+	}
+	lock_drop(&lock);
+	return found;
+}
+
+int stdio_watch_flush(FILE *stream)
+{
+	int result = 0;
+
 	if (atomic_load(&watch_count) == 0 || !client_has_taken())
-		return;
+		return 0;
 	for (size_t i = 0; i < WATCH_COUNT; i++) {
 		int fd = -1;
+		FILE *found = watched_at(i, stream, &fd);
 
-		lock_take(&lock);
-		if (watches[i].stream && (!stream || watches[i].stream ==
-							      stream))
-			fd = watches[i].fd;
-		lock_drop(&lock);
-		if (fd >= 0)
-			look_anew(fd);
+		if (found && flush_watched(found, fd))
+			result = EOF;
 	}
+	return result;
 }
 
 void stdio_watch_taken(uint64_t device, uint64_t inode, const char *path)

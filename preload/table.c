@@ -65,8 +65,7 @@ bool table_may_overlap(const struct table *table, uintptr_t start,
 	/* relaxed: see set_bounds() */
 	return start < atomic_load_explicit(&table->highest,
 					    memory_order_relaxed) &&
-	       end > atomic_load_explicit(&table->lowest,
-					  memory_order_relaxed);
+	       end > atomic_load_explicit(&table->lowest, memory_order_relaxed);
 }
 
 /* Of the first range that ends behind address; count if there is none. */

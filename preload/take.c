@@ -168,8 +168,8 @@ static int take_locked(struct wish *wish, struct opened *opened)
 	if (!error)
 		error = hand_over(wish, opened, &range);
 	if (error)
-		return error == -EAGAIN && wish->flags & MAP_LOCKED ? -EAGAIN :
-								      error;
+		return error == -EAGAIN && wish->flags & MAP_LOCKED ? -EAGAIN
+								    : error;
 	wish->result = (void *)range.start;
 	lock_new_range(wish->result, range.end - range.start, wish->flags);
 	return 0;
@@ -241,4 +241,10 @@ int leave_to_kernel(const struct wish *wish, const struct look *look)
 	if (!error)
 		atomic_store_explicit(place, word, memory_order_relaxed);
 	return error;
+}
+
+void take_after_fork(void)
+{
+	for (size_t i = 0; i < LEFT_COUNT; i++)
+		atomic_store_explicit(&left[i], 0, memory_order_relaxed);
 }

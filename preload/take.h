@@ -25,5 +25,7 @@ struct wish {
 int take(struct wish *wish);
 /* Nobody takes the file while this process lives.  -EBUSY: it is taken. */
 int leave_to_kernel(const struct wish *wish, const struct look *look);
+/* In a child: it has said nothing to the server yet. */
+void take_after_fork(void);
 
 #endif

@@ -132,7 +132,8 @@ struct refresh {
 	struct object *object;
 	uint64_t start; /* bytes, half open */
 	uint64_t end;
-	int error; /* the first */
+	bool clean_only; /* what is dirty is left as it is */
+	int error;       /* the first */
 };
 
 struct waited_io {
@@ -197,15 +198,20 @@ static int fill(const struct refresh *refresh, uint64_t index, uint64_t count,
 				 end - start, start);
 }
 
-/* Takes the page out of memory, or pins it; false: it is not in memory.  Waits
- * for a read under way. */
-static bool keep(struct object *object, uint64_t index)
+/* Takes the page out of memory, or pins it; false: it is not in memory, or is
+ * not to be filled.  Waits for a read under way. */
+static bool keep(const struct refresh *refresh, uint64_t index)
 {
+	struct object *object = refresh->object;
 	page_word *word = object_word(object, index);
 
 	for (;;) {
-		if (!word_visible(object_settle(object, index)) ||
+		uint64_t settled = object_settle(object, index);
+
+		if (!word_visible(settled) ||
 		    object_drop_clean(object, index, 1))
+			return false;
+		if (refresh->clean_only && word_state(settled) != PAGE_CLEAN)
 			return false;
 		if (page_take_rpin(word, false) == PAGE_TAKEN) {
 			if (!object_is_zeroed(object, index))
@@ -226,12 +232,12 @@ static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
 	uint64_t count = 1;
 	int error = -ENOMEM;
 
-	if (!keep(object, index))
+	if (!keep(refresh, index))
 		return 1;
 	staging = staging_take(pool, RUN_MAX);
 	if (staging) {
 		while (count < staging->pages && index + count < end &&
-		       keep(object, index + count))
+		       keep(refresh, index + count))
 			count++;
 		error = fill(refresh, index, count, staging);
 		staging_drop(pool, staging);
@@ -247,17 +253,18 @@ static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
  * bytes, and its end is waited for (keep()); what begins after a look at the
  * page has new ones.
  */
-static int refresh_bytes(struct object *object, uint64_t start, uint64_t end)
+static int refresh_bytes(struct refresh *refresh)
 {
-	struct refresh refresh = { object, start, end, 0 };
-	uint64_t index = start >> PAGE_SHIFT, last = pages_of(end);
+	struct object *object = refresh->object;
+	uint64_t index = refresh->start >> PAGE_SHIFT;
+	uint64_t last = pages_of(refresh->end);
 
 	object_drop_clean(object, index, last - index); /* most, and in runs */
 	while ((index = page_table_next(&object->table, index)) < last)
-		index += fill_run(&refresh, index, last);
-	if (refresh.error)
-		object_record_error(object, refresh.error, "read");
-	return refresh.error;
+		index += fill_run(refresh, index, last);
+	if (refresh->error)
+		object_record_error(object, refresh->error, "read");
+	return refresh->error;
 }
 
 /* Where both the store and the object have bytes. */
@@ -272,24 +279,37 @@ static int common_end(struct object *object, uint64_t *end)
 	return error == -EOPNOTSUPP ? 0 : error;
 }
 
-int object_refresh(struct object *object, uint64_t offset, uint64_t length)
+static int refresh_range(struct object *object, uint64_t offset,
+			 uint64_t length, bool clean_only)
 {
+	struct refresh refresh = { object, offset, 0, clean_only, 0 };
 	struct foreign_write write;
-	uint64_t end;
+	uint64_t first = offset >> PAGE_SHIFT;
 	int error;
 
 	lock_take(&object->resize_lock);
-	error = common_end(object, &end);
-	if (!error && offset < end) {
-		if (length < end - offset)
-			end = offset + length;
-		object_foreign_begin(object, &write, offset >> PAGE_SHIFT,
-				     pages_of(end) - (offset >> PAGE_SHIFT));
-		error = refresh_bytes(object, offset, end);
+	error = common_end(object, &refresh.end);
+	if (!error && offset < refresh.end) {
+		if (length < refresh.end - offset)
+			refresh.end = offset + length;
+		object_foreign_begin(object, &write, first,
+				     pages_of(refresh.end) - first);
+		error = refresh_bytes(&refresh);
 		object_foreign_end(object, &write);
 	}
 	lock_drop(&object->resize_lock);
 	return error;
+}
+
+int object_refresh(struct object *object, uint64_t offset, uint64_t length)
+{
+	return refresh_range(object, offset, length, false);
+}
+
+int object_refresh_clean(struct object *object, uint64_t offset,
+			 uint64_t length)
+{
+	return refresh_range(object, offset, length, true);
 }
 
 /* ---- the size ---- */
@@ -298,6 +318,7 @@ int object_refresh(struct object *object, uint64_t offset, uint64_t length)
 static int follow_growth(struct object *object, uint64_t old, uint64_t size)
 {
 	uint64_t edge = page_round_up(old) < size ? page_round_up(old) : size;
+	struct refresh tail = { object, old, edge, false, 0 };
 	int error = memory_file_resize(object->memory, page_round_up(size));
 
 	if (error)
@@ -306,7 +327,7 @@ static int follow_growth(struct object *object, uint64_t old, uint64_t size)
 	 * before is seen. */
 	atomic_store(&object->extent, size);
 	if (old < edge)
-		error = refresh_bytes(object, old, edge);
+		error = refresh_bytes(&tail);
 	if (error) {
 		atomic_store(&object->extent, old);
 		memory_file_resize(object->memory, page_round_up(old));

@@ -326,6 +326,9 @@ void object_await_foreign(struct object *object, uint64_t index);
  * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
+/* The same for pages that are clean; what is dirty is left as it is. */
+int object_refresh_clean(struct object *object, uint64_t offset,
+			 uint64_t length);
 /*
  * The store has another size: so has the object, and the store is not asked
  * for anything.  Pages behind a smaller end go, dirty or not; bytes behind the

@@ -46,15 +46,14 @@ static int open_object(struct server *server, const char *uri,
 	return error;
 }
 
-static int add_file(struct server *server,
-		    const struct server_binding *binding,
+static int add_file(struct server *server, const struct server_binding *binding,
 		    struct quire_object *handle, bool writable,
 		    struct server_file **added)
 {
 	struct server_file *file;
 	struct stat status;
-	int stand_in = make_stand_in(binding->path,
-				     object_size(handle->object), &status);
+	int stand_in = make_stand_in(binding->path, object_size(handle->object),
+				     &status);
 
 	if (stand_in < 0)
 		return stand_in;
@@ -62,7 +61,7 @@ static int add_file(struct server *server,
 	file = file_create(server, status.st_dev, status.st_ino, binding->path);
 	if (file) {
 		file->binding = binding;
-		file->path_fd = stand_in;
+		file->own_fd = stand_in;
 		file->writable = writable;
 		file->entry = taken_entry(server, file->device, file->inode);
 		file_add_handle(server, file, &file->reader, handle);
@@ -158,7 +157,7 @@ static int resize(struct server_file *file, uint64_t size)
 {
 	int error = object_resize(file_object(file), size);
 
-	if (!error && ftruncate(file->path_fd, (off_t)size))
+	if (!error && ftruncate(file->own_fd, (off_t)size))
 		error = -errno;
 	return error;
 }
@@ -181,7 +180,7 @@ static int open_stand_in(struct job *job)
 		error = resize(file, 0);
 	if (error)
 		return error;
-	job->own_fd = server_reopen(file->path_fd, flags & kept);
+	job->own_fd = server_reopen(file->own_fd, flags & kept);
 	return job->own_fd < 0 ? job->own_fd : 0;
 }
 
@@ -268,10 +267,10 @@ int bound_read_run(struct job *job)
 static int append(struct job *job, struct server_file *file)
 {
 	struct object *object = file_object(file);
-	int error = object_append(object, job->bytes, job->length,
-				  &job->reply.id);
+	int error =
+		object_append(object, job->bytes, job->length, &job->reply.id);
 
-	if (!error && ftruncate(file->path_fd, (off_t)object_size(object)))
+	if (!error && ftruncate(file->own_fd, (off_t)object_size(object)))
 		error = -errno;
 	if (!error)
 		job->reply.value = job->length;

@@ -115,7 +115,8 @@ static struct job *make_job(struct channel *channel,
 	if (!job)
 		return NULL;
 	memcpy(&job->request, bytes, sizeof(job->request));
-	job->length = (uint32_t)((size_t)message->length - sizeof(job->request));
+	job->length =
+		(uint32_t)((size_t)message->length - sizeof(job->request));
 	job->bytes = malloc(job->length + 1);
 	if (!job->bytes) {
 		free(job);

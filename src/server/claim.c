@@ -75,6 +75,25 @@ int claim_add(struct client *client, uint64_t device, uint64_t inode)
 	return error;
 }
 
+int claim_inherit(struct client *child, const struct client *parent)
+{
+	struct server *server = child->server;
+	const struct list *link;
+	int error = 0;
+
+	lock_take(&server->lock);
+	list_for_each(link, &parent->claims) {
+		const struct claim *claim =
+			container_of(link, struct claim, client_link);
+
+		error = add(child, claim->device, claim->inode);
+		if (error)
+			break;
+	}
+	lock_drop(&server->lock);
+	return error;
+}
+
 void claim_drop_all(struct client *client)
 {
 	struct server *server = client->server;

@@ -140,8 +140,8 @@ static void welcome(struct server *server, int descriptor)
 void client_accept(struct watch *watch)
 {
 	struct server *server = container_of(watch, struct server, listening);
-	int descriptor = accept4(watch->fd, NULL, NULL,
-				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int descriptor =
+		accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (descriptor >= 0) {
 		welcome(server, descriptor);
@@ -203,8 +203,7 @@ int client_hold(struct client *client, struct server_file *file, bool writable)
 	return 0;
 }
 
-int client_release_holds(struct client *client, uint64_t number,
-			 uint64_t count)
+int client_release_holds(struct client *client, uint64_t number, uint64_t count)
 {
 	struct client_id *id = client_find_id(client, number);
 
@@ -257,7 +256,6 @@ static void end_channels(struct client *client)
 
 static void let_go(struct client *client)
 {
-	abandon_writes(client);
 	client_release_ids(client);
 	claim_drop_all(client);
 	end_channels(client);
@@ -282,6 +280,9 @@ static void destroy(struct client *client)
 
 void client_settle(struct client *client)
 {
+	/* Before its jobs have ended: one may wait for that. */
+	if (client->gone || list_empty(&client->channels))
+		abandon_writes(client);
 	/* Nothing of it is mapped, and nobody speaks for it. */
 	if (!client->gone && !client->layout && !client->parent &&
 	    list_empty(&client->channels))

@@ -134,7 +134,7 @@ struct server_file *file_create(struct server *server, uint64_t device,
 	file->id = ++server->next_file;
 	file->device = device;
 	file->inode = inode;
-	file->path_fd = file->memory_readable = file->memory_writable = -1;
+	file->own_fd = file->memory_readable = file->memory_writable = -1;
 	file->state = FILE_OPENING;
 	list_add_tail(&server->files[server_bucket(device, inode)],
 		      &file->link);
@@ -146,9 +146,9 @@ void file_add_handle(struct server *server, struct server_file *file,
 {
 	handle->handle = object;
 	handle->file = file;
-	list_add_tail(&server->handles[server_bucket(
-			      (uint64_t)(uintptr_t)object, 0)],
-		      &handle->link);
+	list_add_tail(
+		&server->handles[server_bucket((uint64_t)(uintptr_t)object, 0)],
+		&handle->link);
 }
 
 void file_settle(struct server *server, struct server_file *file,
@@ -256,15 +256,18 @@ int file_learn_memory(struct server *server, struct server_file *file)
 	int memory = object_memory(file_object(file));
 	struct stat status;
 
-	/* Another user's process cannot open it anew with more rights. */
+	/* Another user's process cannot open it anew with more rights; and no
+	 * client seals it, even against us. */
 	if (fchmod(memory, 0600) || fstat(memory, &status))
+		return -errno;
+	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL) && errno != EPERM)
 		return -errno;
 	lock_take(&server->lock);
 	file->memory_device = status.st_dev;
 	file->memory_inode = status.st_ino;
-	list_add_tail(&server->memories[server_bucket(status.st_dev,
-						      status.st_ino)],
-		      &file->memory);
+	list_add_tail(
+		&server->memories[server_bucket(status.st_dev, status.st_ino)],
+		&file->memory);
 	lock_drop(&server->lock);
 	return 0;
 }
@@ -272,8 +275,8 @@ int file_learn_memory(struct server *server, struct server_file *file)
 static int open_handle(struct server *server, struct server_file *file, int fd,
 		       bool writable)
 {
-	struct handle_link *link =
-		file->reader.handle ? &file->writer : &file->reader;
+	struct handle_link *link = file->reader.handle ? &file->writer
+						       : &file->reader;
 	struct quire_object *handle;
 	int error = quire_object_open_fd(server->quire, fd, NULL, &handle);
 
@@ -300,9 +303,12 @@ static int open_first(struct server *server, struct server_file *file, int fd,
 	lock_drop(&server->lock);
 	if (!file->entry)
 		return -ENOSPC;
-	file->path_fd = server_reopen(fd, O_PATH);
-	if (file->path_fd < 0)
-		return file->path_fd;
+	/* Of a description of its own: nobody's locks hang on it. */
+	file->own_fd = server_reopen(fd, O_RDONLY);
+	if (file->own_fd < 0)
+		file->own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (file->own_fd < 0)
+		return -errno;
 	error = file_learn_memory(server, file);
 	if (error)
 		return error;

@@ -184,7 +184,7 @@ void file_close(struct server *server, struct server_file *file)
 	lock_drop(&server->lock);
 	note_failure(server, quire_object_close(writer));
 	note_failure(server, quire_object_close(reader));
-	close_fd(&file->path_fd);
+	close_fd(&file->own_fd);
 	close_fd(&file->memory_readable);
 	close_fd(&file->memory_writable);
 	lock_take(&server->lock);
@@ -208,18 +208,25 @@ void file_give_up(struct server *server, struct server_file *file)
 
 /* ---- sweeping, on a worker ---- */
 
-static bool is_unlinked(const struct server_file *file)
+/*
+ * One that has no name is held for nothing.  One that may be executed cannot
+ * be (ETXTBSY) while we have it open for writing.
+ */
+static bool must_go(const struct server_file *file)
 {
 	struct stat status;
 
-	return !fstat(file->path_fd, &status) && status.st_nlink == 0;
+	if (fstat(file->own_fd, &status))
+		return true;
+	return status.st_nlink == 0 ||
+	       (file_has_writer(file) && (status.st_mode & 0111));
 }
 
 /* What is dirty goes home first.  If it does not, the file stays. */
 static void close_idle(struct server *server, struct server_file *file)
 {
-	int error = writeback_sync(&server->quire->writeback,
-				   file_object(file), 0, UINT64_MAX, false);
+	int error = writeback_sync(&server->quire->writeback, file_object(file),
+				   0, UINT64_MAX, false);
 
 	if (!error) {
 		file_close(server, file);
@@ -262,7 +269,7 @@ static void sweep(struct work *work)
 	bool old;
 
 	while ((file = next_idle(server, &left, &old))) {
-		bool goes = old || is_unlinked(file);
+		bool goes = old || must_go(file);
 
 		lock_take(&server->lock);
 		file->users--;
@@ -276,6 +283,16 @@ static void sweep(struct work *work)
 		if (goes)
 			close_idle(server, file);
 	}
+}
+
+bool file_any_idle(struct server *server)
+{
+	bool any;
+
+	lock_take(&server->lock);
+	any = server->idle_count > 0;
+	lock_drop(&server->lock);
+	return any;
 }
 
 void file_sweep(struct server *server)

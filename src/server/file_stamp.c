@@ -13,7 +13,7 @@ static bool read_stamp(const struct server_file *file, struct file_stamp *stamp)
 {
 	struct stat status;
 
-	if (file->binding || fstat(file->path_fd, &status))
+	if (file->binding || fstat(file->own_fd, &status))
 		return false;
 	stamp->size = (uint64_t)status.st_size;
 	stamp->modified = status.st_mtim;

@@ -16,6 +16,7 @@
 #include "server/server_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,8 +56,8 @@ static struct snapshot *take_snapshot(struct client *client, uint64_t number)
 {
 	struct layout *layout = client->layout;
 	size_t count = layout ? count_pieces(layout) : 0;
-	struct snapshot *snapshot =
-		calloc(1, sizeof(*snapshot) + count * sizeof(snapshot->pieces[0]));
+	struct snapshot *snapshot = calloc(
+		1, sizeof(*snapshot) + count * sizeof(snapshot->pieces[0]));
 	uint64_t at = 0;
 
 	if (!snapshot)
@@ -133,26 +134,40 @@ int fork_inherit(struct client *client)
 
 /* ---- events ---- */
 
+/*
+ * Without its last holder a userfaultfd lets accesses through, to zeros: if
+ * the child cannot be served, it waits rather, for ever.
+ */
+static int adopt(struct client *parent, struct client *child, int descriptor)
+{
+	struct mmu_remote_features features = { .forks = true };
+	int spare = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+	int error;
+
+	if (spare < 0)
+		return -errno;
+	error = layout_create(child, descriptor, &features, &child->layout);
+	if (error)
+		return error;
+	close(spare);
+	keeper_keep(parent->server, child->layout, 0, -1);
+	return layout_fork(parent->layout, child->layout);
+}
+
 void fork_happened(struct client *parent, int descriptor)
 {
 	struct server *server = parent->server;
-	struct mmu_remote_features features = { .forks = true };
 	struct client *child = client_create(server, 0, -1);
-	int error;
+	int error = child ? adopt(parent, child, descriptor) : -EMFILE;
 
-	if (!child) {
-		close(descriptor);
-		return;
-	}
-	error = layout_create(child, descriptor, &features, &child->layout);
-	if (!error) {
-		keeper_keep(server, child->layout, 0, -1);
-		error = layout_fork(parent->layout, child->layout);
-	}
+	if (child && claim_inherit(child, parent))
+		error = -ENOMEM;
 	if (error)
 		log_line(&server->quire->log, LOG_ERROR,
-			 "a fork of process %d is not followed: %s",
+			 "a child of process %d cannot be served: %s",
 			 (int)parent->pid, strerror(-error));
+	if (!child)
+		return;
 	child->parent = parent;
 	child->fork_number = parent->forking;
 	parent->forking = 0;
@@ -216,9 +231,10 @@ static struct client *child_of(struct client *parent, uint64_t number)
 		return child;
 	snapshot = find_snapshot(parent, number);
 	child = client_create(parent->server, 0, -1);
-	if (child)
+	if (child) {
 		child->inherited = snapshot;
-	else
+		claim_inherit(child, parent);
+	} else
 		destroy_snapshot(parent->server, snapshot);
 	return child;
 }

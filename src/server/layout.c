@@ -216,7 +216,9 @@ void layout_follow(struct layout *layout)
 {
 	if (layout->ended)
 		return;
-	mmu_remote_pump(layout->space.mmu);
+	/* Traps may have been read with them, and wake nobody any more. */
+	if (mmu_remote_pump(layout->space.mmu))
+		layout->due_ns = 0;
 	apply_events(layout);
 }
 
@@ -225,7 +227,6 @@ void layout_turn(struct layout *layout)
 	int pause = 0;
 	bool again = true;
 
-	layout->due_ns = UINT64_MAX;
 	for (int i = 0; again && i < TURNS_AT_ONCE; i++) {
 		if (layout->ended)
 			return;
@@ -235,8 +236,8 @@ void layout_turn(struct layout *layout)
 	}
 	if (again)
 		pause = 0;
-	if (pause >= 0)
-		layout->due_ns = clock_now_ns() + (uint64_t)pause * MS;
+	layout->due_ns = pause < 0 ? UINT64_MAX
+				   : clock_now_ns() + (uint64_t)pause * MS;
 }
 
 static void on_traps(struct watch *watch)

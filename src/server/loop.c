@@ -14,6 +14,7 @@
  * channel that a child holds, is found by asking. */
 #define PROBE_NS (250 * MS)
 #define PROBES_OF_ALL 16
+#define IDLE_NS (2000 * MS) /* files whose name may go, and nobody is there */
 
 int loop_watch(struct server *server, struct watch *watch, int fd,
 	       void (*ready)(struct watch *watch))
@@ -55,13 +56,13 @@ void loop_wake(struct server *server)
 
 /* ---- what is due ---- */
 
-static uint64_t next_due(const struct server *server)
+static uint64_t next_due(struct server *server)
 {
 	uint64_t due = server->next_probe_ns;
-	const struct list *link;
+	struct list *link;
 
 	if (list_empty(&server->clients) && !server->resting)
-		return UINT64_MAX;
+		return file_any_idle(server) ? due + IDLE_NS : UINT64_MAX;
 	list_for_each(link, &server->clients) {
 		const struct client *client =
 			container_of(link, struct client, link);
@@ -72,7 +73,7 @@ static uint64_t next_due(const struct server *server)
 	return due;
 }
 
-static int pause_ms(const struct server *server, int most_ms)
+static int pause_ms(struct server *server, int most_ms)
 {
 	uint64_t due = next_due(server), now, ms;
 

@@ -24,8 +24,7 @@ static struct note *find(struct server *server, const char *text)
 /* Those that there is no room for are one. */
 static const char *text_or_rest(const struct server *server, const char *text)
 {
-	return server->note_count + 1 < SERVER_NOTES ? text
-						     : "other reasons";
+	return server->note_count + 1 < SERVER_NOTES ? text : "other reasons";
 }
 
 static void count(struct server *server, const char *text)
@@ -122,8 +121,9 @@ int settings_create(struct server *server)
 	if (fclose(stream))
 		return -ENOMEM;
 	if (length > PROTOCOL_BYTES_MAX)
-		return error_say(-E2BIG, "globs and bindings are longer than "
-					 "%u bytes",
+		return error_say(-E2BIG,
+				 "globs and bindings are longer than "
+				 "%u bytes",
 				 PROTOCOL_BYTES_MAX);
 	return 0;
 }

@@ -25,7 +25,7 @@ struct rule {
 	unsigned least_fds;
 	unsigned most_fds;
 	uint32_t most_bytes;
-	bool ends; /* nobody may wait for it on a worker */
+	bool ends;   /* nobody may wait for it on a worker */
 	bool silent; /* no reply */
 };
 
@@ -56,6 +56,10 @@ static int take_fd(struct job *job)
 	return job->fds[--job->fd_count];
 }
 
+static const char no_events[] =
+	"forks are followed only where the library sees them (for all of them "
+	"the server needs CAP_SYS_PTRACE)";
+
 static int attach(struct job *job)
 {
 	struct client *client = job->client;
@@ -74,6 +78,8 @@ static int attach(struct job *job)
 		    client->alive.fd);
 	if (features.forks)
 		job->reply.flags |= REPLY_FOLLOWS_FORKS;
+	else
+		note_add(client->server, no_events, sizeof(no_events) - 1);
 	return fork_inherit(client);
 }
 
@@ -303,8 +309,12 @@ static void refuse(struct job *job)
 {
 	struct client *client = job->client;
 
-	count_refused(client->server);
 	job->last = true;
+	if (client->gone) { /* sent before it died: no fault of its own */
+		finish(job, false);
+		return;
+	}
+	count_refused(client->server);
 	if (job->request.version != PROTOCOL_VERSION) {
 		job->reply.error = -EPROTO;
 		finish(job, false);

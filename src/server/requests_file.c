@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char beyond[] = "a file grew beyond what was kept free for it";
+
 /* ---- OPEN ---- */
 
 int file_open_run(struct job *job)
@@ -146,6 +148,7 @@ int write_begin_run(struct job *job)
 	object_foreign_begin(file_object(file), &write->foreign,
 			     write->offset >> PAGE_SHIFT,
 			     page_count(write->offset, write->length));
+	write_remember(write);
 	file_begin_change(server, file);
 	job->write = write;
 	return 0;
@@ -185,63 +188,61 @@ int write_end_prepare(struct job *job)
 	return -EINVAL;
 }
 
-/* The size first: what was appended has pages then. */
-static int follow(struct server *server, struct server_file *file,
-		  uint64_t offset, uint64_t length)
+/* What was appended has pages then. */
+static int follow_size(struct server *server, struct server_file *file)
 {
 	struct object *object = file_object(file);
 	struct stat status;
-	int error = 0;
+	int error;
 
-	if (!file->binding && !fstat(file->path_fd, &status) &&
-	    (uint64_t)status.st_size != object_size(object))
-		error = object_follow_size(object);
+	if (file->binding || fstat(file->own_fd, &status) ||
+	    (uint64_t)status.st_size == object_size(object))
+		return 0;
+	error = object_follow_size(object);
 	if (error == -EFBIG)
-		note_add(server, "a file grew beyond what was kept free for it",
-			 44);
-	if (length > 0 && offset < UINT64_MAX - length) {
-		int refreshed = object_refresh(object, offset, length);
-
-		if (!error)
-			error = refreshed;
-	}
+		note_add(server, beyond, sizeof(beyond) - 1);
 	return error;
 }
 
-static int end_write(struct server_write *write, uint64_t offset,
-		     uint64_t length)
+static void end_write(struct server_write *write)
 {
 	struct server *server = write->server;
 	struct server_file *file = write->file;
-	int error = follow(server, file, offset, length);
 
 	object_foreign_end(file_object(file), &write->foreign);
 	file_end_change(server, file);
 	file_release(server, file);
+	write_forget(write);
 	free(write);
-	return error;
 }
 
 int write_end_run(struct job *job)
 {
 	uint64_t offset = job->request.offset, length = job->request.length;
+	struct server_write *write = job->write;
+	int error = follow_size(write->server, write->file);
 
-	/* To the end of all: so much can be said, too. */
-	if (length > INT64_MAX || offset > INT64_MAX)
-		length = offset > INT64_MAX ? 0 : INT64_MAX;
-	return end_write(job->write, offset, length);
+	if (length > INT64_MAX) /* to the end of all */
+		length = INT64_MAX;
+	if (length > 0 && offset <= INT64_MAX) {
+		int refreshed = object_refresh(file_object(write->file), offset,
+					       length);
+
+		if (!error)
+			error = refreshed;
+	}
+	end_write(write);
+	return error;
 }
 
 static void run_abandoned(struct work *work)
 {
 	struct server_write *write =
 		container_of(work, struct server_write, work);
-	uint64_t length = write->length;
 
-	/* How far it got is not known. */
-	if (length == 0 || length > INT64_MAX)
-		length = INT64_MAX;
-	(void)end_write(write, write->offset & INT64_MAX, length);
+	(void)follow_size(write->server, write->file);
+	write_recover(write);
+	end_write(write);
 }
 
 void write_abandon(struct server_write *write)
@@ -273,8 +274,7 @@ static int cut(struct server_file *file, int fd, uint64_t length)
 		return cut_by_kernel(file, fd, length);
 	error = object_resize(object, length);
 	/* What shows its size. */
-	if (!error && file->binding &&
-	    ftruncate(file->path_fd, (off_t)length))
+	if (!error && file->binding && ftruncate(file->own_fd, (off_t)length))
 		error = -errno;
 	return error;
 }

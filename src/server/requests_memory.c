@@ -188,8 +188,7 @@ static int bring_in(struct space *space, uint64_t start, uint64_t end)
 	struct space_run run;
 	int error = 0;
 
-	while (!error && start < end &&
-	       space_run_at(space, start, end, &run)) {
+	while (!error && start < end && space_run_at(space, start, end, &run)) {
 		if (!(run.flags & VM_LOCKONFAULT))
 			error = hold_run(&run);
 		start = run.end;
@@ -233,8 +232,8 @@ int unlock_run(struct job *job)
 
 	if (error)
 		return error;
-	return space_unlock(&job->client->layout->space.space,
-			    request->address, request->length);
+	return space_unlock(&job->client->layout->space.space, request->address,
+			    request->length);
 }
 
 /* ---- ADVISE ---- */

@@ -14,7 +14,7 @@
 #define WORKERS 24
 #define ENDERS 4
 #define END_NS UINT64_C(10000000000) /* for clients that were killed */
-#define TURN_MS 100
+#define TURN_MS 20
 
 static void on_wake(struct watch *watch)
 {
@@ -76,8 +76,8 @@ static int open_loop(struct server *server)
 
 static int open_threads(struct server *server)
 {
-	int error = worker_pool_create(WORKERS, "quire-serve",
-				       &server->workers);
+	int error =
+		worker_pool_create(WORKERS, "quire-serve", &server->workers);
 
 	if (!error)
 		error = worker_pool_create(ENDERS, "quire-end",
@@ -185,9 +185,13 @@ int server_run(struct server *server, bool until_idle)
 {
 	int error = 0;
 
-	while (!error && !is_over(server, until_idle))
-		error = loop_turn(server,
-				  atomic_load(&server->stops) ? TURN_MS : -1);
+	while (!error && !is_over(server, until_idle)) {
+		bool ends = atomic_load(&server->stops) > 0;
+
+		if (ends) /* who is left is asked, and does not tell */
+			server->next_probe_ns = 0;
+		error = loop_turn(server, ends ? TURN_MS : -1);
+	}
 	return error ? error_say(error, "the server's loop: %s",
 				 strerror(-error))
 		     : 0;

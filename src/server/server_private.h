@@ -23,11 +23,11 @@
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
 #define SERVER_CLIENTS 16384u
-#define SERVER_JOBS 8u   /* of a client, in workers' hands at once */
+#define SERVER_JOBS 8u    /* of a client, in workers' hands at once */
 #define SERVER_NOTES 256u /* that differ */
 #define SERVER_NOTE_BYTES 512u
 #define SERVER_IDLE_FILES 64u
-#define SERVER_RECORDS 4096u /* of files that are closed by now */
+#define SERVER_RECORDS 4096u  /* of files that are closed by now */
 #define SERVER_DESCRIPTORS 4u /* with one request, at most */
 #define SERVER_BUCKETS 4096u
 
@@ -73,10 +73,9 @@ struct server_facts {
 	uint64_t clients;      /* now */
 	uint64_t clients_ever; /* processes that came, or were forked */
 	uint64_t clients_peak;
-	uint64_t files_ever;   /* that were taken */
-	uint64_t refused;      /* requests that were garbage */
-	bool follows_forks;    /* of the last client that attached */
-	bool kernel_mode;
+	uint64_t files_ever; /* that were taken */
+	uint64_t refused;    /* requests that were garbage */
+	bool follows_forks;  /* of the last client that attached */
 };
 
 void server_facts(struct server *server, struct server_facts *facts);
@@ -120,25 +119,25 @@ struct server {
 	_Atomic unsigned stops;
 	_Atomic int failed; /* the first error of a write home */
 
-	struct asking *asking;  /* [I] */
-	struct list clients;    /* [l] */
+	struct asking *asking; /* [I] */
+	struct list clients;   /* [l] */
 	/* [l] what is freed after the batch, by its first member */
 	struct list graves;
 	struct server_facts facts; /* [s] */
-	struct list notes;      /* [s] */
-	unsigned note_count;    /* [s] */
-	uint64_t next_probe_ns; /* [l] */
-	uint64_t probes;        /* [l] */
-	bool resting;           /* [l] the door is shut until the next probe */
-	uint64_t next_number;   /* [l] the keeper's */
-	bool keeper_lost;       /* [l] */
-	void *buffer;           /* [l] of one message */
+	struct list notes;         /* [s] */
+	unsigned note_count;       /* [s] */
+	uint64_t next_probe_ns;    /* [l] */
+	uint64_t probes;           /* [l] */
+	bool resting;         /* [l] the door is shut until the next probe */
+	uint64_t next_number; /* [l] the keeper's */
+	bool keeper_lost;     /* [l] */
+	void *buffer;         /* [l] of one message */
 
 	struct taken_table *taken; /* [I] written under [s] */
 	int taken_memory;          /* [I] */
 	int taken_readable;        /* [I] for clients */
 
-	struct lock lock; /* LOCK_RANK_SERVER */
+	struct lock lock;                     /* LOCK_RANK_SERVER */
 	struct condition settled;             /* a file's state has changed */
 	struct list done;                     /* [s] jobs */
 	struct list files[SERVER_BUCKETS];    /* [s] by device and inode */
@@ -247,7 +246,6 @@ struct client {
 	struct list queued; /* those that wait for their turn */
 	bool greeted;
 	bool gone; /* its process has ended, or executes another program */
-	bool kernel_mode;
 	uint64_t forking;      /* the number of the next fork */
 	struct client *parent; /* NULL: it has a channel of its own */
 	uint64_t fork_number;
@@ -281,8 +279,7 @@ void client_settle(struct client *client);
 void client_watch_process(struct client *client, int pidfd);
 /* One hold more; takes the caller's use of the file over if this succeeds.
  * -EMFILE, -ENOMEM. */
-int client_hold(struct client *client, struct server_file *file,
-		bool writable);
+int client_hold(struct client *client, struct server_file *file, bool writable);
 struct client_id *client_find_id(struct client *client, uint64_t id);
 int client_release_holds(struct client *client, uint64_t id, uint64_t count);
 void client_release_ids(struct client *client);
@@ -321,8 +318,8 @@ struct job {
 	int reply_fds[SERVER_DESCRIPTORS]; /* remain their owners', */
 	int own_fd;                        /* but for this one; -1 */
 	unsigned reply_fd_count;
-	bool last; /* after its reply the client's channels end */
-	uint32_t length;     /* of bytes: behind the request */
+	bool last;       /* after its reply the client's channels end */
+	uint32_t length; /* of bytes: behind the request */
 	uint32_t reply_length;
 	char *bytes;
 	char *reply_bytes; /* freed with the job */
@@ -347,7 +344,19 @@ struct server_write {
 	uint64_t id;
 	uint64_t offset;
 	uint64_t length;
+	struct remembered *remembered; /* what dirty pages were in the file */
+	unsigned remembered_count;
 };
+
+/* ---- abandoned.c; on workers ---- */
+
+/* Between object_foreign_begin() and the client's write. */
+void write_remember(struct server_write *write);
+void write_forget(struct server_write *write);
+/* Memory follows what the file has got of it. */
+void write_recover(struct server_write *write);
+
+/* ---- back to jobs ---- */
 
 /* What HELLO is answered. */
 void request_fill_hello(struct job *job);
@@ -416,22 +425,22 @@ struct server_file {
 	const struct server_binding *binding; /* [I] NULL: a file */
 	enum file_state state;                /* [s] */
 	bool listed;                          /* [s] idle or closed */
-	unsigned users;      /* [s] ids, jobs, writes, snapshots */
-	uint64_t mapped;     /* [s] bytes, in all layouts */
-	uint64_t mapped_peak;         /* [s] */
-	struct handle_link reader;    /* [s] the first; may be writable */
-	struct handle_link writer;    /* [s] handle NULL: none, or the first */
-	bool writable;                /* [s] the first one is */
-	int path_fd;                  /* O_PATH; of a binding the stand-in */
-	int memory_readable;          /* the memfd, for readers; -1 */
-	int memory_writable;          /* and for writers; -1 */
+	unsigned users;            /* [s] ids, jobs, writes, snapshots */
+	uint64_t mapped;           /* [s] bytes, in all layouts */
+	uint64_t mapped_peak;      /* [s] */
+	struct handle_link reader; /* [s] the first; may be writable */
+	struct handle_link writer; /* [s] handle NULL: none, or the first */
+	bool writable;             /* [s] the first one is */
+	int own_fd;                /* for reading; or the stand-in */
+	int memory_readable;       /* the memfd, for readers; -1 */
+	int memory_writable;       /* and for writers; -1 */
 	uint64_t memory_device;
 	uint64_t memory_inode;
-	struct taken_entry *entry;    /* [I] */
-	struct file_stamp stamp;      /* [s] */
+	struct taken_entry *entry; /* [I] */
+	struct file_stamp stamp;   /* [s] */
 	bool doubtful; /* [s] an outsider's change may hide behind our own */
-	struct file_counts past;      /* [s] of objects that have ended */
-	uint64_t size;                /* [s] when it was closed */
+	struct file_counts past; /* [s] of objects that have ended */
+	uint64_t size;           /* [s] when it was closed */
 };
 
 /* How a descriptor may be used. */
@@ -459,8 +468,7 @@ void file_check_stamp(struct server *server, struct server_file *file);
 void file_begin_change(struct server *server, struct server_file *file);
 void file_end_change(struct server *server, struct server_file *file);
 /* A descriptor of the memfd for clients; remains the file's. */
-int file_memory(struct server *server, struct server_file *file,
-		bool writable);
+int file_memory(struct server *server, struct server_file *file, bool writable);
 /* [s] No state but CLOSED is passed over: NULL, or waits until it is OPEN. */
 struct server_file *file_await(struct server *server, uint64_t device,
 			       uint64_t inode);
@@ -506,9 +514,11 @@ struct server_file *file_use_of_handle(struct server *server,
 struct server_file *file_of_memory(struct server *server, uint64_t device,
 				   uint64_t inode);
 /* So many bytes of it are mapped, more or less than before. */
-void file_mapped(struct server *server, struct server_file *file,
-		 uint64_t more, uint64_t less);
+void file_mapped(struct server *server, struct server_file *file, uint64_t more,
+		 uint64_t less);
+/* Has a worker close what is idle and must go. */
 void file_sweep(struct server *server);
+bool file_any_idle(struct server *server);
 /* At the end; blocks. */
 void file_close_all(struct server *server);
 /* Nobody uses any file, nor asks for facts. */
@@ -539,6 +549,8 @@ bool claim_exists(struct server *server, uint64_t device, uint64_t inode);
 bool file_is_taken(struct server *server, uint64_t device, uint64_t inode);
 /* -EBUSY: it is taken. */
 int claim_add(struct client *client, uint64_t device, uint64_t inode);
+/* A forked child has what its parent has mapped.  -ENOMEM. */
+int claim_inherit(struct client *child, const struct client *parent);
 void claim_drop_all(struct client *client);
 
 /* ---- the keeper: keeper.c ---- */

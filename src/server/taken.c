@@ -26,8 +26,8 @@ int taken_create(struct server *server)
 	void *view;
 	int error;
 
-	server->taken_memory = memfd_create(
-		"quire-taken", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	server->taken_memory =
+		memfd_create("quire-taken", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (server->taken_memory < 0)
 		return -errno;
 	/* Another user's process cannot open it anew for writing. */

@@ -7,6 +7,9 @@
 #   server_of PID          the server process below a `quire run` or `serve`
 #   start COMMAND...       in the background, its number in $child; output as run
 
+# A sanitized program does not mind what is loaded before it.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
+
 is_alive() {
 	local state
 

@@ -197,6 +197,9 @@ start "${quire_run[@]}" sh -c '
 	setsid sh -c "echo \$\$ >\$0; read -r line <\$1" "$0" "$1" & wait' \
 	"$WORK/ready" "$WORK/go"
 read -r daemon <"$WORK/ready"
+run "$QUIRE" maps "$daemon"
+check "quire maps of who has mapped nothing" grep -q "nothing is mapped" \
+	"$WORK/out"
 server=$(server_of "$child")
 tree=($(cat "/proc/$child/task/$child/children"))
 kill -KILL "$server"

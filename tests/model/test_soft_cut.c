@@ -128,8 +128,11 @@ static void test_agreed(void **state)
 	hook_register(begin_touch);
 	assert_int_equal(quire_object_resize(object, PAGE), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(outcome.stored, -ENXIO);
-	assert_int_equal(outcome.report.signal, SIGBUS);
+	/* To a page of its own it may have come before the cut was decided. */
+	if (outcome.stored) {
+		assert_int_equal(outcome.stored, -ENXIO);
+		assert_int_equal(outcome.report.signal, SIGBUS);
+	}
 	assert_int_equal(outcome.loaded, -ENXIO);
 	/* The slots are others' now, and show nothing of what was there. */
 	assert_int_equal(quire_space_create(quire, NULL, &other), 0);

@@ -105,7 +105,7 @@ show() {
 	for file in "$@"; do
 		[ -s "$file" ] || continue
 		echo "    ${file##*/}:"
-		tail -n 20 "$file" | cut -c 1-200 | sed 's/^/        /'
+		head -n 20 "$file" | cut -c 1-200 | sed 's/^/        /'
 	done
 }
 

@@ -136,5 +136,9 @@ figures 1048576 4096 0 0 4096 0 0
 pretend true
 check "a whole test: found: nothing was taken" [ $? -eq 1 ]
 
+LIE=1 QUIRE=none "$programs/soak.sh" 1 >"$WORK/said" 2>&1
+check "the soak: found: one byte of the model" \
+	[ "$(grep -c '^FAILED .*\(model\|FAILED\)' "$WORK/said")" -eq 2 ]
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -5,7 +5,7 @@
 
 have sqlite3 || skip "no sqlite3"
 
-rows=$(quick_or_full 60000 200000)
+rows=$(quick_or_full 20000 100000)
 
 # Numbers that look random and are always the same.
 load_script() {
@@ -119,9 +119,9 @@ work_processes_journal() {
 cases() {
 	local budgets
 
-	budgets=$(quick_or_full "768K" "32M 8M 2M")
+	budgets=$(quick_or_full "384K" "16M 6M 1536K")
 	compare journal "$budgets"
-	[ "$scale" = quick ] || compare truncate 2M
+	[ "$scale" = quick ] || compare truncate 1536K
 	compare wal "$budgets"
 	compare processes_journal "$budgets"
 	compare processes_wal "$budgets"

@@ -57,9 +57,8 @@ static int world_listen(struct world *world)
 
 	assert_return_code(fd, errno);
 	strcpy(address.sun_path, world->socket);
-	assert_return_code(bind(fd, (struct sockaddr *)&address,
-				sizeof(address)),
-			   errno);
+	assert_return_code(
+		bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
 	assert_return_code(listen(fd, 64), errno);
 	return fd;
 }
@@ -88,8 +87,7 @@ static void world_begin_with(struct world *world,
 	assert_non_null(mkdtemp(world->directory));
 	snprintf(world->socket, sizeof(world->socket), "%s/socket",
 		 world->directory);
-	snprintf(world->file, sizeof(world->file), "%s/file",
-		 world->directory);
+	snprintf(world->file, sizeof(world->file), "%s/file", world->directory);
 	world_fill(world->file, FILE_PAGES);
 	options.socket = world_listen(world);
 	options.engine.size = sizeof(options.engine);
@@ -159,13 +157,13 @@ struct user {
 };
 
 /* In a child nothing of cmocka's works. */
-#define expect(condition)                                                  \
-	do {                                                               \
-		if (!(condition)) {                                        \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n",          \
-				__FILE__, __LINE__, #condition, errno);    \
-			_exit(1);                                          \
-		}                                                          \
+#define expect(condition)                                                   \
+	do {                                                                \
+		if (!(condition)) {                                         \
+			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, \
+				__LINE__, #condition, errno);               \
+			_exit(1);                                           \
+		}                                                           \
 	} while (0)
 
 /* A request with at most one descriptor, and what it brings back. */

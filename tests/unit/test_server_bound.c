@@ -24,8 +24,8 @@ static int setup(void **state)
 	};
 
 	(void)state;
-	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC,
-				      0, keeper),
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				      keeper),
 			   errno);
 	options.keeper = keeper[0];
 	world_begin_with(&world, &options);
@@ -132,9 +132,9 @@ static void uses_a_binding(struct user *user)
 	expect(call.reply.value == 65536);
 	fd = call.fds[0];
 	expect(!fstat(fd, &status) && status.st_size == 65536);
-	expect(atomic_load(&taken_find(user->taken, status.st_dev,
-				       status.st_ino)
-				    ->state) == (TAKEN_USED | TAKEN_BOUND));
+	expect(atomic_load(
+		       &taken_find(user->taken, status.st_dev, status.st_ino)
+				->state) == (TAKEN_USED | TAKEN_BOUND));
 	expect(bound_write(user, fd, "hello", 100, 0) == 5);
 	at = user_map_fd(user, fd, 65536, true, NULL);
 	expect(!memcmp(at + 100, "hello", 5));

@@ -24,8 +24,8 @@ static void run(client_body *body)
 	assert_int_equal(world_finish(&world), 0);
 }
 
-static int file_request(struct user *user, uint32_t type, int fd,
-			size_t offset, size_t length)
+static int file_request(struct user *user, uint32_t type, int fd, size_t offset,
+			size_t length)
 {
 	return ask_simply(user,
 			  (struct request){ .type = type,
@@ -67,7 +67,7 @@ static void writes_beside_a_store(struct user *user)
 	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
 	uint64_t id;
 
-	at[10] = 210;               /* dirty */
+	at[10] = 210;                /* dirty */
 	expect(at[at_page(1)] == 2); /* clean */
 	id = write_begin(user, fd, 0, at_page(2));
 	expect(id != 0);
@@ -117,8 +117,7 @@ static void test_store_in_the_same_page_outlives_a_write(void **state)
 static void appends(struct user *user)
 {
 	int fd = open(user->world->file, O_RDWR | O_APPEND);
-	unsigned char *at =
-		user_map_fd(user, fd, 2 * FILE_BYTES, true, NULL);
+	unsigned char *at = user_map_fd(user, fd, 2 * FILE_BYTES, true, NULL);
 	char page[PAGE_SIZE];
 	uint64_t id;
 
@@ -198,6 +197,43 @@ static void test_death_within_a_write(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	run(looks_again);
 	assert_int_equal(byte_in_file(world.file, 1), 'Z');
+	assert_int_equal(byte_in_file(world.file, 0), 100);
+}
+
+/* It waits for itself, on another channel; and dies of it. */
+static void dies_waiting_for_itself(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR), ends[2];
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	struct call call = {
+		.request = { .type = REQUEST_SYNC,
+			     .address = (uint64_t)(uintptr_t)at,
+			     .length = FILE_BYTES,
+			     .flags = MS_SYNC },
+		.fd = -1,
+		.bytes = "",
+	};
+
+	at[0] = 100;
+	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+	expect(ask_simply(user, (struct request){ .type = REQUEST_CHANNEL },
+			  ends[1]) == 0);
+	expect(write_begin(user, fd, 0, PAGE_SIZE) != 0);
+	expect(send_call(ends[0], &call));
+	/* The order of events: that one has been seen. */
+	expect(file_request(user, REQUEST_FILE_SYNC, fd, at_page(5), 1) == 0);
+	raise(SIGKILL);
+}
+
+static void test_death_while_waiting_for_itself(void **state)
+{
+	pid_t child;
+
+	(void)state;
+	child = start_client(&world, dies_waiting_for_itself, true, -1);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(world_finish(&world), 0);
+	assert_int_equal(byte_in_file(world.file, 0), 100);
 }
 
 /* ---- reads past the mapping ---- */
@@ -249,8 +285,8 @@ static void truncates(struct user *user)
 
 	signal(SIGBUS, on_bus);
 	at[at_page(30)] = 9;
-	expect(file_request(user, REQUEST_TRUNCATE, fd, 0,
-			    at_page(20) + 100) == 0);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, at_page(20) + 100) ==
+	       0);
 	expect(!fstat(fd, &status));
 	expect((size_t)status.st_size == at_page(20) + 100);
 	expect(faults(at + at_page(30)));
@@ -284,8 +320,7 @@ static void truncates_for_readers(struct user *user)
 	expect(at[at_page(30)] == 31);
 	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, PAGE_SIZE) ==
 	       -EINVAL);
-	expect(file_request(user, REQUEST_TRUNCATE, writer, 0, PAGE_SIZE) ==
-	       0);
+	expect(file_request(user, REQUEST_TRUNCATE, writer, 0, PAGE_SIZE) == 0);
 	expect(faults(at + at_page(30)));
 	expect(at[0] == 1);
 	expect(file_request(user, REQUEST_TRUNCATE, STDERR_FILENO, 0, 1) ==
@@ -399,9 +434,9 @@ static void locks_and_advises(struct user *user)
 	request.type = REQUEST_ADVISE;
 	at[0] = 5;
 	for (unsigned i = 0; i < 6; i++) {
-		static const int advice[] = { MADV_WILLNEED, MADV_RANDOM,
+		static const int advice[] = { MADV_WILLNEED,   MADV_RANDOM,
 					      MADV_SEQUENTIAL, MADV_NORMAL,
-					      MADV_COLD, MADV_PAGEOUT };
+					      MADV_COLD,       MADV_PAGEOUT };
 
 		request.advice = advice[i];
 		expect(ask_simply(user, request, -1) == 0);
@@ -448,6 +483,45 @@ static void test_a_mapping_outlives_its_name(void **state)
 	run(unlinks);
 }
 
+/* ---- idle files ---- */
+
+static void stores_once(struct user *user)
+{
+	user_map(user, O_RDWR)[0] = 8;
+}
+
+static void await_taken(uint64_t count)
+{
+	while (atomic_load(&world.server->taken->count) != count)
+		sched_yield();
+}
+
+/* Open for writing, it could not be executed. */
+static void test_idle_program_is_let_go(void **state)
+{
+	(void)state;
+	assert_return_code(chmod(world.file, 0700), errno);
+	run_client(&world, stores_once);
+	await_taken(0);
+	assert_int_equal(byte_in_file(world.file, 0), 8);
+	run(stores_once);
+}
+
+static void test_idle_file_without_a_name_is_let_go(void **state)
+{
+	struct server_facts facts;
+
+	(void)state;
+	run_client(&world, stores_once);
+	do {
+		server_facts(world.server, &facts);
+	} while (facts.clients > 0);
+	assert_int_equal(atomic_load(&world.server->taken->count), 1);
+	unlink(world.file);
+	await_taken(0);
+	assert_int_equal(world_finish(&world), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -458,6 +532,7 @@ int main(void)
 		TEST(test_what_was_appended_can_be_touched),
 		TEST(test_writes_that_are_refused),
 		TEST(test_death_within_a_write),
+		TEST(test_death_while_waiting_for_itself),
 		TEST(test_file_sync_before_a_read),
 		TEST(test_truncate_under_a_mapping),
 		TEST(test_truncate_where_all_only_read),
@@ -465,6 +540,8 @@ int main(void)
 		TEST(test_a_claimed_file_is_not_taken),
 		TEST(test_lock_and_advice),
 		TEST(test_a_mapping_outlives_its_name),
+		TEST(test_idle_program_is_let_go),
+		TEST(test_idle_file_without_a_name_is_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,9 +39,9 @@ static void claim(struct user *user, uint64_t number, struct call *call)
 {
 	int ends[2];
 
-	*call = (struct call){ .request = { .type = REQUEST_FORKED,
-					    .id = number },
-			       .bytes = "" };
+	*call = (struct call){
+		.request = { .type = REQUEST_FORKED, .id = number }, .bytes = ""
+	};
 	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
 	call->fd = ends[1];
 	expect(send_call(user->channel, call));

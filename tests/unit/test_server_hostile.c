@@ -302,7 +302,8 @@ static void test_channels_are_limited(void **state)
 
 static void asks_nonsense(struct user *user)
 {
-	static const uint64_t odd[] = { 0, 1, PAGE_SIZE, UINT64_MAX,
+	static const uint64_t odd[] = { 0,         1,
+					PAGE_SIZE, UINT64_MAX,
 					INT64_MAX, UINT64_MAX - PAGE_SIZE + 1 };
 	const unsigned count = sizeof(odd) / sizeof(odd[0]);
 	static const uint32_t types[] = { REQUEST_MAPPED, REQUEST_SYNC,
@@ -382,6 +383,8 @@ static void spoils_its_memfd(struct user *user)
 	static struct call call;
 
 	expect(user_open(user, fd, &call) == 0);
+	for (int seal = F_SEAL_SEAL; seal <= F_SEAL_FUTURE_WRITE; seal *= 2)
+		expect(fcntl(call.fds[0], F_ADD_SEALS, seal) == -1);
 	at[at_page(40)] = 41;
 	expect(!fallocate(call.fds[0],
 			  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -448,8 +451,8 @@ static void writes_notes(struct user *user)
 			     .bytes = text };
 
 	for (unsigned i = 0; i < 2 * SERVER_NOTES; i++) {
-		call.length = (size_t)snprintf(text, sizeof(text),
-					       "reason\n%u", i % 300);
+		call.length = (size_t)snprintf(text, sizeof(text), "reason\n%u",
+					       i % 300);
 		expect(ask(user, &call) == 0);
 	}
 }

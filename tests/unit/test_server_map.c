@@ -198,9 +198,9 @@ static void test_unmapped_parts_are_forgotten(void **state)
 static void moves(struct user *user)
 {
 	unsigned char *at = user_map(user, O_RDWR);
-	unsigned char *place =
-		mmap(NULL, FILE_BYTES, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned char *place = mmap(NULL, FILE_BYTES, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
 	unsigned char *moved;
 
 	at[0] = 50;
@@ -350,14 +350,14 @@ static void test_finish_ends_clients_that_are_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_map_load_store_sync,
+		cmocka_unit_test_setup_teardown(test_map_load_store_sync, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_two_clients_see_each_other,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_two_clients_see_each_other, setup, teardown),
-		cmocka_unit_test_setup_teardown(
 			test_reader_gets_no_more_than_it_has, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_taken_table_shows_the_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_taken_table_shows_the_file,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_private_stores_stay_private, setup, teardown),
 		cmocka_unit_test_setup_teardown(

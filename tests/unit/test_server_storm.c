@@ -26,8 +26,7 @@ static unsigned number; /* of the client */
 static int setup(void **state)
 {
 	const struct server_options options = {
-		.engine = { .budget = 48 * PAGE_SIZE,
-			    .flush_interval_ms = 5 },
+		.engine = { .budget = 48 * PAGE_SIZE, .flush_interval_ms = 5 },
 		.keeper = -1,
 	};
 
@@ -56,9 +55,8 @@ static int teardown(void **state)
 /* One byte of a page of the client's own, as it must be, and changed. */
 static void store(unsigned char *at, uint64_t *random)
 {
-	unsigned page =
-		number * PAGES_EACH + (unsigned)(next_random(random) %
-						 PAGES_EACH);
+	unsigned page = number * PAGES_EACH +
+			(unsigned)(next_random(random) % PAGES_EACH);
 	unsigned char value = (unsigned char)next_random(random);
 	unsigned char is = at[at_page(page)];
 
@@ -97,8 +95,7 @@ static void act(struct user *user, unsigned char *at, uint64_t *random)
 static void storms(struct user *user)
 {
 	int fd = open(user->world->file, O_RDWR);
-	unsigned char *at =
-		user_map_fd(user, fd, at_page(PAGES), true, NULL);
+	unsigned char *at = user_map_fd(user, fd, at_page(PAGES), true, NULL);
 	uint64_t random = seed;
 
 	for (unsigned i = 0; i < STORES; i++)

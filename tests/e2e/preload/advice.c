@@ -7,8 +7,8 @@
 static void dont_need(int fd)
 {
 	unsigned char *shared = map_shared(fd);
-	unsigned char *private = map_file(fd, FILE_BYTES,
-					  PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	unsigned char *private =
+		map_file(fd, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 
 	shared[5 * PAGE] = 0x51;
 	private[6 * PAGE] = 0x52;
@@ -21,8 +21,7 @@ static void dont_need(int fd)
 	must(posix_madvise(shared + 1, PAGE, POSIX_MADV_WILLNEED) == EINVAL);
 	must(madvise(shared, FILE_BYTES, MADV_RANDOM) == 0);
 	must(madvise(shared, FILE_BYTES, MADV_WILLNEED) == 0);
-	must(madvise(shared, FILE_BYTES, MADV_PAGEOUT) == 0 ||
-	     errno == EINVAL);
+	must(madvise(shared, FILE_BYTES, MADV_PAGEOUT) == 0 || errno == EINVAL);
 	must(shared[5 * PAGE] == 0x51);
 	must(munmap(private, FILE_BYTES) == 0);
 	must(munmap(shared, FILE_BYTES) == 0);
@@ -87,8 +86,8 @@ static void larger_than_memory(void)
 {
 	const size_t length = (size_t)24 << 20;
 	int fd = make_file("large", length);
-	unsigned char *bytes = map_file(fd, length, PROT_READ | PROT_WRITE,
-					MAP_SHARED);
+	unsigned char *bytes =
+		map_file(fd, length, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < length; i += PAGE) {

@@ -18,8 +18,8 @@ int main(int count, char **arguments)
 	must(got != -1);
 	bytes = (unsigned char *)got;
 	must(is_pattern(bytes, FILE_BYTES, 0));
-	must(syscall(SYS_mprotect, bytes, FILE_BYTES,
-		     PROT_READ | PROT_WRITE) == 0);
+	must(syscall(SYS_mprotect, bytes, FILE_BYTES, PROT_READ | PROT_WRITE) ==
+	     0);
 	bytes[PAGE] = 0x44;
 	must(syscall(SYS_pread64, fd, &byte, 1L, (long)PAGE) == 1);
 	must(byte == 0x44);

@@ -66,15 +66,16 @@ static void they_mix(int fd, volatile unsigned char *bytes)
 static void holes_are_seen(int fd, volatile unsigned char *bytes)
 {
 	bytes[30 * PAGE] = 0x77;
-	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      30 * PAGE, 2 * PAGE) == 0) {
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30 * PAGE,
+		      2 * PAGE) == 0) {
 		must(bytes[30 * PAGE] == 0 && bytes[32 * PAGE - 1] == 0);
 		must(bytes[32 * PAGE] == pattern(32 * PAGE));
 	} else {
 		must(errno == EOPNOTSUPP);
 	}
-	must(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-		       PAGE, 1) == 0 || errno == EOPNOTSUPP);
+	must(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, PAGE,
+		       1) == 0 ||
+	     errno == EOPNOTSUPP);
 	must(posix_fallocate(fd, 0, FILE_BYTES) == 0);
 	must(bytes[33 * PAGE] == pattern(33 * PAGE));
 }
@@ -86,14 +87,12 @@ static void copies_are_seen(int fd, volatile unsigned char *bytes)
 	off_t to = 3 * (off_t)PAGE;
 
 	bytes[40 * PAGE] = 0x41;
-	must(copy_file_range(fd, &from, other, &to, PAGE, 0) ==
-	     (ssize_t)PAGE);
+	must(copy_file_range(fd, &from, other, &to, PAGE, 0) == (ssize_t)PAGE);
 	must(pread(other, buffer, PAGE, 3 * PAGE) == (ssize_t)PAGE);
 	must(buffer[0] == 0x41 && is_pattern(buffer + 1, 99, 40 * PAGE + 1));
 	from = 3 * (off_t)PAGE;
 	to = 50 * (off_t)PAGE;
-	must(copy_file_range(other, &from, fd, &to, PAGE, 0) ==
-	     (ssize_t)PAGE);
+	must(copy_file_range(other, &from, fd, &to, PAGE, 0) == (ssize_t)PAGE);
 	must(bytes[50 * PAGE] == 0x41);
 	bytes[41 * PAGE] = 0x42;
 	from = 41 * (off_t)PAGE;
@@ -120,6 +119,12 @@ static void appends_are_seen(void)
 	must(pread(more, buffer, 1, 0) == -1 && errno == EBADF);
 	must(pread(fd, buffer, 8, FILE_BYTES - 100) == 8);
 	must(memcmp(buffer, "aPpended", 8) == 0);
+	/* stores into the page that is appended to stay */
+	bytes[FILE_BYTES - 200] = 0x17;
+	must(write(more, "again", 5) == 5);
+	must(bytes[FILE_BYTES - 200] == 0x17);
+	must(pread(fd, buffer, 1, FILE_BYTES - 200) == 1);
+	must(buffer[0] == 0x17 && bytes[FILE_BYTES - 92] == 'a');
 	close(more);
 	close(fd);
 }
@@ -143,6 +148,20 @@ static void the_file_is_right(void)
 	close(fd);
 }
 
+/* Of a part of it, that ends where the mapping does not. */
+static void a_part_is_synced(void)
+{
+	int fd = make_file("part", FILE_BYTES);
+	unsigned char *bytes = map_shared(fd);
+
+	bytes[PAGE] = 1;
+	must(msync(bytes, 2 * PAGE, MS_SYNC) == 0);
+	must(msync(bytes + 10 * PAGE, PAGE, MS_ASYNC) == 0);
+	must(madvise(bytes + PAGE, PAGE, MADV_WILLNEED) == 0);
+	must(munmap(bytes, FILE_BYTES) == 0);
+	close(fd);
+}
+
 int main(int count, char **arguments)
 {
 	unsigned char *bytes;
@@ -159,5 +178,6 @@ int main(int count, char **arguments)
 	copies_are_seen(fd, bytes);
 	appends_are_seen();
 	the_file_is_right();
+	a_part_is_synced();
 	return 0;
 }

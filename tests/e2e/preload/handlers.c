@@ -17,7 +17,8 @@ static void open_page(int number, siginfo_t *info, void *context)
 
 	(void)number;
 	(void)context;
-	if (info->si_code != SEGV_ACCERR || info->si_addr != bytes + 5 * PAGE + 3)
+	if (info->si_code != SEGV_ACCERR ||
+	    info->si_addr != bytes + 5 * PAGE + 3)
 		_exit(3);
 	faults++;
 	mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE);
@@ -41,8 +42,8 @@ static void retried(void)
 	bytes = map_shared(file);
 	must(sigaction(SIGSEGV, &action, NULL) == 0);
 	for (int i = 0; i < 10; i++) {
-		must(mprotect(bytes, FILE_BYTES, i % 2 ? PROT_READ :
-							  PROT_NONE) == 0);
+		must(mprotect(bytes, FILE_BYTES,
+			      i % 2 ? PROT_READ : PROT_NONE) == 0);
 		must(pthread_create(&thread, NULL, store_there, NULL) == 0);
 		must(pthread_join(thread, NULL) == 0);
 		must(faults == i + 1);
@@ -79,8 +80,8 @@ static void *map_on(void *argument)
 {
 	(void)argument;
 	while (!done) {
-		unsigned char *mine = mmap(NULL, FILE_BYTES, PROT_READ,
-					   MAP_SHARED, file, 0);
+		unsigned char *mine =
+			mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, file, 0);
 
 		must(mine != MAP_FAILED);
 		must(mine[40 * PAGE] == pattern(40 * PAGE));

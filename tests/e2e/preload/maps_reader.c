@@ -84,7 +84,7 @@ int main(int count, char **arguments)
 	must(line.end == (uintptr_t)shared + FILE_BYTES);
 	is_as_mapped(&line, fd, "rw-s", "/maps");
 	line = line_of("/proc/self/maps", private);
-	must(line.start == (uintptr_t)private && line.offset == 16 * PAGE);
+	must(line.start == (uintptr_t) private && line.offset == 16 * PAGE);
 	is_as_mapped(&line, fd, "r--p", "/maps");
 	snprintf(numbered, sizeof(numbered), "/proc/%d/maps", getpid());
 	must(mprotect(shared + 8 * PAGE, PAGE, PROT_READ) == 0);

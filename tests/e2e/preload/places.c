@@ -20,8 +20,8 @@ static void over_what_is_there(int fd)
 
 	must(foreign != MAP_FAILED);
 	memset(foreign, 0x5a, FILE_BYTES * 2);
-	must(mmap(foreign, FILE_BYTES, PROT_READ, MAP_SHARED |
-		  MAP_FIXED_NOREPLACE, fd, 0) == MAP_FAILED);
+	must(mmap(foreign, FILE_BYTES, PROT_READ,
+		  MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0) == MAP_FAILED);
 	must(errno == EEXIST && foreign[0] == 0x5a);
 	bytes = mmap(foreign + 32 * PAGE, FILE_BYTES, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_FIXED, fd, 0);
@@ -146,8 +146,8 @@ static void thousands(int fd)
 /* A last page that is mapped in part only is mapped whole. */
 static void odd_lengths(int fd)
 {
-	unsigned char *bytes = mmap(NULL, 17 * PAGE + 1, PROT_READ, MAP_PRIVATE,
-				    fd, 3 * PAGE);
+	unsigned char *bytes =
+		mmap(NULL, 17 * PAGE + 1, PROT_READ, MAP_PRIVATE, fd, 3 * PAGE);
 
 	must(bytes != MAP_FAILED);
 	must(bytes[18 * PAGE - 1] == pattern(21 * PAGE - 1));

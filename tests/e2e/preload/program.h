@@ -25,13 +25,15 @@
 #define FILE_PAGES ((size_t)64)
 #define FILE_BYTES (FILE_PAGES * PAGE)
 
-#define must(condition)                                                    \
-	do {                                                               \
-		if (!(condition))                                          \
-			program_failed(__FILE__, __LINE__, #condition);    \
+#define must(condition)                                                 \
+	do {                                                            \
+		if (!(condition))                                       \
+			program_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 
-static inline void program_failed(const char *file, int line, const char *what)
+__attribute__((noreturn)) static inline void program_failed(const char *file,
+							    int line,
+							    const char *what)
 {
 	int error = errno;
 

@@ -3,10 +3,10 @@
 #include "program.h"
 #include "signals.h"
 
-#define no_map(error, ...)                                  \
-	do {                                                \
+#define no_map(error, ...)                                   \
+	do {                                                 \
 		must(mmap(NULL, __VA_ARGS__) == MAP_FAILED); \
-		must(errno == (error));                     \
+		must(errno == (error));                      \
 	} while (0)
 
 static void mapping(int fd, int reader, int writer)
@@ -25,16 +25,16 @@ static void mapping(int fd, int reader, int writer)
 	       (off_t)(INT64_MAX & ~(int64_t)4095));
 	no_map(EOPNOTSUPP, FILE_BYTES, PROT_READ,
 	       MAP_SHARED_VALIDATE | 0x1000000, fd, 0);
-	no_map(ENODEV, FILE_BYTES, PROT_READ, MAP_SHARED,
-	       open(".", O_RDONLY), 0);
+	no_map(ENODEV, FILE_BYTES, PROT_READ, MAP_SHARED, open(".", O_RDONLY),
+	       0);
 	no_map(EBADF, FILE_BYTES, PROT_READ, MAP_SHARED,
 	       open("refusals", O_PATH), 0);
 }
 
 static void read_only(int reader)
 {
-	unsigned char *bytes = map_file(reader, FILE_BYTES, PROT_READ,
-					MAP_SHARED);
+	unsigned char *bytes =
+		map_file(reader, FILE_BYTES, PROT_READ, MAP_SHARED);
 	unsigned char *private;
 
 	must(is_pattern(bytes, FILE_BYTES, 0));

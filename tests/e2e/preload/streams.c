@@ -78,8 +78,49 @@ static void opened_before(void)
 	must(bytes[0] == 0);
 	must(fputs("flushed", stream) >= 0 && fflush(stream) == 0);
 	must(memcmp(bytes, "flushed", 7) == 0);
+	/* what was stored meanwhile stays, in the same page, too */
+	bytes[100] = 0x44;
+	bytes[PAGE] = 0x45;
+	must(fflush(stream) == 0 && fflush(NULL) == 0);
+	must(bytes[100] == 0x44 && bytes[PAGE] == 0x45);
 	must(fputs("closed", stream) >= 0 && fclose(stream) == 0);
 	must(memcmp(bytes + 7, "closed", 6) == 0);
+	must(bytes[100] == 0x44 && bytes[PAGE] == 0x45);
+	stream = fopen("before", "r");
+	must(stream && fseek(stream, 100, SEEK_SET) == 0);
+	must(fgetc(stream) == 0x44 && fclose(stream) == 0);
+}
+
+/* Reads, writes and appends of such a stream, in turn. */
+static void mixed_before(void)
+{
+	FILE *stream = fopen("mixed", "w+");
+	FILE *appending;
+	unsigned char *bytes;
+	char text[5] = { 0 };
+
+	must(stream && fputs("0123456789", stream) >= 0);
+	must(fflush(stream) == 0);
+	appending = fopen("mixed", "a");
+	bytes = map_shared(fileno(stream));
+	bytes[9] = 'n';
+	rewind(stream);
+	must(fread(text, 1, 4, stream) == 4 && strcmp(text, "0123") == 0);
+	must(fseek(stream, 0, SEEK_CUR) == 0);
+	must(fputs("four", stream) >= 0 && fflush(stream) == 0);
+	must(memcmp(bytes, "0123four8n", 11) == 0);
+	must(appending && fputs("ten", appending) >= 0);
+	bytes[8] = 'e';
+	must(fclose(appending) == 0);
+	must(memcmp(bytes,
+		    "0123fouren"
+		    "ten",
+		    14) == 0);
+	must(fclose(stream) == 0);
+	must(memcmp(bytes,
+		    "0123fouren"
+		    "ten",
+		    14) == 0);
 }
 
 static void cut(unsigned char *bytes)
@@ -105,6 +146,7 @@ int main(int count, char **arguments)
 	opened_again(bytes);
 	by_descriptor(fd, bytes);
 	opened_before();
+	mixed_before();
 	cut(bytes);
 	return 0;
 }

@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "program.h"
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 static unsigned char buffer[FILE_BYTES];
@@ -56,35 +54,11 @@ static void read_into(int from)
 	close(fd);
 }
 
-/* Of calls that nobody stands in front of. */
-static void other_calls(void)
-{
-	int fd = make_file("others", FILE_BYTES);
-	unsigned char *bytes = map_shared(fd);
-	struct stat status;
-	int ends[2];
-
-	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-	must(send(ends[0], bytes + 9 * PAGE - 20, 40, 0) == 40);
-	must(recv(ends[1], bytes + 20 * PAGE - 20, 40, MSG_WAITALL) == 40);
-	must(is_pattern(bytes + 20 * PAGE - 20, 40, 9 * PAGE - 20));
-	strcpy((char *)bytes + 30 * PAGE, "others");
-	must(munmap(bytes, FILE_BYTES) == 0);
-	bytes = map_shared(fd);
-	must(stat((char *)bytes + 30 * PAGE, &status) == 0);
-	must(status.st_size == (off_t)FILE_BYTES);
-	must(getcwd((char *)bytes + 40 * PAGE, PAGE) != NULL);
-	must(bytes[40 * PAGE] == '/');
-	close(ends[0]);
-	close(ends[1]);
-	close(fd);
-}
-
 static void through_a_pipe(void)
 {
 	int fd = make_file("pipe", FILE_BYTES);
-	unsigned char *bytes = map_file(fd, FILE_BYTES, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE);
+	unsigned char *bytes =
+		map_file(fd, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	struct iovec parts[2] = {
 		{ bytes + 2 * PAGE, 100 },
 		{ bytes + 8 * PAGE, 200 },
@@ -112,7 +86,6 @@ int main(int count, char **arguments)
 	read_into(other);
 	write_from(other);
 	write_to_itself();
-	other_calls();
 	through_a_pipe();
 	return 0;
 }

@@ -1,0 +1,133 @@
+/* abandoned.c - a write that nobody ends, as its client is gone */
+/* SPDX-License-Identifier: MIT */
+/*
+ * How far the kernel got with it is not known.  Clean pages of the range are
+ * read anew.  Of a dirty one some bytes may be new in the file and others were
+ * stored to memory: so what the file had of it before the write is remembered,
+ * and only what differs from that afterwards goes into memory.  No write-back
+ * of these pages comes in between.
+ *
+ * A page that became dirty meanwhile, and those beyond REMEMBERED_PAGES, are
+ * left as they are: a write that was never acknowledged may be lost where it
+ * meets a store, but no store of those who live.
+ */
+#include "server/server_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REMEMBERED_PAGES 256u
+
+struct remembered {
+	uint64_t index;
+	unsigned char bytes[PAGE_SIZE];
+};
+
+/* Zeros behind the end. */
+static void read_page(const struct server_file *file, uint64_t index,
+		      unsigned char *bytes)
+{
+	ssize_t got = pread(file->own_fd, bytes, PAGE_SIZE,
+			    (off_t)(index << PAGE_SHIFT));
+
+	if (got < 0)
+		got = 0;
+	memset(bytes + got, 0, PAGE_SIZE - (size_t)got);
+}
+
+static uint64_t end_of(const struct server_write *write)
+{
+	return write->foreign.index + write->foreign.count;
+}
+
+static unsigned count_dirty(const struct server_write *write)
+{
+	struct object *object = file_object(write->file);
+	uint64_t index = object_next_dirty(object, write->foreign.index);
+	unsigned count = 0;
+
+	while (index != BITMAP_NONE && index < end_of(write) &&
+	       count < REMEMBERED_PAGES) {
+		count++;
+		index = object_next_dirty(object, index + 1);
+	}
+	return count;
+}
+
+void write_remember(struct server_write *write)
+{
+	struct object *object = file_object(write->file);
+	unsigned most = write->file->binding ? 0 : count_dirty(write);
+	uint64_t index;
+
+	if (most == 0)
+		return;
+	write->remembered = malloc(most * sizeof(*write->remembered));
+	if (!write->remembered)
+		return;
+	index = object_next_dirty(object, write->foreign.index);
+	while (index != BITMAP_NONE && index < end_of(write) &&
+	       write->remembered_count < most) {
+		struct remembered *page =
+			&write->remembered[write->remembered_count++];
+
+		page->index = index;
+		read_page(write->file, index, page->bytes);
+		index = object_next_dirty(object, index + 1);
+	}
+}
+
+void write_forget(struct server_write *write)
+{
+	free(write->remembered);
+	write->remembered = NULL;
+}
+
+/* What is new in the page. */
+static void refresh_page(struct server_write *write,
+			 const struct remembered *page)
+{
+	unsigned char now[PAGE_SIZE];
+	unsigned start = 0, end;
+
+	read_page(write->file, page->index, now);
+	while (start < PAGE_SIZE) {
+		if (now[start] == page->bytes[start]) {
+			start++;
+			continue;
+		}
+		for (end = start + 1;
+		     end < PAGE_SIZE && now[end] != page->bytes[end]; end++)
+			;
+		(void)object_refresh(file_object(write->file),
+				     (page->index << PAGE_SHIFT) + start,
+				     end - start);
+		start = end;
+	}
+}
+
+static void refresh_pages(struct server_write *write, uint64_t index,
+			  uint64_t end)
+{
+	uint64_t size = object_pages(file_object(write->file));
+
+	if (end > size)
+		end = size;
+	if (index < end)
+		(void)object_refresh_clean(file_object(write->file),
+					   index << PAGE_SHIFT,
+					   (end - index) << PAGE_SHIFT);
+}
+
+void write_recover(struct server_write *write)
+{
+	uint64_t at = write->foreign.index;
+
+	for (unsigned i = 0; i < write->remembered_count; i++) {
+		refresh_pages(write, at, write->remembered[i].index);
+		refresh_page(write, &write->remembered[i]);
+		at = write->remembered[i].index + 1;
+	}
+	refresh_pages(write, at, end_of(write));
+}
