@@ -47,6 +47,8 @@ demo: all
 	@$(if $(FILE),,demo/make-data.sh build/data/demo $(MIB))
 	@build/demo $(if $(BUDGET),--budget $(BUDGET)) --folder build/data \
 		"$(or $(FILE),build/data/demo)"
+	@demo/programs.sh build build/data "$(or $(FILE),build/data/demo)" \
+		$(BUDGET)
 
 bench: all
 	@bench/run.sh build

@@ -5,6 +5,10 @@
  * they to trap then, the server might have to write to the same file to make
  * room, and would wait for that lock.  So bytes in taken memory are fetched
  * first, through the kernel, which ends at what is not there as a write would.
+ *
+ * A write that took so long that the server has let others' pages go home (this
+ * process was stopped) may have been written over: if it is known where its
+ * bytes went they are written once more, in steps that take no time.
  */
 #include "io.h"
 
@@ -23,6 +27,7 @@
 #endif
 
 #define FETCH_BYTES ((size_t)1 << 20)
+#define STEP_TRIES 16 /* each was stopped for long in the midst of it */
 
 int64_t io_write_begin(int fd, off_t offset, size_t length)
 {
@@ -38,18 +43,25 @@ int64_t io_write_begin(int fd, off_t offset, size_t length)
 	return error ? error : (int64_t)call.reply.id;
 }
 
-int io_write_end(int64_t id, off_t offset, size_t length)
+/* -ESTALE: only if it repeats. */
+static int end_write(int64_t id, off_t offset, size_t length, bool repeats)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_END,
 		.request.id = (uint64_t)id,
 		.request.offset = (uint64_t)offset,
 		.request.length = length,
+		.request.flags = repeats ? WRITE_REPEATS : 0,
 	};
 
 	if (id <= 0)
 		return 0;
 	return client_call(&call);
+}
+
+int io_write_end(int64_t id, off_t offset, size_t length)
+{
+	return end_write(id, offset, length, false);
 }
 
 static long kernel_write(const struct io *io, const struct iovec *parts,
@@ -111,6 +123,12 @@ static long write_fetched(const struct io *io, char *buffer)
 	return done ? (long)done : result;
 }
 
+static long map_buffer(void)
+{
+	return raw(SYS_mmap, NULL, FETCH_BYTES, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static long write_parts(const struct io *io)
 {
 	long buffer;
@@ -118,8 +136,7 @@ static long write_parts(const struct io *io)
 
 	if (!io_is_in_taken(io))
 		return kernel_write(io, io->parts, io->count, io->offset);
-	buffer = raw(SYS_mmap, NULL, FETCH_BYTES, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buffer = map_buffer();
 	if (raw_failed(buffer))
 		return buffer;
 	result = write_fetched(io, (char *)buffer);
@@ -143,6 +160,66 @@ static uint64_t size_of(int fd)
 		return 0;
 	return (uint64_t)status.st_size;
 }
+
+/* ---- once more ---- */
+
+/* Bytes that were fetched, to where they belong. */
+static int write_step(const struct io *io, const char *buffer, size_t length,
+		      off_t offset)
+{
+	struct iovec part = { (char *)(uintptr_t)buffer, length };
+	int flags = is_append(io) ? RWF_NOAPPEND : 0;
+	int error = -ESTALE;
+
+	for (int i = 0; error == -ESTALE && i < STEP_TRIES; i++) {
+		int64_t id = io_write_begin(io->fd, offset, length);
+		long result = id < 0 ? (long)id
+				     : raw(SYS_pwritev2, io->fd, &part, 1,
+					   offset, 0, flags);
+
+		error = end_write(id, offset, length, true);
+		if (result != (long)length)
+			error = raw_failed(result) ? (int)result : -EIO;
+	}
+	return error;
+}
+
+/* The first length bytes of the parts. */
+static int write_steps(const struct io *io, char *buffer, size_t length,
+		       off_t offset)
+{
+	size_t done = 0;
+	int error = 0;
+
+	while (!error && done < length) {
+		long got = fetch(io, done, buffer);
+
+		if (got <= 0)
+			return got ? (int)got : -EIO;
+		if ((size_t)got > length - done)
+			got = (long)(length - done);
+		error = write_step(io, buffer, (size_t)got,
+				   offset + (off_t)done);
+		done += (size_t)got;
+	}
+	return error;
+}
+
+static int write_once_more(const struct io *io, size_t length, off_t offset)
+{
+	long buffer = map_buffer();
+	int error;
+
+	if (raw_failed(buffer))
+		return (int)buffer;
+	io_touch(io, false);
+	error = write_steps(io, (char *)buffer, length, offset);
+	raw(SYS_munmap, buffer, FETCH_BYTES);
+	/* a kernel that cannot write into what appends; or stopped for ever */
+	return error == -EOPNOTSUPP || error == -ESTALE ? 0 : error;
+}
+
+/* ---- the write ---- */
 
 /* The range that came to be written, in the end. */
 struct written {
@@ -176,6 +253,12 @@ static size_t written_here(const struct io *io, off_t before, size_t length)
 	return length;
 }
 
+/* Others wrote there, too: which bytes are this write's is not known. */
+static bool is_alone(const struct written *written, long result)
+{
+	return result > 0 && written->length == (size_t)result;
+}
+
 ssize_t io_write_taken(const struct io *io, const struct look *look)
 {
 	bool append = is_append(io);
@@ -201,39 +284,18 @@ ssize_t io_write_taken(const struct io *io, const struct look *look)
 		written = written_behind(io, look->size, (size_t)result);
 	else if (here && result > 0)
 		written.length = written_here(io, offset, (size_t)result);
-	error = io_write_end(id, written.offset, written.length);
+	error = end_write(id, written.offset, written.length,
+			  is_alone(&written, result));
+	if (error == -ESTALE)
+		error = write_once_more(io, (size_t)result, written.offset);
 	signals_restore(signals);
 	return raw_return(result > 0 && error ? error : result);
-}
-
-/* The parts, but only the first length bytes of them. */
-static long write_first(const struct io *io, size_t length, off_t offset)
-{
-	size_t done = 0;
-
-	for (int i = 0; i < io->count && done < length; i++) {
-		struct iovec part = io->parts[i];
-		long result;
-
-		if (part.iov_len > length - done)
-			part.iov_len = length - done;
-		if (part.iov_len == 0)
-			continue;
-		result = raw(SYS_pwritev2, io->fd, &part, 1,
-			     offset + (off_t)done, 0,
-			     is_append(io) ? RWF_NOAPPEND : 0);
-		if (result < (long)part.iov_len)
-			return -EIO;
-		done += part.iov_len;
-	}
-	return 0;
 }
 
 void io_write_again(struct io *io, struct look *look, size_t length)
 {
 	off_t offset = io->offset;
 	uint64_t signals;
-	int64_t id;
 
 	if (!look->regular)
 		look_at(io->fd, look);
@@ -246,9 +308,6 @@ void io_write_again(struct io *io, struct look *look, size_t length)
 	if (offset < 0)
 		return;
 	signals = signals_block();
-	id = io_write_begin(io->fd, offset, length);
-	if (id > 0)
-		write_first(io, length, offset);
-	io_write_end(id, offset, length);
+	write_once_more(io, length, offset);
 	signals_restore(signals);
 }

@@ -23,8 +23,10 @@
 #include "userfault.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 /* Neither the server's nor ever going to be. */
 static void *map_plain(const struct wish *wish)
@@ -67,12 +69,30 @@ static bool is_sound(const struct wish *wish, int *access)
 		 *access != O_RDWR);
 }
 
-static bool is_worth_asking(const struct wish *wish, const struct look *look)
+static bool is_memory(int fd)
+{
+	struct statfs status;
+
+	return !raw_failed(raw(SYS_fstatfs, fd, &status)) &&
+	       (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC ||
+		status.f_type == HUGETLBFS_MAGIC);
+}
+
+/* A short mapping whose file may grow: were it the kernel's, so would be all
+ * that the file becomes, for as long as it is mapped. */
+static bool may_grow(const struct wish *wish, int access)
+{
+	return wish->shared && access == O_RDWR && !is_memory(wish->fd);
+}
+
+static bool is_worth_asking(const struct wish *wish, const struct look *look,
+			    int access)
 {
 	if (look->entry)
 		return true;
-	return wish->length >= client_settings.least &&
-	       !(wish->protection & PROT_EXEC);
+	return !(wish->protection & PROT_EXEC) &&
+	       (wish->length >= client_settings.least ||
+		may_grow(wish, access));
 }
 
 void *map_mmap(void *address, size_t length, int protection, int flags, int fd,
@@ -97,7 +117,7 @@ void *map_mmap(void *address, size_t length, int protection, int flags, int fd,
 	if (!look.regular || !is_sound(&wish, &access))
 		return map_plain(&wish);
 	wish.shared = is_shared(flags);
-	asked = is_worth_asking(&wish, &look);
+	asked = is_worth_asking(&wish, &look, access);
 	error = asked ? take(&wish) : -EAGAIN;
 	/* what the kernel maps must not be taken later; and not by now */
 	if (error == -EAGAIN && (wish.shared || asked)) {

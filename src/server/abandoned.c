@@ -82,6 +82,7 @@ void write_forget(struct server_write *write)
 {
 	free(write->remembered);
 	write->remembered = NULL;
+	write->remembered_count = 0;
 }
 
 /* What is new in the page. */

@@ -101,7 +101,8 @@ struct client *client_create(struct server *server, pid_t pid, int pidfd)
 	client->alive.fd = -1;
 	list_init(&client->channels);
 	list_init(&client->writes);
-	list_init(&client->queued);
+	for (int kind = 0; kind < JOB_KINDS; kind++)
+		list_init(&client->queued[kind]);
 	list_init(&client->snapshots);
 	list_init(&client->claims);
 	list_add_tail(&server->clients, &client->link);

@@ -300,14 +300,14 @@ void file_sweep(struct server *server)
 	bool start;
 
 	lock_take(&server->lock);
-	start = server->idle_count > 0 && !server->sweeping && server->workers;
+	start = server->idle_count > 0 && !server->sweeping && server->slow;
 	if (start)
 		server->sweeping = true;
 	lock_drop(&server->lock);
 	if (!start)
 		return;
 	server->sweeper.run = sweep;
-	worker_submit(server->workers, &server->sweeper);
+	worker_submit(server->slow, &server->sweeper);
 }
 
 /* ---- who uses it ---- */

@@ -115,6 +115,7 @@ static void probe(struct server *server, uint64_t now)
 
 		if (all || is_silent(client))
 			client_probe(client);
+		writes_overtake(client, now);
 	}
 	if (server->resting && !loop_resume(server, &server->listening))
 		server->resting = false;

@@ -57,7 +57,9 @@ enum request_type {
 	 * file is not taken. */
 	REQUEST_WRITE_BEGIN,
 	/* They were: id; [offset, +length) as it came to be.  The file's size
-	 * may have grown. */
+	 * may have grown.  With WRITE_REPEATS: -ESTALE: it took so long that
+	 * others' pages have gone home meanwhile, and may have gone over these
+	 * bytes: they are to be written once more, between BEGIN and END. */
 	REQUEST_WRITE_END,
 	/* A file open for writing gets length bytes.  -EAGAIN: it is not
 	 * taken. */
@@ -89,6 +91,7 @@ enum request_type {
 #define MAPPED_SHARED 0x1u
 #define MAPPED_WRITABLE 0x2u /* its protection, or what it may become */
 #define FILE_DURABLE 0x1u
+#define WRITE_REPEATS 0x1u
 #define FILE_APPEND 0x2u
 
 struct request {

@@ -25,6 +25,7 @@ struct rule {
 	unsigned least_fds;
 	unsigned most_fds;
 	uint32_t most_bytes;
+	bool slow;   /* it waits for a store, or for who writes past it */
 	bool ends;   /* nobody may wait for it on a worker */
 	bool silent; /* no reply */
 };
@@ -121,8 +122,12 @@ static const struct rule rules[REQUEST_TYPES] = {
 			   .most_fds = 1 },
 	[REQUEST_MAPPED] = { .now = mapped_request },
 	[REQUEST_RELEASE] = { .now = release_request },
-	[REQUEST_SYNC] = { .prepare = layout_prepare, .run = sync_run },
-	[REQUEST_FILE_SYNC] = { .run = file_sync_run, .most_fds = 1 },
+	[REQUEST_SYNC] = { .prepare = layout_prepare,
+			   .run = sync_run,
+			   .slow = true },
+	[REQUEST_FILE_SYNC] = { .run = file_sync_run,
+				.most_fds = 1,
+				.slow = true },
 	[REQUEST_WRITE_BEGIN] = { .prepare = write_begin_prepare,
 				  .run = write_begin_run,
 				  .end = write_begin_end,
@@ -134,9 +139,13 @@ static const struct rule rules[REQUEST_TYPES] = {
 	[REQUEST_TRUNCATE] = { .run = truncate_run,
 			       .least_fds = 1,
 			       .most_fds = 1 },
-	[REQUEST_LOCK] = { .prepare = layout_prepare, .run = lock_run },
+	[REQUEST_LOCK] = { .prepare = layout_prepare,
+			   .run = lock_run,
+			   .slow = true },
 	[REQUEST_UNLOCK] = { .prepare = layout_prepare, .run = unlock_run },
-	[REQUEST_ADVISE] = { .prepare = layout_prepare, .run = advise_run },
+	[REQUEST_ADVISE] = { .prepare = layout_prepare,
+			     .run = advise_run,
+			     .slow = true },
 	[REQUEST_KERNELS] = { .run = kernels_run,
 			      .least_fds = 1,
 			      .most_fds = 1 },
@@ -146,10 +155,12 @@ static const struct rule rules[REQUEST_TYPES] = {
 				 .most_bytes = PROTOCOL_BYTES_MAX },
 	[REQUEST_BOUND_READ] = { .run = bound_read_run,
 				 .least_fds = 1,
-				 .most_fds = 1 },
+				 .most_fds = 1,
+				 .slow = true },
 	[REQUEST_BOUND_WRITE] = { .run = bound_write_run,
 				  .least_fds = 1,
 				  .most_fds = 1,
+				  .slow = true,
 				  .most_bytes = PROTOCOL_BYTES_MAX },
 };
 
@@ -235,29 +246,36 @@ static void run_job(struct work *work)
 	loop_wake(server);
 }
 
+static enum job_kind kind_of(const struct job *job)
+{
+	return rule_of(job)->slow ? JOB_SLOW : JOB_QUICK;
+}
+
 static void begin(struct job *job)
 {
 	struct server *server = job->client->server;
+	enum job_kind kind = kind_of(job);
 
 	job->work.run = run_job;
 	if (rule_of(job)->ends) {
 		worker_submit(server->enders, &job->work);
 		return;
 	}
-	if (job->client->begun >= SERVER_JOBS) {
-		list_add_tail(&job->client->queued, &job->link);
+	if (job->client->begun[kind] >= SERVER_JOBS) {
+		list_add_tail(&job->client->queued[kind], &job->link);
 		return;
 	}
-	job->client->begun++;
-	worker_submit(server->workers, &job->work);
+	job->client->begun[kind]++;
+	worker_submit(kind == JOB_SLOW ? server->slow : server->workers,
+		      &job->work);
 }
 
-static void begin_next(struct client *client)
+static void begin_next(struct client *client, enum job_kind kind)
 {
 	struct list *link;
 
-	client->begun--;
-	link = list_pop(&client->queued);
+	client->begun[kind]--;
+	link = list_pop(&client->queued[kind]);
 	if (link)
 		begin(container_of(link, struct job, link));
 }
@@ -278,7 +296,7 @@ void request_finish_done(struct server *server)
 
 	while ((job = next_done(server))) {
 		if (!rule_of(job)->ends)
-			begin_next(job->client);
+			begin_next(job->client, kind_of(job));
 		if (job->end)
 			job->end(job);
 		finish(job, false);

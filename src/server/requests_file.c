@@ -150,6 +150,7 @@ int write_begin_run(struct job *job)
 			     page_count(write->offset, write->length));
 	write_remember(write);
 	file_begin_change(server, file);
+	write->begun_ns = clock_now_ns();
 	job->write = write;
 	return 0;
 }
@@ -188,8 +189,7 @@ int write_end_prepare(struct job *job)
 	return -EINVAL;
 }
 
-/* What was appended has pages then. */
-static int follow_size(struct server *server, struct server_file *file)
+int write_follow_size(struct server *server, struct server_file *file)
 {
 	struct object *object = file_object(file);
 	struct stat status;
@@ -216,23 +216,34 @@ static void end_write(struct server_write *write)
 	free(write);
 }
 
-int write_end_run(struct job *job)
+/* What was written comes into memory; or, if it may be gone and comes once
+ * more, nothing that stores have made newer goes. */
+static int refresh(struct server_write *write, const struct request *request)
 {
-	uint64_t offset = job->request.offset, length = job->request.length;
-	struct server_write *write = job->write;
-	int error = follow_size(write->server, write->file);
+	struct object *object = file_object(write->file);
+	uint64_t offset = request->offset, length = request->length;
+	int error;
 
 	if (length > INT64_MAX) /* to the end of all */
 		length = INT64_MAX;
-	if (length > 0 && offset <= INT64_MAX) {
-		int refreshed = object_refresh(file_object(write->file), offset,
-					       length);
+	if (length == 0 || offset > INT64_MAX)
+		return 0;
+	if (!(request->flags & WRITE_REPEATS) || !write_is_stale(write))
+		return object_refresh(object, offset, length);
+	error = object_refresh_clean(object, offset, length);
+	return error ? error : -ESTALE;
+}
 
-		if (!error)
-			error = refreshed;
-	}
+int write_end_run(struct job *job)
+{
+	struct server_write *write = job->write;
+	int error, refreshed;
+
+	write_take_back(write);
+	error = write_follow_size(write->server, write->file);
+	refreshed = refresh(write, &job->request);
 	end_write(write);
-	return error;
+	return error ? error : refreshed;
 }
 
 static void run_abandoned(struct work *work)
@@ -240,7 +251,8 @@ static void run_abandoned(struct work *work)
 	struct server_write *write =
 		container_of(work, struct server_write, work);
 
-	(void)follow_size(write->server, write->file);
+	write_take_back(write);
+	(void)write_follow_size(write->server, write->file);
 	write_recover(write);
 	end_write(write);
 }

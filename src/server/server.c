@@ -11,10 +11,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define WORKERS 24
+#define WORKERS 24 /* and as many slow ones */
 #define ENDERS 4
 #define END_NS UINT64_C(10000000000) /* for clients that were killed */
 #define TURN_MS 20
+#define MS UINT64_C(1000000)
+#define WRITE_MS 1000 /* less than accesses wait for a full budget */
 
 static void on_wake(struct watch *watch)
 {
@@ -79,6 +81,9 @@ static int open_threads(struct server *server)
 	int error =
 		worker_pool_create(WORKERS, "quire-serve", &server->workers);
 
+	if (!error)
+		error = worker_pool_create(WORKERS, "quire-slow",
+					   &server->slow);
 	if (!error)
 		error = worker_pool_create(ENDERS, "quire-end",
 					   &server->enders);
@@ -145,6 +150,9 @@ int server_create(const struct server_options *options, struct server **created)
 	server->options = *options;
 	if (server->options.least == 0)
 		server->options.least = SERVER_LEAST;
+	if (server->options.write_ms == 0)
+		server->options.write_ms = WRITE_MS;
+	server->patience_ns = server->options.write_ms * MS;
 	server->epoll = server->wake.fd = server->listening.fd = -1;
 	server->taken_memory = server->taken_readable = -1;
 	init_lists(server);
@@ -221,9 +229,12 @@ static void drop_clients(struct server *server)
 
 static void end_threads(struct server *server)
 {
-	/* What enders do may be followed by a worker, never the other way. */
+	/* What enders do may be followed by a slow worker, and what he does by
+	 * another, never the other way. */
 	worker_pool_destroy(server->enders);
 	server->enders = NULL;
+	worker_pool_destroy(server->slow);
+	server->slow = NULL;
 	worker_pool_destroy(server->workers);
 	server->workers = NULL;
 	request_finish_done(server);
@@ -231,7 +242,7 @@ static void end_threads(struct server *server)
 
 int server_finish(struct server *server)
 {
-	if (!server->workers || !server->enders)
+	if (!server->workers || !server->slow || !server->enders)
 		return 0;
 	loop_unwatch(server, &server->listening);
 	drop_clients(server);
@@ -262,6 +273,7 @@ void server_destroy(struct server *server)
 	if (server->epoll >= 0)
 		server_finish(server);
 	worker_pool_destroy(server->workers);
+	worker_pool_destroy(server->slow);
 	worker_pool_destroy(server->enders);
 	file_forget_all(server);
 	quire_close(server->quire);

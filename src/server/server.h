@@ -28,6 +28,9 @@ struct server_options {
 	size_t glob_count;
 	const struct server_binding *bindings; /* borrowed */
 	size_t binding_count;
+	/* How long a client's write(2) may keep others' stores from going home;
+	 * 0: a second. */
+	uint64_t write_ms;
 	bool record;         /* for server_report() */
 	const char *program; /* borrowed; the report's title; NULL: none */
 	/* A SOCK_SEQPACKET socket to who keeps the clients' userfaultfds alive

@@ -23,7 +23,7 @@
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
 #define SERVER_CLIENTS 16384u
-#define SERVER_JOBS 8u    /* of a client, in workers' hands at once */
+#define SERVER_JOBS 6u /* of a client, in the hands of one kind of workers */
 #define SERVER_NOTES 256u /* that differ */
 #define SERVER_NOTE_BYTES 512u
 #define SERVER_IDLE_FILES 64u
@@ -109,8 +109,11 @@ struct server {
 	struct quire *quire;           /* [I] */
 	struct recorder *recorder;     /* [I] or NULL */
 	struct worker_pool *workers;   /* [I] until server_finish() */
+	struct worker_pool *slow;      /* the same: what may wait for stores,
+					  or for somebody else's write */
 	struct worker_pool *enders;    /* the same: nobody waits there for
 					  what another request must end */
+	uint64_t patience_ns;          /* [I] with a write that was begun */
 	char *settings;                /* [I] the text behind HELLO's reply */
 	int device;                    /* [I] /dev/userfaultfd, or -1 */
 	int epoll;                     /* [I] */
@@ -220,6 +223,13 @@ bool layout_reconcile(struct layout *layout, uint64_t address);
 
 /* ---- clients: client.c, channel.c, fork.c ---- */
 
+/* Which workers: server->workers, server->slow. */
+enum job_kind {
+	JOB_QUICK,
+	JOB_SLOW,
+	JOB_KINDS
+};
+
 /* An object that a client holds; it is named by its file's id. */
 struct client_id {
 	struct server_file *file;
@@ -242,8 +252,10 @@ struct client {
 	unsigned write_count;
 	uint64_t next_write;
 	unsigned working;   /* jobs, until they are answered */
-	unsigned begun;     /* those of them that are in workers' hands */
-	struct list queued; /* those that wait for their turn */
+	/* By kind of workers: those of them that are in their hands, and
+	 * those that wait for their turn. */
+	unsigned begun[JOB_KINDS];
+	struct list queued[JOB_KINDS];
 	bool greeted;
 	bool gone; /* its process has ended, or executes another program */
 	uint64_t forking;      /* the number of the next fork */
@@ -346,7 +358,22 @@ struct server_write {
 	uint64_t length;
 	struct remembered *remembered; /* what dirty pages were in the file */
 	unsigned remembered_count;
+	uint64_t begun_ns;
+	struct work overtake;
+	bool overdue;    /* [l] it was asked to be overtaken, or will not be */
+	bool overtaking; /* [s] a worker does it */
+	bool overtaken;  /* [s] it excludes nobody any more */
+	uint64_t writes; /* that the object had begun by then */
 };
+
+/* ---- overtaken.c ---- */
+
+/* [l] Those that others have waited for too long. */
+void writes_overtake(struct client *client, uint64_t now);
+/* On a worker: it excludes others, again if it was overtaken. */
+void write_take_back(struct server_write *write);
+/* Have pages gone home past it since? */
+bool write_is_stale(const struct server_write *write);
 
 /* ---- abandoned.c; on workers ---- */
 
@@ -391,6 +418,8 @@ int bound_read_run(struct job *job);
 int bound_write_run(struct job *job);
 /* Ends a write whose client is gone, on a worker. */
 void write_abandon(struct server_write *write);
+/* What was appended has pages then. */
+int write_follow_size(struct server *server, struct server_file *file);
 
 /* ---- files: file.c, file_close.c, taken.c, claim.c ---- */
 
