@@ -5,15 +5,6 @@
 #include "engine/engine.h"
 #include "harness.h"
 
-/* relaxed: one thread */
-static bool hits(const struct space *space, uint64_t address)
-{
-	const struct vma *vma =
-		atomic_load_explicit(&space->last_hit, memory_order_relaxed);
-
-	return vma && vma_contains(vma, address);
-}
-
 /* Each address is computed in both passes, so that the second pass, which
  * counts, need not be timed. */
 void inside_find(struct quire_space *quire_space, const struct finds *finds,
@@ -32,7 +23,7 @@ void inside_find(struct quire_space *quire_space, const struct finds *finds,
 	for (uint64_t i = 0; i < finds->count; i++) {
 		uint64_t address = finds->address(finds->context, i);
 
-		hit += hits(space, address);
+		hit += range_tree_hits(&space->tree, address);
 		space_find(space, address);
 	}
 	rwlock_drop_read(&space->lock);

@@ -20,7 +20,7 @@
 #define FEW 1000u     /* that a find among all is compared with */
 #define MANY 100000u  /* so many that resident memory tells of them */
 #define MOST_FIND_RATIO 4.0
-#define MOST_VMA_BYTES 129.0 /* 128, and what the pool adds */
+#define MOST_VMA_BYTES 129.0 /* 88, its part of the tree, the pool's rest */
 /* Sequential look-ups go a word at a time, as a loop over an array does. */
 #define WORD 64u
 

@@ -9,13 +9,14 @@
 #include "base/error.h"
 #include "base/hook.h"
 #include "base/json.h"
+#include "base/lane.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/range_tree.h"
 #include "base/size.h"
 #include "base/trace.h"
-#include "base/tree.h"
 #include "base/worker.h"
 
 #endif

@@ -39,6 +39,27 @@ void bitmap_init(struct bitmap *bitmap, uint64_t bits, void *zeroed)
 	}
 }
 
+size_t bitmap_member_bytes(uint64_t members)
+{
+	return (size_t)(words_for(members) * sizeof(uint64_t));
+}
+
+void bitmap_restore(struct bitmap *bitmap, uint64_t members)
+{
+	uint64_t words = words_for(members);
+
+	if (members % WORD_BITS)
+		bitmap->level[0][words - 1] &=
+			(UINT64_C(1) << members % WORD_BITS) - 1;
+	for (unsigned i = 1; i < bitmap->levels; i++) {
+		for (uint64_t at = 0; at < words; at++)
+			if (bitmap->level[i - 1][at])
+				bitmap->level[i][at / WORD_BITS] |=
+					UINT64_C(1) << at % WORD_BITS;
+		words = words_for(words);
+	}
+}
+
 void bitmap_set(struct bitmap *bitmap, uint64_t bit)
 {
 	debug_check(bit < bitmap->bits, "bit in its bitmap");

@@ -23,6 +23,13 @@ struct bitmap {
 
 size_t bitmap_bytes(uint64_t bits);
 void bitmap_init(struct bitmap *bitmap, uint64_t bits, void *zeroed);
+/*
+ * The memory was another bitmap's of as many bits, whose owner is gone in the
+ * midst of something.  Those members stay that are below members: the caller
+ * has zeroed all the memory behind their bitmap_member_bytes().
+ */
+void bitmap_restore(struct bitmap *bitmap, uint64_t members);
+size_t bitmap_member_bytes(uint64_t members);
 void bitmap_set(struct bitmap *bitmap, uint64_t bit);
 void bitmap_clear(struct bitmap *bitmap, uint64_t bit);
 bool bitmap_test(const struct bitmap *bitmap, uint64_t bit);

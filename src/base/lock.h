@@ -21,6 +21,7 @@ enum lock_rank {
 	LOCK_RANK_THROTTLE, /* who waits for the dirty bound */
 	LOCK_RANK_RING = 20,
 	LOCK_RANK_SLEEPER = 25, /* of one sleeping thread */
+	LOCK_RANK_KEEPER = 28,  /* what the server says to its keeper */
 	LOCK_RANK_STORE = 30,
 	LOCK_RANK_WAIT = 40, /* a bucket of parked waiters */
 	LOCK_RANK_CACHE,     /* queue and budget */

@@ -5,127 +5,166 @@
 #include "base/check.h"
 #include "base/size.h"
 
-#include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
 
-/* A chunk is this large, or holds CHUNK_ITEMS items if these are large. */
+/*
+ * A chunk is as large as all before it together, so that POOL_CHUNKS are more
+ * than there are addresses: what was never taken costs no memory.  From
+ * HUGE_PAGE on it is whole huge pages, as memory that is looked at here and
+ * there needs them.
+ */
 #define CHUNK_BYTES (UINT64_C(64) << 10)
-#define CHUNK_ITEMS 8
+#define CHUNK_ITEMS 8 /* at least */
+#define HUGE_PAGE (UINT64_C(2) << 20)
 
-/* Free items and chunks are linked through their first word. */
-struct pool_link {
-	struct pool_link *next;
-};
-
-/* What comes before the first item, so that items are aligned. */
-#define CHUNK_HEAD alignof(max_align_t)
-
-static size_t chunk_bytes(const struct pool *pool)
+/* Of the chunk to come, for so many items.  The lock is held. */
+static size_t chunk_bytes(const struct pool *pool, size_t items)
 {
-	uint64_t bytes = CHUNK_HEAD + CHUNK_ITEMS * (uint64_t)pool->item_size;
+	uint64_t least = items * (uint64_t)pool->item_size;
+	uint64_t bytes = pool->bytes > CHUNK_BYTES ? pool->bytes : CHUNK_BYTES;
 
-	if (bytes < CHUNK_BYTES)
-		bytes = CHUNK_BYTES;
+	if (bytes < least)
+		bytes = least;
+	if (bytes > HUGE_PAGE)
+		return (size_t)((bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
 	return (size_t)page_round_up(bytes);
 }
 
 void pool_init(struct pool *pool, size_t item_size, enum lock_rank rank,
 	       void *(*map)(size_t), void (*unmap)(void *, size_t))
 {
-	size_t align = alignof(max_align_t);
+	size_t align = sizeof(struct pool_link);
 
 	check(item_size > 0, "a pool's items have a size");
-	lock_init(&pool->lock, rank);
+	*pool = (struct pool){ .map = map, .unmap = unmap };
 	pool->item_size = (item_size + align - 1) / align * align;
-	pool->map = map;
-	pool->unmap = unmap;
-	pool->free = NULL;
-	pool->chunks = NULL;
+	lock_init(&pool->lock, rank);
 }
 
 void pool_finish(struct pool *pool)
 {
-	struct pool_link *chunk = pool->chunks;
-
-	while (chunk) {
-		struct pool_link *next = chunk->next;
-
-		pool->unmap(chunk, chunk_bytes(pool));
-		chunk = next;
-	}
-	pool->chunks = NULL;
+	for (unsigned i = 0; i < pool->chunks; i++)
+		pool->unmap(pool->chunk[i].memory, pool->chunk[i].bytes);
+	pool->chunks = 0;
 	pool->free = NULL;
 	lock_finish(&pool->lock);
 }
 
-/* The lock is held. */
-static void push(struct pool *pool, void *item)
+/* Low addresses go first.  The lock is held.  NULL: there is none. */
+static void *take_fresh(struct pool *pool)
 {
-	struct pool_link *link = item;
+	const struct pool_chunk *chunk = &pool->chunk[pool->fresh];
+	char *item;
 
-	link->next = pool->free;
-	pool->free = link;
-}
-
-/* The lock is held.  NULL if there is none. */
-static void *pop(struct pool *pool)
-{
-	struct pool_link *link = pool->free;
-
-	if (link)
-		pool->free = link->next;
-	return link;
-}
-
-/* The lock is held.  Low addresses are taken first. */
-static void add_chunk(struct pool *pool, void *chunk)
-{
-	struct pool_link *link = chunk;
-	size_t count = (chunk_bytes(pool) - CHUNK_HEAD) / pool->item_size;
-	char *items = (char *)chunk + CHUNK_HEAD;
-
-	link->next = pool->chunks;
-	pool->chunks = link;
-	while (count > 0)
-		push(pool, items + --count * pool->item_size);
+	if (pool->fresh == pool->chunks)
+		return NULL;
+	item = chunk->memory + pool->taken;
+	pool->taken += pool->item_size;
+	if (pool->taken + pool->item_size > chunk->bytes) {
+		pool->fresh++;
+		pool->taken = 0;
+	}
+	return item;
 }
 
 /*
- * Maps without the lock.  Two threads that find the pool empty at once add a
- * chunk each, which costs memory once and no correctness.
+ * The lock is held, but not while the chunk is mapped.  Two threads that find
+ * the pool empty at once add a chunk each, which costs addresses once and no
+ * correctness.  False: no memory.
  */
-static void *take_from_new_chunk(struct pool *pool)
+static bool grow(struct pool *pool, size_t items)
 {
-	void *chunk = pool->map(chunk_bytes(pool));
-	void *item;
+	struct pool_chunk chunk = { .bytes = chunk_bytes(pool, items) };
 
-	if (!chunk)
-		return NULL;
-	lock_take(&pool->lock);
-	add_chunk(pool, chunk);
-	item = pop(pool);
 	lock_drop(&pool->lock);
-	return item;
+	chunk.memory = pool->map(chunk.bytes);
+	lock_take(&pool->lock);
+	if (!chunk.memory)
+		return false;
+	check(pool->chunks < POOL_CHUNKS, "a pool doubles with each chunk");
+	pool->chunk[pool->chunks++] = chunk;
+	pool->bytes += chunk.bytes;
+	pool->items += chunk.bytes / pool->item_size;
+	return true;
+}
+
+/* The lock is held.  Puts one before the others; false: there is none. */
+static bool take_one(struct pool *pool, struct pool_link **first)
+{
+	struct pool_link *item = pool->free;
+
+	if (item)
+		pool->free = item->next;
+	else
+		item = take_fresh(pool);
+	if (!item)
+		return false;
+	item->next = *first;
+	*first = item;
+	return true;
+}
+
+struct pool_link *pool_take_several(struct pool *pool, size_t count)
+{
+	struct pool_link *first = NULL;
+	bool enough = true;
+
+	lock_take(&pool->lock);
+	while (count > 0 && enough) {
+		if (take_one(pool, &first))
+			count--;
+		else
+			enough = grow(pool, count + CHUNK_ITEMS);
+	}
+	lock_drop(&pool->lock);
+	if (!enough) {
+		pool_drop_several(pool, first);
+		return NULL;
+	}
+	for (struct pool_link *item = first; item; item = item->next)
+		memset(item + 1, 0, pool->item_size - sizeof(*item));
+	return first;
+}
+
+void pool_drop_several(struct pool *pool, struct pool_link *first)
+{
+	struct pool_link *last = first;
+
+	if (!first)
+		return;
+	while (last->next)
+		last = last->next;
+	lock_take(&pool->lock);
+	last->next = pool->free;
+	pool->free = first;
+	lock_drop(&pool->lock);
 }
 
 void *pool_take(struct pool *pool)
 {
-	void *item;
+	struct pool_link *item = pool_take_several(pool, 1);
 
-	lock_take(&pool->lock);
-	item = pop(pool);
-	lock_drop(&pool->lock);
-	if (!item)
-		item = take_from_new_chunk(pool);
 	if (item)
-		memset(item, 0, pool->item_size);
+		item->next = NULL;
 	return item;
 }
 
 void pool_drop(struct pool *pool, void *item)
 {
+	struct pool_link *link = item;
+
+	link->next = NULL;
+	pool_drop_several(pool, link);
+}
+
+bool pool_provide(struct pool *pool, size_t items)
+{
+	bool enough = true;
+
 	lock_take(&pool->lock);
-	push(pool, item);
+	while (enough && pool->items < items)
+		enough = grow(pool, items - pool->items);
 	lock_drop(&pool->lock);
+	return enough;
 }

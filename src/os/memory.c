@@ -25,6 +25,7 @@
 #endif
 
 #define MEMORY_PAGE 4096u
+#define HUGE_PAGE (UINT64_C(2) << 20)
 
 /* 0 or a negative errno, of a system call that returns -1 and errno. */
 static int outcome(long returned)
@@ -115,10 +116,33 @@ void memory_unmap(void *memory, size_t bytes)
 	memory_unmap_at((uint64_t)(uintptr_t)memory, bytes);
 }
 
+/* As memory_map(), beginning at a huge page. */
+static int map_huge(size_t bytes, void **memory)
+{
+	uint64_t start, aligned;
+	int error = memory_map(bytes + HUGE_PAGE, memory);
+
+	if (error)
+		return error;
+	start = (uint64_t)(uintptr_t)*memory;
+	aligned = (start + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	if (aligned > start)
+		memory_unmap_at(start, aligned - start);
+	if (aligned < start + HUGE_PAGE)
+		memory_unmap_at(aligned + bytes, start + HUGE_PAGE - aligned);
+	/* A wish: a kernel without huge pages refuses it. */
+	(void)advise(aligned, bytes, MADV_HUGEPAGE);
+	*memory = pointer(aligned);
+	return 0;
+}
+
 void *memory_pool_map(size_t bytes)
 {
+	bool huge = bytes && bytes % HUGE_PAGE == 0;
 	void *memory;
 
+	if (huge && !map_huge(bytes, &memory))
+		return memory;
 	return memory_map(bytes, &memory) ? NULL : memory;
 }
 

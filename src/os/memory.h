@@ -15,7 +15,8 @@
 /* Zeroed private memory without reserve, not inherited by a child. */
 int memory_map(size_t bytes, void **memory);
 void memory_unmap(void *memory, size_t bytes);
-/* For struct pool: NULL when there is none. */
+/* For struct pool: NULL when there is none.  Whole huge pages are such, if the
+ * kernel likes. */
 void *memory_pool_map(size_t bytes);
 /* Gives the frames of [memory, +bytes) back: they read as zero again. */
 void memory_clear(void *memory, size_t bytes);

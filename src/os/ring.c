@@ -29,6 +29,11 @@
 #define BATCH 64
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
+/* Of what is no read, in flight: enough for any disk, and a read that comes
+ * does not stand behind hundreds. */
+#define OTHERS_MAX 32
+/* Somebody waits for a read; but of so many one is not for a read's turn. */
+#define READS_FIRST 8
 
 struct ring {
 	struct io_uring uring;              /* its thread's, once that runs */
@@ -39,7 +44,9 @@ struct ring {
 	int wake_fd; /* [I] an eventfd: written to wake the thread */
 
 	struct lock lock;
-	struct list queue; /* [lock] not yet given to the kernel */
+	struct list reads; /* [lock] not yet given to the kernel */
+	struct list queue; /* [lock] all else, the same */
+	unsigned turn;     /* [lock] of READS_FIRST */
 	bool asleep;       /* [lock] the thread won't look at the queue */
 	bool stopping;     /* [lock] */
 	int watch_fd;      /* [lock] -1: none */
@@ -47,6 +54,7 @@ struct ring {
 
 	/* The thread's own. */
 	unsigned in_flight; /* without the wake-up read */
+	unsigned others;    /* of these, what is no read */
 	bool wake_armed;    /* a read of wake_fd is in flight */
 	bool watch_armed;   /* a poll of watch_fd is in flight */
 	uint64_t wake_count;
@@ -75,11 +83,85 @@ static void wake(struct ring *ring)
 	      "the ring's thread can be woken");
 }
 
+/* The lock is held. */
+static struct list *queue_for(struct ring *ring, const struct ring_op *op)
+{
+	return op->operation == RING_READV ? &ring->reads : &ring->queue;
+}
+
+/* The one whose turn it is; NULL: none is there.  The lock is held. */
+static struct list *next_op(struct ring *ring)
+{
+	struct list *first = &ring->reads, *second = &ring->queue, *link;
+
+	if (ring->others >= OTHERS_MAX)
+		return list_pop(first);
+	if (++ring->turn % READS_FIRST == 0) {
+		first = &ring->queue;
+		second = &ring->reads;
+	}
+	link = list_pop(first);
+	return link ? link : list_pop(second);
+}
+
+/* The innermost plug of this thread. */
+static _Thread_local struct ring_plug *plugged;
+
+void ring_plug_init(struct ring_plug *plug)
+{
+	list_init(&plug->ops);
+	plug->count = 0;
+	plug->ring = NULL;
+}
+
+void ring_plug_begin(struct ring_plug *plug)
+{
+	plug->outer = plugged;
+	plugged = plug;
+}
+
+void ring_plug_end(struct ring_plug *plug)
+{
+	check(plugged == plug, "the plug that began last ends first");
+	plugged = plug->outer;
+}
+
+void ring_plug_release(struct ring_plug *plug)
+{
+	struct ring *ring = plug->ring;
+	struct list *link;
+
+	if (plug->count == 0)
+		return;
+	lock_take(&ring->lock);
+	while ((link = list_pop(&plug->ops)))
+		list_add_tail(queue_for(ring, container_of(link, struct ring_op,
+							   link)),
+			      link);
+	wake(ring);
+	lock_drop(&ring->lock);
+	plug->count = 0;
+}
+
+static void keep(struct ring_plug *plug, struct ring *ring, struct ring_op *op)
+{
+	if (plug->ring != ring)
+		ring_plug_release(plug);
+	plug->ring = ring;
+	list_add_tail(&plug->ops, &op->link);
+	if (++plug->count == PLUG_MOST)
+		ring_plug_release(plug);
+}
+
 void ring_submit(struct ring *ring, struct ring_op *op)
 {
 	op->tries = 0;
+	if (plugged) {
+		keep(plugged, ring, op);
+		return;
+	}
 	lock_take(&ring->lock);
-	list_add_tail(&ring->queue, &op->link);
+	list_add_tail(queue_for(ring, op), &op->link);
 	wake(ring);
 	lock_drop(&ring->lock);
 }
@@ -112,6 +194,7 @@ static void prepare(struct ring *ring, struct ring_op *op)
 	}
 	io_uring_sqe_set_data(entry, op);
 	ring->in_flight++;
+	ring->others += op->operation != RING_READV;
 }
 
 static void arm_wake(struct ring *ring)
@@ -151,7 +234,7 @@ static bool fill(struct ring *ring)
 	lock_take(&ring->lock);
 	arm_watch(ring);
 	while (ring->in_flight < ring->depth) {
-		struct list *link = list_pop(&ring->queue);
+		struct list *link = next_op(ring);
 
 		if (!link)
 			break;
@@ -207,7 +290,7 @@ static bool try_again(struct ring *ring, struct ring_op *op, int64_t result)
 		return false;
 	op->tries++;
 	lock_take(&ring->lock);
-	list_add_head(&ring->queue, &op->link);
+	list_add_head(queue_for(ring, op), &op->link);
 	lock_drop(&ring->lock);
 	return true;
 }
@@ -230,6 +313,7 @@ static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 			continue;
 		}
 		ring->in_flight--;
+		ring->others -= op->operation != RING_READV;
 		if (try_again(ring, op, done[i].result))
 			continue;
 		op->complete(op, done[i].result); /* op may be gone now */
@@ -252,11 +336,19 @@ static void enable(struct ring *ring)
 	      "a ring that was set up can be enabled");
 }
 
+static _Thread_local bool on_thread;
+
+bool ring_on_thread(void)
+{
+	return on_thread;
+}
+
 static void *ring_main(void *argument)
 {
 	struct ring *ring = argument;
 	struct done done[BATCH];
 
+	on_thread = true;
 	enable(ring);
 	while (fill(ring)) {
 		enter(ring);
@@ -329,6 +421,7 @@ static struct ring *ring_alloc(void (*after_batch)(void *context),
 	if (!ring)
 		return NULL;
 	lock_init(&ring->lock, LOCK_RANK_RING);
+	list_init(&ring->reads);
 	list_init(&ring->queue);
 	ring->watch_fd = -1;
 	ring->after_batch = after_batch;

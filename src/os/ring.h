@@ -43,11 +43,38 @@ int ring_create(unsigned depth, void (*after_batch)(void *context),
  * alone enters the io_uring (why: ring.c). */
 void ring_submit(struct ring *ring, struct ring_op *op);
 /*
+ * A plug keeps back what its thread submits, so that many operations wake the
+ * ring once and go to the kernel in one call:
+ *
+ *   ring_plug_begin(plug)    from here on ring_submit() of this thread ...
+ *   ring_plug_end(plug)      ... to here keeps the operation in the plug
+ *   ring_plug_release(plug)  and here the ring gets them
+ *
+ * What is kept has not begun: release before waiting for anything that may
+ * wait for one of them.  PLUG_MOST are given to the ring by themselves.  Plugs
+ * of one thread may lie within each other; the innermost keeps.
+ */
+#define PLUG_MOST 32
+
+struct ring_plug {
+	struct list ops;
+	unsigned count;
+	struct ring *ring; /* of all in ops */
+	struct ring_plug *outer;
+};
+
+void ring_plug_init(struct ring_plug *plug);
+void ring_plug_begin(struct ring_plug *plug);
+void ring_plug_end(struct ring_plug *plug);
+void ring_plug_release(struct ring_plug *plug);
+/*
  * Has ready() called on the ring's thread, followed by after_batch, whenever
  * fd can be read, until the ring ends.  Once for a ring.  A thread that waits
  * for both its disk and its traps need not be woken by another one.
  */
 void ring_watch(struct ring *ring, int fd, void (*ready)(void *context));
+/* True on the thread of a ring, which must not be kept from its work. */
+bool ring_on_thread(void);
 /* Waits for what is in flight.  NULL is allowed. */
 void ring_destroy(struct ring *ring);
 

@@ -76,7 +76,7 @@ static int fork_vma(struct space *parent, struct space *child,
 static int fork_locked(struct space *parent, struct space *child,
 		       struct vma_stock *stock)
 {
-	struct vma *vma = vma_of(tree_first(&parent->tree));
+	struct vma *vma = vma_first(parent);
 	int error = 0;
 
 	child->last_anon = parent->last_anon;

@@ -38,57 +38,6 @@ static bool fits(uint64_t low, uint64_t high, uint64_t length,
 	return is_large(low, high, length);
 }
 
-/* The highest hole inside the subtree, which has one that is large enough. */
-static uint64_t gap_inside(const struct vma *vma, uint64_t length)
-{
-	uint64_t address;
-
-	for (;;) {
-		const struct vma *left = vma_of(vma->node.left);
-		const struct vma *right = vma_of(vma->node.right);
-
-		if (right && right->subtree_gap >= length) {
-			vma = right;
-			continue;
-		}
-		if (right && fits(vma->mapping.end, right->subtree_start,
-				  length, &address))
-			return address;
-		check(left, "space 3: a summary says what is below it");
-		if (fits(left->subtree_end, vma->mapping.start, length,
-			 &address))
-			return address;
-		vma = left;
-	}
-}
-
-/* The highest hole between two VMAs that ends at vma's start or below. */
-static bool gap_below(const struct vma *vma, uint64_t length, uint64_t *address)
-{
-	for (;;) {
-		const struct vma *left = vma_of(vma->node.left);
-		uint64_t start = vma->subtree_start;
-
-		if (left) {
-			if (fits(left->subtree_end, vma->mapping.start, length,
-				 address))
-				return true;
-			if (left->subtree_gap >= length) {
-				*address = gap_inside(left, length);
-				return true;
-			}
-		}
-		/* Up to the first node that is left of all this. */
-		while (vma->node.parent && vma->node.parent->left == &vma->node)
-			vma = vma_of(vma->node.parent);
-		vma = vma_of(vma->node.parent);
-		if (!vma)
-			return false;
-		if (fits(vma->mapping.end, start, length, address))
-			return true;
-	}
-}
-
 /*
  * Only the hole that high cuts can be shorter than it looks from the tree; so
  * it is tried first, by itself.  The holes below it are whole, and the first
@@ -103,6 +52,7 @@ bool gap_find(const struct space *space, uint64_t length, uint64_t low,
 	      uint64_t high, uint64_t *address)
 {
 	const struct vma *vma = vma_find_below(space, high);
+	struct range_bounds hole;
 
 	if (!vma)
 		return fits(low, high, length, address);
@@ -110,66 +60,21 @@ bool gap_find(const struct space *space, uint64_t length, uint64_t low,
 	    fits(low < vma->mapping.end ? vma->mapping.end : low, high, length,
 		 address))
 		return true;
-	if (!gap_below(vma, length, address)) {
-		vma = vma_of(tree_first(&space->tree));
-		return fits(low, vma->mapping.start, length, address);
-	}
+	if (!range_tree_last_hole(&space->tree, vma->mapping.start, length,
+				  &hole))
+		return fits(low, vma_first(space)->mapping.start, length,
+			    address);
+	*address = hole.end - length;
 	return *address >= low;
 }
 
 /* ---- the lowest hole: the same, mirrored ---- */
 
-/* The lowest hole inside the subtree, which has one that is large enough. */
-static uint64_t low_gap_inside(const struct vma *vma, uint64_t length)
-{
-	for (;;) {
-		const struct vma *left = vma_of(vma->node.left);
-		const struct vma *right = vma_of(vma->node.right);
-
-		if (left && left->subtree_gap >= length) {
-			vma = left;
-			continue;
-		}
-		if (left &&
-		    is_large(left->subtree_end, vma->mapping.start, length))
-			return left->subtree_end;
-		check(right, "space 3: a summary says what is below it");
-		if (is_large(vma->mapping.end, right->subtree_start, length))
-			return vma->mapping.end;
-		vma = right;
-	}
-}
-
-/* The lowest hole between two VMAs that begins at vma's end or above. */
-static bool gap_above(const struct vma *vma, uint64_t length, uint64_t *address)
-{
-	for (;;) {
-		const struct vma *right = vma_of(vma->node.right);
-
-		*address = vma->mapping.end;
-		if (right && is_large(*address, right->subtree_start, length))
-			return true;
-		if (right && right->subtree_gap >= length) {
-			*address = low_gap_inside(right, length);
-			return true;
-		}
-		*address = vma->subtree_end;
-		/* Up to the first node that is right of all this. */
-		while (vma->node.parent &&
-		       vma->node.parent->right == &vma->node)
-			vma = vma_of(vma->node.parent);
-		vma = vma_of(vma->node.parent);
-		if (!vma)
-			return false;
-		if (is_large(*address, vma->mapping.start, length))
-			return true;
-	}
-}
-
 bool gap_find_low(const struct space *space, uint64_t length, uint64_t low,
 		  uint64_t high, uint64_t *address)
 {
 	const struct vma *vma = vma_find(space, low);
+	struct range_bounds hole;
 
 	*address = low;
 	if (!vma)
@@ -178,8 +83,11 @@ bool gap_find_low(const struct space *space, uint64_t length, uint64_t low,
 	    is_large(low, high < vma->mapping.start ? high : vma->mapping.start,
 		     length))
 		return true;
-	if (!gap_above(vma, length, address))
-		*address = vma_of(tree_last(&space->tree))->mapping.end;
+	if (range_tree_first_hole(&space->tree, vma->mapping.start, length,
+				  &hole))
+		*address = hole.start;
+	else
+		*address = vma_of(space->tree.last)->mapping.end;
 	return is_large(*address, high, length);
 }
 

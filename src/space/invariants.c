@@ -41,31 +41,17 @@ static bool should_be_one(const struct space *space, const struct vma *left,
 	       right->mapping.start != page_round_up(space->break_start);
 }
 
-static void check_summary(const struct vma *vma)
+/* The tree has the borders once more. */
+static void check_borders(const struct space *space, const struct vma *vma)
 {
-	const struct vma *left = vma_of(vma->node.left);
-	const struct vma *right = vma_of(vma->node.right);
-	uint64_t gap = 0;
+	uint64_t start = vma->mapping.start, end = vma->mapping.end;
+	const struct range_tree *tree = &space->tree;
 
-	check(vma->subtree_start ==
-		      (left ? left->subtree_start : vma->mapping.start),
-	      "space 3: a summary begins with the first VMA");
-	check(vma->subtree_end ==
-		      (right ? right->subtree_end : vma->mapping.end),
-	      "space 3: a summary ends with the last VMA");
-	for (int side = 0; side < 2; side++) {
-		const struct vma *child = side ? right : left;
-		uint64_t between;
-
-		if (!child)
-			continue;
-		between = side ? child->subtree_start - vma->mapping.end
-			       : vma->mapping.start - child->subtree_end;
-		gap = between > gap ? between : gap;
-		gap = child->subtree_gap > gap ? child->subtree_gap : gap;
-	}
-	check(vma->subtree_gap == gap,
-	      "space 3: a summary has the largest gap");
+	check(range_tree_find(tree, start) == &vma->item &&
+		      range_tree_find(tree, end - 1) == &vma->item &&
+		      range_tree_find(tree, end) != &vma->item &&
+		      range_tree_below(tree, start) == vma->item.prev,
+	      "space 3: a VMA is where the tree says");
 }
 
 void space_check(struct space *space)
@@ -76,10 +62,9 @@ void space_check(struct space *space)
 	struct space counted = { .total_pages = 0 };
 
 	rwlock_take_read(&space->lock);
-	vma = vma_of(tree_first(&space->tree));
+	vma = vma_first(space);
 	for (; vma; prev = vma, vma = space_next(vma)) {
 		check_vma(space, vma);
-		check_summary(vma);
 		check(!prev || prev->mapping.end <= vma->mapping.start,
 		      "space 1: VMAs do not overlap");
 		check(!prev || !should_be_one(space, prev, vma),
@@ -87,6 +72,9 @@ void space_check(struct space *space)
 		count++;
 		account_vma(&counted, vma, 1);
 	}
+	range_tree_check(&space->tree);
+	for (vma = vma_first(space); vma; vma = space_next(vma))
+		check_borders(space, vma);
 	check(count == space->map_count &&
 		      counted.total_pages == space->total_pages &&
 		      counted.data_pages == space->data_pages &&

@@ -113,10 +113,12 @@ static uint64_t first_flags(const struct making *making)
 
 /* What of [start, end) is mapped, and what of that is counted as committed;
  * pages. */
-static void count_replaced(const struct space *space, uint64_t start,
-			   uint64_t end, uint64_t *mapped, uint64_t *committed)
+static void count_replaced(const struct making *making, uint64_t *mapped,
+			   uint64_t *committed)
 {
-	const struct vma *vma = space_find_intersection(space, start, end);
+	uint64_t start = making->address;
+	uint64_t end = start + making->length;
+	const struct vma *vma = making->replaced;
 
 	*mapped = *committed = 0;
 	for (; vma && vma->mapping.start < end; vma = space_next(vma)) {
@@ -140,13 +142,13 @@ static int check_limits(struct making *making)
 	uint64_t end = start + making->length;
 	uint64_t pages = making->length >> PAGE_SHIFT;
 	uint64_t mapped, committed;
-	int error = unmap_check_limit(space, start, end);
+	int error = unmap_check_limit(space, making->replaced, start, end);
 
 	if (!error)
-		error = check_huge_borders(space, start, end);
+		error = check_huge_borders(space, making->replaced, start, end);
 	if (error)
 		return error;
-	count_replaced(space, start, end, &mapped, &committed);
+	count_replaced(making, &mapped, &committed);
 	if (!may_expand_vm(space, making->vma->flags, pages - mapped))
 		return error_say(-ENOMEM,
 				 "%llu pages more exceed the limit of "
@@ -215,8 +217,7 @@ static bool stands_in_place(const struct making *making)
 {
 	const struct space *space = making->space;
 	uint64_t end = making->address + making->length;
-	const struct vma *vma =
-		space_find_intersection(space, making->address, end);
+	const struct vma *vma = making->replaced;
 
 	for (; vma && vma->mapping.start < end; vma = space_next(vma))
 		if (vma_anonymous(vma) &&
@@ -314,8 +315,7 @@ static int stand(struct making *making)
 static int check_place(const struct making *making)
 {
 	if (!(making->request->flags & MAP_FIXED_NOREPLACE) ||
-	    !space_find_intersection(making->space, making->address,
-				     making->address + making->length))
+	    !making->replaced)
 		return 0;
 	return error_say(-EEXIST, "something is mapped at 0x%llx",
 			 (unsigned long long)making->address);
@@ -324,8 +324,12 @@ static int check_place(const struct making *making)
 /* From the place on.  -EEXIST: a stranger is there. */
 static int map_at(struct making *making)
 {
-	int error = check_place(making);
+	int error;
 
+	making->replaced =
+		space_find_intersection(making->space, making->address,
+					making->address + making->length);
+	error = check_place(making);
 	making->offset = making->request->offset;
 	making->vma->flags = first_flags(making);
 	if (!error)
@@ -435,7 +439,8 @@ static int map_locked(struct making *making, struct vma_stock *stock)
 		handle_take(vma->handle);
 	if (making->request->populate)
 		*making->request->populate = wants_pages(making);
-	unmap_commit(space, vma->mapping.start, vma->mapping.end, stock);
+	unmap_commit(space, making->replaced, vma->mapping.start,
+		     vma->mapping.end, stock);
 	vma_lock_new(vma);
 	vma_merge_new(space, vma, stock);
 	return 0;

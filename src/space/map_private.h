@@ -14,7 +14,8 @@ struct making {
 	uint64_t length; /* whole pages */
 	uint64_t offset; /* bytes of the object, or as the address says */
 	int prot;
-	struct vma *vma; /* its flags, to begin with */
+	struct vma *vma;      /* its flags, to begin with */
+	struct vma *replaced; /* the first one in its place, or NULL */
 };
 
 /*

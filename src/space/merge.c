@@ -95,9 +95,9 @@ static void absorb(struct space *space, struct vma *vma,
 struct vma *vma_merge_new(struct space *space, struct vma *vma,
 			  struct vma_stock *stock)
 {
-	struct sides sides =
-		find_sides(vma_find_below(space, vma->mapping.start), vma,
-			   vma_find(space, vma->mapping.end));
+	struct vma *below = vma_find_below(space, vma->mapping.start);
+	struct sides sides = find_sides(
+		below, vma, below ? space_next(below) : vma_first(space));
 	struct vma *stays = sides.left ? sides.left : sides.right;
 
 	if (!stays) {

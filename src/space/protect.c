@@ -113,7 +113,8 @@ static int protect_vma(struct space *space, struct vma **vma,
 	if (!error)
 		error = check_limit(space, *vma, change);
 	if (!error)
-		error = check_huge_borders(space, change->start, change->end);
+		error = check_huge_borders(space, *vma, change->start,
+					   change->end);
 	if (!error)
 		error = protect_host(space, *vma, change);
 	if (error)

@@ -185,8 +185,10 @@ static int move_one(struct remap *remap)
 	if (move.keep)
 		leave_old(remap, moved);
 	else if (move.length)
-		unmap_commit(space, move.from, move.from + move.length,
-			     remap->stock);
+		unmap_commit(space,
+			     space_find_intersection(space, move.from,
+						     move.from + move.length),
+			     move.from, move.from + move.length, remap->stock);
 	return 0;
 }
 

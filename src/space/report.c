@@ -122,7 +122,7 @@ void report_maps_line(struct text *text, const struct space *space,
 
 static void add_maps(struct text *text, const struct space *space)
 {
-	const struct vma *vma = vma_of(tree_first(&space->tree));
+	const struct vma *vma = vma_first(space);
 
 	for (; vma; vma = space_next(vma))
 		report_maps_line(text, space, vma);
@@ -135,21 +135,12 @@ static void add_hole(struct text *text, uint64_t start, uint64_t end)
 			   (unsigned long long)(end - start) >> PAGE_SHIFT);
 }
 
-/* Children stand a step to the right: left ones above, right ones below. */
-static void add_node(struct text *text, const struct space *space,
-		     const struct vma *vma)
+static void add_vma(struct text *text, const struct space *space,
+		    const struct vma *vma)
 {
-	const struct tree_node *node = &vma->node;
-	const struct tree_node *parent = node->parent;
 	const char *name = identity_of(space, vma)->name;
 
-	for (const struct tree_node *up = parent; up; up = up->parent)
-		text_add(text, "    ", 4);
-	if (parent)
-		text_add(text, parent->left == node ? "/ " : "\\ ", 2);
 	add_place(text, vma);
-	text_print(text, " [%llu below]",
-		   (unsigned long long)vma->subtree_gap >> PAGE_SHIFT);
 	if (name && name[0]) {
 		text_add(text, " ", 1);
 		text_add_name(text, name);
@@ -157,20 +148,42 @@ static void add_node(struct text *text, const struct space *space,
 	text_add(text, "\n", 1);
 }
 
+struct drawing {
+	struct text *text;
+	const struct space *space;
+	uint64_t end; /* of the VMA before */
+};
+
+/* What a node holds stands below it, a step to the right. */
+static void draw(void *context, const struct range_view *view)
+{
+	struct drawing *drawing = context;
+	struct text *text = drawing->text;
+
+	if (view->item) {
+		add_hole(text, drawing->end, view->range.start);
+		drawing->end = view->range.end;
+	}
+	for (unsigned i = 0; i < view->depth; i++)
+		text_add(text, "    ", 4);
+	if (view->item)
+		add_vma(text, drawing->space, vma_of(view->item));
+	else
+		text_print(text, "%08llx-%08llx [%llu free]\n",
+			   (unsigned long long)view->range.start,
+			   (unsigned long long)view->range.end,
+			   (unsigned long long)view->hole >> PAGE_SHIFT);
+}
+
 static void add_tree(struct text *text, const struct space *space)
 {
-	const struct vma *vma = vma_of(tree_first(&space->tree));
-	uint64_t end = space->mmu->lowest;
+	struct drawing drawing = { text, space, space->mmu->lowest };
 
 	text_print(text, "%zu mappings, %llu pages, generation %llu\n",
 		   space->map_count, (unsigned long long)space->total_pages,
 		   (unsigned long long)space->generation);
-	for (; vma; vma = space_next(vma)) {
-		add_hole(text, end, vma->mapping.start);
-		add_node(text, space, vma);
-		end = vma->mapping.end;
-	}
-	add_hole(text, end, space->mmu->highest);
+	range_tree_walk(&space->tree, draw, &drawing);
+	add_hole(text, drawing.end, space->mmu->highest);
 }
 
 /* Under the read lock, which this function takes. */

@@ -185,7 +185,7 @@ static void add_sizes(struct text *text, const struct sizes *sizes,
 
 void report_smaps(struct text *text, const struct space *space)
 {
-	const struct vma *vma = vma_of(tree_first(&space->tree));
+	const struct vma *vma = vma_first(space);
 
 	for (; vma; vma = space_next(vma)) {
 		struct sizes sizes = sizes_of(space, vma);

@@ -34,8 +34,6 @@ void space_init(struct space *space, const struct space_options *options)
 	check_mmu(options->mmu);
 	rwlock_init(&space->lock, LOCK_RANK_SPACE);
 	space->mmu = options->mmu;
-	vma_tree_init(&space->tree);
-	atomic_init(&space->last_hit, NULL);
 	space->map_count = 0;
 	space->total_pages = 0;
 	space->data_pages = 0;
@@ -58,6 +56,9 @@ void space_init(struct space *space, const struct space_options *options)
 	/* Of the space's own rank: VMAs come and go outside of its lock. */
 	pool_init(&space->pool, sizeof(struct vma), LOCK_RANK_SPACE,
 		  options->map, options->unmap);
+	/* Nodes come and go under it. */
+	range_tree_init(&space->tree, LOCK_RANK_STORE, options->map,
+			options->unmap);
 }
 
 /* One VMA at a time: at the end nobody waits for the lock. */
@@ -69,7 +70,7 @@ static int unmap_first(struct space *space)
 
 	vma_stock_init(space, &stock, 0); /* takes none: cannot fail */
 	rwlock_take_write(&space->lock);
-	vma = vma_of(tree_first(&space->tree));
+	vma = vma_first(space);
 	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
 	vma_unlock_part(space, vma, vma->mapping.start, vma->mapping.end);
 	vma_remove(space, vma, &stock);
@@ -82,7 +83,7 @@ int space_unmap_all(struct space *space)
 {
 	int first_error = 0;
 
-	while (space->tree.root) {
+	while (space->map_count > 0) {
 		int error = unmap_first(space);
 
 		if (!first_error)
@@ -96,6 +97,7 @@ int space_finish(struct space *space)
 	int first_error = space_unmap_all(space);
 
 	backing_finish(&space->backing);
+	range_tree_finish(&space->tree);
 	pool_finish(&space->pool);
 	rwlock_finish(&space->lock);
 	return first_error;

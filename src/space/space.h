@@ -62,11 +62,9 @@ enum space_overcommit {
 #define SPACE_MAY_LOCK 0x2u
 
 struct space {
-	struct rwlock lock; /* LOCK_RANK_SPACE */
-	struct mmu *mmu;    /* [I] */
-	struct tree tree;   /* [s] of VMAs, by address */
-	/* [a] stored by readers, cleared by the writer before a VMA goes */
-	_Atomic(struct vma *) last_hit;
+	struct rwlock lock;       /* LOCK_RANK_SPACE */
+	struct mmu *mmu;          /* [I] */
+	struct range_tree tree;   /* [s] of VMAs, by address */
 	size_t map_count;         /* [s] VMAs in the tree */
 	uint64_t total_pages;     /* [s] that they cover: total_vm */
 	uint64_t data_pages;      /* [s] private, writable, no stack: data_vm */

@@ -25,11 +25,12 @@ static inline int say_hole(uint64_t address)
  * may map.
  */
 struct vma_stock {
-	struct list spare; /* through mapping.link */
-	struct list gone;
+	struct pool_link *spare;
+	struct list gone;  /* through mapping.link */
+	unsigned reserved; /* nodes of the tree for so many inserts */
 };
 
-/* => no lock held.  0 or -ENOMEM. */
+/* => no lock held.  0 or -ENOMEM.  So many VMAs can be inserted then. */
 int vma_stock_init(struct space *space, struct vma_stock *stock,
 		   unsigned count);
 /* => no lock held. */
@@ -70,13 +71,17 @@ bool mlock_future_ok(const struct space *space, uint64_t flags, uint64_t bytes);
 
 /* ---- vma_tree.c ---- */
 
-static inline struct vma *vma_of(struct tree_node *node)
+static inline struct vma *vma_of(struct range_item *item)
 {
-	return node ? container_of(node, struct vma, node) : NULL;
+	return item ? container_of(item, struct vma, item) : NULL;
 }
 
-void vma_tree_init(struct tree *tree);
-/* Attaches to the object and hangs it in the tree. */
+static inline struct range_bounds vma_range(const struct vma *vma)
+{
+	return (struct range_bounds){ vma->mapping.start, vma->mapping.end };
+}
+
+/* Attaches to the object and puts it into the tree.  It is of a stock. */
 void vma_insert(struct space *space, struct vma *vma);
 /* The reverse; the VMA is in stock->gone then. */
 void vma_remove(struct space *space, struct vma *vma, struct vma_stock *stock);
@@ -84,7 +89,15 @@ void vma_remove(struct space *space, struct vma *vma, struct vma_stock *stock);
 struct vma *vma_find(const struct space *space, uint64_t address);
 /* Under either lock: the last VMA that starts below address. */
 struct vma *vma_find_below(const struct space *space, uint64_t address);
-struct vma *vma_prev(const struct vma *vma);
+static inline struct vma *vma_first(const struct space *space)
+{
+	return vma_of(space->tree.first);
+}
+
+static inline struct vma *vma_prev(const struct vma *vma)
+{
+	return vma_of(vma->item.prev);
+}
 
 /* ---- gap.c ---- */
 
@@ -140,19 +153,23 @@ static inline bool vma_can_cut(const struct vma *vma, uint64_t address)
 	return !(address & ((UINT64_C(1) << vma_page_shift(vma)) - 1));
 }
 
+/* In what follows, first is space_find_intersection() of the range. */
+
 /* -EINVAL: start or end is inside a huge page. */
-int check_huge_borders(const struct space *space, uint64_t start, uint64_t end);
+int check_huge_borders(const struct space *space, const struct vma *first,
+		       uint64_t start, uint64_t end);
 /* munmap under the lock.  Needs two spare VMAs. */
 int unmap_locked(struct space *space, uint64_t start, uint64_t end,
 		 struct vma_stock *stock);
 /* Would removing [start, end) cut a VMA in three, beyond the limit? */
-int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end);
+int unmap_check_limit(const struct space *space, const struct vma *first,
+		      uint64_t start, uint64_t end);
 /*
  * Takes [start, end), which the mmu has dropped already, out of the tree.
  * Cannot fail.  Needs a spare VMA.
  */
-void unmap_commit(struct space *space, uint64_t start, uint64_t end,
-		  struct vma_stock *stock);
+void unmap_commit(struct space *space, struct vma *first, uint64_t start,
+		  uint64_t end, struct vma_stock *stock);
 
 /* ---- merge.c ---- */
 

@@ -17,11 +17,11 @@
 
 #include <errno.h>
 
-int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end)
+int unmap_check_limit(const struct space *space, const struct vma *first,
+		      uint64_t start, uint64_t end)
 {
-	const struct vma *vma = space_find_intersection(space, start, end);
-
-	if (!vma || vma->mapping.start >= start || vma->mapping.end <= end)
+	if (!first || first->mapping.start >= start ||
+	    first->mapping.end <= end)
 		return 0;
 	if (space->map_count < space->limit[SPACE_LIMIT_MAPPINGS])
 		return 0;
@@ -31,21 +31,24 @@ int unmap_check_limit(const struct space *space, uint64_t start, uint64_t end)
 }
 
 /* hugetlb_vm_op_split() */
-static int check_huge_border(const struct space *space, uint64_t border)
+static int check_huge_border(const struct vma *vma, uint64_t border)
 {
-	const struct vma *vma = vma_find(space, border);
-
-	if (!vma || vma->mapping.start >= border || vma_can_cut(vma, border))
+	if (!vma || vma->mapping.start >= border ||
+	    vma->mapping.end <= border || vma_can_cut(vma, border))
 		return 0;
 	return error_say(-EINVAL, "address 0x%llx is inside a huge page",
 			 (unsigned long long)border);
 }
 
-int check_huge_borders(const struct space *space, uint64_t start, uint64_t end)
+int check_huge_borders(const struct space *space, const struct vma *first,
+		       uint64_t start, uint64_t end)
 {
-	int error = check_huge_border(space, start);
+	const struct vma *last = first;
+	int error = check_huge_border(first, start);
 
-	return error ? error : check_huge_border(space, end);
+	if (first && first->mapping.end < end)
+		last = vma_find(space, end);
+	return error ? error : check_huge_border(last, end);
 }
 
 /*
@@ -80,12 +83,13 @@ static void cut(struct space *space, struct vma *vma, uint64_t start,
 	}
 }
 
-void unmap_commit(struct space *space, uint64_t start, uint64_t end,
-		  struct vma_stock *stock)
+void unmap_commit(struct space *space, struct vma *first, uint64_t start,
+		  uint64_t end, struct vma_stock *stock)
 {
-	struct vma *vma;
+	struct vma *vma = first, *next;
 
-	while ((vma = space_find_intersection(space, start, end)) != NULL) {
+	for (; vma && vma->mapping.start < end; vma = next) {
+		next = space_next(vma);
 		trace("vma unmap",
 		      "0x%llx-0x%llx loses what is in "
 		      "0x%llx-0x%llx",
@@ -114,12 +118,12 @@ static uint64_t run_end(const struct vma *vma, uint64_t end)
 	return end;
 }
 
-static int unmap_runs(struct space *space, uint64_t start, uint64_t end,
-		      struct vma_stock *stock)
+static int unmap_runs(struct space *space, struct vma *first, uint64_t start,
+		      uint64_t end, struct vma_stock *stock)
 {
-	struct vma *vma;
+	struct vma *vma = first;
 
-	while ((vma = space_find_intersection(space, start, end)) != NULL) {
+	while (vma) {
 		uint64_t run;
 		int error;
 
@@ -130,8 +134,10 @@ static int unmap_runs(struct space *space, uint64_t start, uint64_t end,
 		if (error)
 			return error_say(error, "the host keeps 0x%llx mapped",
 					 (unsigned long long)start);
-		unmap_commit(space, start, run, stock);
+		unmap_commit(space, vma, start, run, stock);
 		start = run;
+		vma = start < end ? space_find_intersection(space, start, end)
+				  : NULL;
 	}
 	return 0;
 }
@@ -139,11 +145,12 @@ static int unmap_runs(struct space *space, uint64_t start, uint64_t end,
 int unmap_locked(struct space *space, uint64_t start, uint64_t end,
 		 struct vma_stock *stock)
 {
-	int error = unmap_check_limit(space, start, end);
+	struct vma *first = space_find_intersection(space, start, end);
+	int error = unmap_check_limit(space, first, start, end);
 
 	if (!error)
-		error = check_huge_borders(space, start, end);
-	return error ? error : unmap_runs(space, start, end, stock);
+		error = check_huge_borders(space, first, start, end);
+	return error ? error : unmap_runs(space, first, start, end, stock);
 }
 
 static int check_range(const struct space *space, uint64_t address,

@@ -13,18 +13,18 @@ static struct vma *pop(struct list *list)
 
 int vma_stock_init(struct space *space, struct vma_stock *stock, unsigned count)
 {
-	list_init(&stock->spare);
+	stock->spare = NULL;
 	list_init(&stock->gone);
-	while (count-- > 0) {
-		struct vma *vma = pool_take(&space->pool);
-
-		if (!vma) {
-			vma_stock_finish(space, stock);
-			return error_say(-ENOMEM, "no memory for a mapping");
-		}
-		list_add_tail(&stock->spare, &vma->mapping.link);
+	stock->reserved = 0;
+	if (count == 0)
+		return 0;
+	stock->spare = pool_take_several(&space->pool, count);
+	if (stock->spare && !range_tree_reserve(&space->tree, count)) {
+		stock->reserved = count;
+		return 0;
 	}
-	return 0;
+	vma_stock_finish(space, stock);
+	return error_say(-ENOMEM, "no memory for a mapping");
 }
 
 /*
@@ -48,15 +48,20 @@ void vma_stock_finish(struct space *space, struct vma_stock *stock)
 {
 	struct vma *vma;
 
-	list_splice_tail(&stock->gone, &stock->spare);
+	if (stock->reserved > 0)
+		range_tree_release(&space->tree, stock->reserved);
 	while ((vma = pop(&stock->gone)) != NULL) {
+		struct pool_link *link = (struct pool_link *)vma;
+
 		if (vma->handle) {
 			forget_bytes(space, vma);
 			/* munmap() cannot say that a write-back failed. */
 			(void)handle_drop(vma->handle);
 		}
-		pool_drop(&space->pool, vma);
+		link->next = stock->spare;
+		stock->spare = link;
 	}
+	pool_drop_several(&space->pool, stock->spare);
 }
 
 void vma_absorbed(struct vma *vma)
@@ -66,10 +71,12 @@ void vma_absorbed(struct vma *vma)
 
 struct vma *vma_stock_take(struct vma_stock *stock)
 {
-	struct vma *vma = pop(&stock->spare);
+	struct pool_link *link = stock->spare;
 
-	check(vma, "space 6: a commit has the VMAs that it needs");
-	return vma;
+	check(link, "space 6: a commit has the VMAs that it needs");
+	stock->spare = link->next;
+	link->next = NULL;
+	return (struct vma *)link;
 }
 
 /*
@@ -110,7 +117,10 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 	uint64_t index =
 		mapping->index + (uint64_t)((int64_t)moved >> PAGE_SHIFT);
 
+	struct range_bounds range = { start, end };
+
 	account_vma(space, vma, -1);
+	range_tree_move(&space->tree, mapping->start, &vma->item, &range);
 	if (vma->handle) {
 		object_adjust(vma->handle->object, mapping, start, end, index);
 	} else {
@@ -119,7 +129,6 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 		mapping->index = index & MAPPING_INDEX_MASK;
 	}
 	account_vma(space, vma, 1);
-	tree_changed(&space->tree, &vma->node);
 	space->generation++;
 }
 

@@ -61,7 +61,7 @@
  * once by a fault, under the write lock.
  */
 struct vma {
-	struct tree_node node;  /* [s] */
+	struct range_item item; /* [s] in the space's tree */
 	struct mapping mapping; /* [s] [m] index: Linux's vm_pgoff */
 	/* [I] one reference is this VMA's; NULL: private and anonymous, on the
 	 * software MMU, and index is then what the address was at first. */
@@ -70,14 +70,9 @@ struct vma {
 	/* [f] Linux's anon_vma, as a number: who has the same could share
 	 * private pages, and be one VMA; 0: nothing was stored yet. */
 	uint64_t anon;
-
-	/* The summary of the subtree under this node. [s] */
-	uint64_t subtree_start; /* of its first VMA */
-	uint64_t subtree_end;   /* of its last VMA */
-	uint64_t subtree_gap;   /* bytes of its largest hole between two */
 };
 
-_Static_assert(sizeof(struct vma) <= 128, "a VMA takes at most 128 bytes");
+_Static_assert(sizeof(struct vma) <= 88, "a VMA takes at most 88 bytes");
 
 /*
  * What vma is, in no tree and in no object's list: these links are changed

@@ -9,6 +9,11 @@
  * the range's dirty cached pages home, and after a direct write it drops the
  * cached ones (generic_file_direct_write, iomap_dio_rw).  That holds for one
  * after the other; two at once on one page are the caller's error.
+ *
+ * Where others write to the file by the page cache, what they dirty and what
+ * we write may share a folio of it, however far apart: a direct write would
+ * find it dirty again, and the kernel would say EIO to the next fsync().  There
+ * only reads are direct.
  */
 #include "store/file_private.h"
 
@@ -30,6 +35,7 @@ struct file_store {
 	struct worker_pool *workers; /* [I] */
 	int fd;                      /* [I] buffered */
 	int direct;                  /* [I] -1: none */
+	bool direct_writes;          /* [I] */
 };
 
 static struct file_store *file_of(struct store *store)
@@ -42,7 +48,9 @@ static struct file_store *file_of(struct store *store)
 /* The descriptor for io's step, which is cut to what that one can move. */
 static int step_descriptor(const struct file_store *file, struct store_io *io)
 {
-	if (file->direct >= 0 && file_trim_to_aligned(io))
+	bool may = io->operation == STORE_READ || file->direct_writes;
+
+	if (file->direct >= 0 && may && file_trim_to_aligned(io))
 		return file->direct;
 	return file->fd;
 }
@@ -93,10 +101,8 @@ static int64_t move(const struct store_io *io, int fd)
 	return moved < 0 ? -errno : moved;
 }
 
-static void run(struct work *work)
+static void move_here(const struct file_store *file, struct store_io *io)
 {
-	struct store_io *io = container_of(work, struct store_io, step.work);
-	struct file_store *file = file_of(io->store);
 	int fd = step_descriptor(file, io);
 	int64_t result = move(io, fd);
 
@@ -105,16 +111,25 @@ static void run(struct work *work)
 	io->step_complete(io, result);
 }
 
+static void run(struct work *work)
+{
+	struct store_io *io = container_of(work, struct store_io, step.work);
+
+	move_here(file_of(io->store), io);
+}
+
 static void file_submit(struct store *store, struct store_io *io)
 {
 	struct file_store *file = file_of(store);
 
-	if (file->ring) {
+	if (io->now) {
+		move_here(file, io);
+	} else if (file->ring) {
 		submit_to_ring(file, io);
-		return;
+	} else {
+		io->step.work.run = run;
+		worker_submit(file->workers, &io->step.work);
 	}
-	io->step.work.run = run;
-	worker_submit(file->workers, &io->step.work);
 }
 
 /* ---- size ---- */
@@ -310,6 +325,7 @@ int file_store_create(const struct store_context *context, int fd,
 	file->workers = context->workers;
 	file->fd = fd;
 	file->direct = file_open_direct(fd, writable);
+	file->direct_writes = !context->others_write;
 	*store = &file->store;
 	return 0;
 }

@@ -252,6 +252,25 @@ static void direct_transfers_bypass_the_cache(void **state)
 	free(bytes);
 }
 
+/* Where others write by the cache: no write of ours collides with theirs. */
+static void writes_are_buffered_beside_others(void **state)
+{
+	struct store_context context = with_workers;
+	unsigned char *bytes = new_buffer(PAGE_SIZE);
+	int fd = new_file(O_RDWR);
+	struct store *store;
+
+	(void)state;
+	context.others_write = true;
+	assert_int_equal(file_store_create(&context, dup(fd), true, &store), 0);
+	assert_int_equal(write_at(store, bytes, PAGE_SIZE, 0), PAGE_SIZE);
+	assert_int_equal(cached_pages(fd, 1), 1);
+	assert_int_equal(read_at(store, bytes, PAGE_SIZE, 0), PAGE_SIZE);
+	store_destroy(store);
+	close(fd);
+	free(bytes);
+}
+
 static void refused_direct_transfers_are_buffered(void **state)
 {
 	const size_t length = 4 * PAGE_SIZE;
@@ -459,6 +478,7 @@ int main(void)
 		cmocka_unit_test(a_write_past_the_end_grows_the_file),
 		cmocka_unit_test(what_is_aligned_goes_direct),
 		cmocka_unit_test(direct_transfers_bypass_the_cache),
+		cmocka_unit_test(writes_are_buffered_beside_others),
 		cmocka_unit_test(refused_direct_transfers_are_buffered),
 		cmocka_unit_test(a_failed_allocation_leaves_the_size),
 		cmocka_unit_test(the_file_size_limit_is_an_error),

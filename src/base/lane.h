@@ -1,0 +1,45 @@
+/* lane.h - a place that a thread shares with nobody */
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every thread counts all the time costs more to share than to do.  A
+ * lane is one thread's at a time, so that a count of one's own is a load and a
+ * store; who wants the sum adds all lanes up.  A thread keeps its lane until it
+ * ends; the next to have it finds the counts as they were.
+ *
+ * lane_barrier() is the other half of a protocol without fences: each other
+ * thread of the process has then passed a full barrier, so that either it sees
+ * what was stored before the call, or its stores until then are seen after it.
+ */
+#ifndef QUIRE_BASE_LANE_H
+#define QUIRE_BASE_LANE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define LANES 64
+#define LANE_LINE 64 /* bytes */
+
+/* Lanes are to be had, and a barrier: from then on lane_mine() gives them.
+ * Any number of times. */
+void lanes_prepare(void);
+/* 0 .. LANES - 1, nobody else's while this thread lives; LANES: there is none
+ * (many threads, an old kernel), and the caller does it another way. */
+unsigned lane_mine(void);
+void lane_barrier(void);
+
+/* One count of a lane, of many: a line of its own. */
+struct lane_count {
+	_Atomic uint64_t count;
+	char rest[LANE_LINE - sizeof(uint64_t)];
+};
+
+/* By the lane's thread alone.  Relaxed: who sums orders by other means. */
+static inline void lane_add(_Atomic uint64_t *count, uint64_t amount)
+{
+	atomic_store_explicit(
+		count,
+		atomic_load_explicit(count, memory_order_relaxed) + amount,
+		memory_order_relaxed);
+}
+
+#endif
