@@ -110,22 +110,32 @@ static void draw_areas(const struct paper *paper,
 		fputs("      nothing is mapped\n", paper->stream);
 }
 
+static void draw_node(const struct paper *paper,
+		      const struct node_picture *node)
+{
+	fprintf(paper->stream, "      %*s%jx-%jx, gaps of %ju pages at most\n",
+		(int)node->depth * 4, "", (uintmax_t)node->start,
+		(uintmax_t)node->end, (uintmax_t)node->gap_pages);
+}
+
+/* Each node stands above what it holds. */
 static void draw_tree(const struct paper *paper,
 		      const struct space_picture *space)
 {
+	size_t node = 0;
+
 	if (space->area_count < 2)
 		return;
 	fputs("    as a tree, its root leftmost\n", paper->stream);
 	for (size_t i = 0; i < space->area_count; i++) {
 		const struct area_picture *area = &space->areas[i];
 
-		fprintf(paper->stream, "      %*s%s%jx-%jx %s\n",
-			(int)area->depth * 4, "",
-			!area->side         ? ""
-			: area->side == 'l' ? "/ "
-					    : "\\ ",
-			(uintmax_t)area->start, (uintmax_t)area->end,
-			area->rights);
+		while (node < space->node_count &&
+		       space->nodes[node].start <= area->start)
+			draw_node(paper, &space->nodes[node++]);
+		fprintf(paper->stream, "      %*s%jx-%jx %s\n",
+			(int)area->depth * 4, "", (uintmax_t)area->start,
+			(uintmax_t)area->end, area->rights);
 	}
 }
 

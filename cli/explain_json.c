@@ -73,8 +73,6 @@ static void put_page(struct json *json, const struct page_picture *page)
 
 static void put_area(struct json *json, const struct area_picture *area)
 {
-	const char side[2] = { area->side, 0 };
-
 	json_object_begin(json, NULL);
 	put_address(json, "start", area->start);
 	put_address(json, "end", area->end);
@@ -85,14 +83,22 @@ static void put_area(struct json *json, const struct area_picture *area)
 	json_integer(json, "offset", area->offset);
 	json_string(json, "names", area->names);
 	json_integer(json, "depth", area->depth);
-	json_string(json, "side", side);
-	json_integer(json, "widest_gap", area->gap_pages);
 	json_boolean(json, "changed", area->changed);
 	json_array_begin(json, "table");
 	for (size_t i = 0; i < area->page_count; i++)
 		put_page(json, &area->pages[i]);
 	json_array_end(json);
 	json_integer(json, "more_pages", area->more_pages);
+	json_object_end(json);
+}
+
+static void put_node(struct json *json, const struct node_picture *node)
+{
+	json_object_begin(json, NULL);
+	put_address(json, "start", node->start);
+	put_address(json, "end", node->end);
+	json_integer(json, "depth", node->depth);
+	json_integer(json, "widest_gap", node->gap_pages);
 	json_object_end(json);
 }
 
@@ -110,6 +116,10 @@ static void put_spaces(struct json *json, const struct script *script,
 		json_array_begin(json, "areas");
 		for (size_t j = 0; j < space->area_count; j++)
 			put_area(json, &space->areas[j]);
+		json_array_end(json);
+		json_array_begin(json, "nodes");
+		for (size_t j = 0; j < space->node_count; j++)
+			put_node(json, &space->nodes[j]);
 		json_array_end(json);
 		json_object_end(json);
 	}

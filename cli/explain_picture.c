@@ -351,6 +351,7 @@ static void free_space(struct space_picture *space)
 		free(space->areas[i].pages);
 	}
 	free(space->areas);
+	free(space->nodes);
 }
 
 void picture_free(struct picture *picture)

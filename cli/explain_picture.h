@@ -30,13 +30,18 @@ struct area_picture {
 	uint64_t offset;
 	char *object;       /* "" for anonymous memory */
 	char *names;        /* of the script's mappings that begin here */
-	unsigned int depth; /* in the tree; 0: its root */
-	char side;          /* 'l', 'r' of the one above it; 0: the root */
-	uint64_t gap_pages; /* the widest below it in the tree */
+	unsigned int depth; /* in the tree; nodes alone are above it */
 	bool changed;
 	struct page_picture *pages;
 	size_t page_count;
 	uint64_t more_pages; /* that are not shown */
+};
+
+/* Of the tree: from its first area to its last. */
+struct node_picture {
+	uint64_t start, end;
+	unsigned int depth; /* 0: the root */
+	uint64_t gap_pages; /* the widest between two areas */
 };
 
 struct space_picture {
@@ -44,6 +49,8 @@ struct space_picture {
 	bool changed; /* since the step before, in anything that is shown */
 	struct area_picture *areas; /* by address */
 	size_t area_count;
+	struct node_picture *nodes; /* by address, each before those below */
+	size_t node_count;
 };
 
 struct cached_picture {

@@ -40,8 +40,21 @@ static char *names_in(const struct scene *scene,
 	return fclose(stream) ? NULL : text;
 }
 
-/* "        \ 1fffd000-1ffff000 rw-p 00001000 [3 below] data.txt" */
-static bool read_line(const struct scene *scene, const char *line,
+/* "    1fffd000-1ffff000 [3 free]" */
+static bool read_node(const char *line, struct node_picture *node)
+{
+	size_t blanks = strspn(line, " ");
+
+	*node = (struct node_picture){
+		.depth = (unsigned int)(blanks / STEP_BLANKS),
+	};
+	return sscanf(line, "%jx-%jx [%ju free]", (uintmax_t *)&node->start,
+		      (uintmax_t *)&node->end,
+		      (uintmax_t *)&node->gap_pages) == 3;
+}
+
+/* "        1fffd000-1ffff000 rw-p 00001000 data.txt" */
+static bool read_area(const struct scene *scene, const char *line,
 		      struct area_picture *area)
 {
 	size_t blanks = strspn(line, " ");
@@ -50,15 +63,9 @@ static bool read_line(const struct scene *scene, const char *line,
 	*area = (struct area_picture){
 		.depth = (unsigned int)(blanks / STEP_BLANKS),
 	};
-	line += blanks;
-	if (*line == '/' || *line == '\\') {
-		area->side = *line == '/' ? 'l' : 'r';
-		line += 2;
-	}
-	if (sscanf(line, "%jx-%jx %4s %jx [%ju below]%n",
-		   (uintmax_t *)&area->start, (uintmax_t *)&area->end,
-		   area->rights, (uintmax_t *)&area->offset,
-		   (uintmax_t *)&area->gap_pages, &name) < 5 ||
+	if (sscanf(line, "%jx-%jx %4s %jx%n", (uintmax_t *)&area->start,
+		   (uintmax_t *)&area->end, area->rights,
+		   (uintmax_t *)&area->offset, &name) < 4 ||
 	    !name)
 		return false;
 	area->object = object_name(scene, line[name] ? line + name + 1 : "");
@@ -66,28 +73,54 @@ static bool read_line(const struct scene *scene, const char *line,
 	return true;
 }
 
+static int add_node(struct space_picture *space,
+		    const struct node_picture *node)
+{
+	struct node_picture *nodes =
+		realloc(space->nodes, (space->node_count + 1) * sizeof(*nodes));
+
+	if (!nodes)
+		return -ENOMEM;
+	space->nodes = nodes;
+	nodes[space->node_count++] = *node;
+	return 0;
+}
+
+/* Takes over what area has. */
+static int add_area(struct space_picture *space,
+		    const struct area_picture *area)
+{
+	struct area_picture *areas =
+		realloc(space->areas, (space->area_count + 1) * sizeof(*areas));
+
+	if (areas)
+		space->areas = areas;
+	if (!areas || !area->object || !area->names) {
+		free(area->object);
+		free(area->names);
+		return -ENOMEM;
+	}
+	areas[space->area_count++] = *area;
+	return 0;
+}
+
+/* Other lines are of free pages, or the end. */
 static int read_report(const struct scene *scene, char *text,
 		       struct space_picture *space)
 {
 	char *rest = text, *line = strsep(&rest, "\n"); /* a heading */
+	int error = 0;
 
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		struct area_picture area, *areas;
+	while (!error && (line = strsep(&rest, "\n")) != NULL) {
+		struct area_picture area;
+		struct node_picture node;
 
-		if (!read_line(scene, line, &area))
-			continue; /* of free pages, or the end */
-		areas = realloc(space->areas,
-				(space->area_count + 1) * sizeof(*areas));
-		if (!areas || !area.object || !area.names) {
-			free(area.object);
-			free(area.names);
-			space->areas = areas ? areas : space->areas;
-			return -ENOMEM;
-		}
-		space->areas = areas;
-		areas[space->area_count++] = area;
+		if (read_node(line, &node))
+			error = add_node(space, &node);
+		else if (read_area(scene, line, &area))
+			error = add_area(space, &area);
 	}
-	return 0;
+	return error;
 }
 
 int space_picture_areas(const struct scene *scene, uint32_t process,

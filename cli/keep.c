@@ -1,13 +1,12 @@
-/* keep.c - holds the clients' userfaultfds, so that none of them reads zeros */
+/* keep.c - holds what must not be lost with the server */
 /* SPDX-License-Identifier: MIT */
 #include "keep.h"
-#include "server/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,10 +14,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void close_if_open(int fd)
+/* Of a client: its userfaultfd, its pidfd. */
+#define PROCESS 1
+
+static void close_all(int *fds)
 {
-	if (fd >= 0)
-		close(fd);
+	for (size_t i = 0; i < KEEPER_DESCRIPTORS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
 }
 
 void keep_begin(struct keep *keep, int socket)
@@ -48,49 +53,61 @@ static bool make_room(struct keep *keep)
 	return true;
 }
 
-/* Without memory the descriptors stay open all the same: that is what counts,
- * and `quire run` has its program's processes killed besides. */
-static void take_one(struct keep *keep, const struct keeper_message *message,
-		     const int *fds)
+static struct kept *find(const struct keep *keep, uint64_t number)
 {
-	struct kept *kept;
-
-	if (fds[0] < 0 || !make_room(keep))
-		return;
-	kept = &keep->kept[keep->count++];
-	kept->number = message->number;
-	kept->userfault = fds[0];
-	kept->process = fds[1];
-	if (kept->process < 0 && message->pid > 0)
-		kept->process =
-			(int)syscall(SYS_pidfd_open, (pid_t)message->pid, 0);
+	for (size_t i = 0; i < keep->count; i++)
+		if (keep->kept[i].message.number == number)
+			return &keep->kept[i];
+	return NULL;
 }
 
-static void let_go(struct keep *keep, size_t i)
+/* Without memory the descriptors stay open all the same: that is what counts,
+ * and `quire run` has its program's processes killed besides. */
+static void take_one(struct keep *keep, const struct kept *new)
 {
-	close_if_open(keep->kept[i].userfault);
-	close_if_open(keep->kept[i].process);
-	keep->kept[i] = keep->kept[--keep->count];
+	struct kept *kept = find(keep, new->message.number);
+
+	if (kept) { /* told once more */
+		close_all(kept->fds);
+	} else if (new->fds[0] < 0 || !make_room(keep)) {
+		keep->incomplete = true;
+		return;
+	} else {
+		kept = &keep->kept[keep->count++];
+	}
+	*kept = *new;
+	if (kept->message.type == KEEPER_KEEP && kept->fds[PROCESS] < 0 &&
+	    kept->message.pid > 0)
+		kept->fds[PROCESS] = (int)syscall(SYS_pidfd_open,
+						  (pid_t)kept->message.pid, 0);
+}
+
+static void let_go(struct keep *keep, struct kept *kept)
+{
+	close_all(kept->fds);
+	*kept = keep->kept[--keep->count];
 }
 
 static void let_go_of(struct keep *keep, uint64_t number)
 {
-	for (size_t i = 0; i < keep->count; i++) {
-		if (keep->kept[i].number == number) {
-			let_go(keep, i);
-			return;
-		}
-	}
+	struct kept *kept = find(keep, number);
+
+	if (kept)
+		let_go(keep, kept);
 }
 
+/* ---- messages ---- */
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(KEEPER_DESCRIPTORS * sizeof(int))];
+};
+
 /* false: nothing waits. */
-static bool receive(struct keep *keep, struct keeper_message *message, int *fds)
+static bool receive(struct keep *keep, struct kept *new)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(KEEPER_DESCRIPTORS * sizeof(int))];
-	} control;
-	struct iovec part = { message, sizeof(*message) };
+	union control control;
+	struct iovec part = { &new->message, sizeof(new->message) };
 	struct msghdr header = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -100,36 +117,115 @@ static bool receive(struct keep *keep, struct keeper_message *message, int *fds)
 	struct cmsghdr *first;
 	ssize_t length;
 
-	fds[0] = fds[1] = -1;
+	for (size_t i = 0; i < KEEPER_DESCRIPTORS; i++)
+		new->fds[i] = -1;
 	do
 		length = recvmsg(keep->socket, &header,
 				 MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (length < 0 && errno == EINTR);
 	keep->ended = length == 0 || (length < 0 && errno != EAGAIN);
-	if (length != sizeof(*message))
+	if (length != sizeof(new->message))
 		return false;
+	if (header.msg_flags & (MSG_CTRUNC | MSG_TRUNC))
+		keep->incomplete = true; /* no descriptors are left */
 	first = CMSG_FIRSTHDR(&header);
 	if (first && first->cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(first), first->cmsg_len - CMSG_LEN(0));
+		memcpy(new->fds, CMSG_DATA(first),
+		       first->cmsg_len - CMSG_LEN(0));
 	return true;
 }
 
 void keep_take(struct keep *keep)
 {
-	struct keeper_message message;
-	int fds[KEEPER_DESCRIPTORS];
+	struct kept new;
 
-	while (receive(keep, &message, fds)) {
-		if (message.type == KEEPER_KEEP) {
-			take_one(keep, &message, fds);
+	while (receive(keep, &new)) {
+		if (new.message.sequence != ++keep->sequence ||
+		    new.message.version != KEEPER_VERSION)
+			keep->incomplete = true;
+		keep->sequence = new.message.sequence;
+		switch (new.message.type) {
+		case KEEPER_KEEP:
+		case KEEPER_FILE:
+		case KEEPER_TABLES:
+			take_one(keep, &new);
 			continue;
+		case KEEPER_LET_GO:
+			let_go_of(keep, new.message.number);
+			break;
+		default: /* LOST, and what we do not know */
+			keep->incomplete = true;
 		}
-		close_if_open(fds[0]);
-		close_if_open(fds[1]);
-		if (message.type == KEEPER_LET_GO)
-			let_go_of(keep, message.number);
+		close_all(new.fds);
 	}
 }
+
+size_t keep_clients(const struct keep *keep)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < keep->count; i++)
+		count += keep->kept[i].message.type == KEEPER_KEEP;
+	return count;
+}
+
+/* ---- another server ---- */
+
+static bool send_one(int socket, struct kept *kept)
+{
+	union control control = { .bytes = { 0 } };
+	struct iovec part = { &kept->message, sizeof(kept->message) };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t count = 0, bytes;
+	struct cmsghdr *first;
+
+	while (count < KEEPER_DESCRIPTORS && kept->fds[count] >= 0)
+		count++;
+	bytes = count * sizeof(int);
+	if (count) {
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(bytes);
+		first = CMSG_FIRSTHDR(&header);
+		first->cmsg_level = SOL_SOCKET;
+		first->cmsg_type = SCM_RIGHTS;
+		first->cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(first), kept->fds, bytes);
+	}
+	/* Descriptors on their way are counted: until it has taken some. */
+	while (sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
+		if (errno != EINTR && errno != ETOOMANYREFS)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static bool send_all(struct keep *keep, int socket, enum keeper_type type)
+{
+	for (size_t i = 0; i < keep->count; i++)
+		if (keep->kept[i].message.type == type &&
+		    !send_one(socket, &keep->kept[i]))
+			return false;
+	return true;
+}
+
+bool keep_hand_over(struct keep *keep, int socket)
+{
+	struct kept end = { .message = { .version = KEEPER_VERSION,
+					 .type = KEEPER_END } };
+
+	for (size_t i = 0; i < KEEPER_DESCRIPTORS; i++)
+		end.fds[i] = -1;
+	end.message.number = ++keep->servers;
+	keep->socket = socket;
+	keep->ended = false;
+	keep->sequence = 0;
+	return send_all(keep, socket, KEEPER_TABLES) &&
+	       send_all(keep, socket, KEEPER_FILE) &&
+	       send_all(keep, socket, KEEPER_KEEP) && send_one(socket, &end);
+}
+
+/* ---- the end ---- */
 
 /* The pidfd is readable when the whole process is gone. */
 static void await_end(int process)
@@ -140,10 +236,9 @@ static void await_end(int process)
 		;
 }
 
-static void kill_one(int process)
+static int process_of(const struct kept *kept)
 {
-	if (process >= 0)
-		syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
+	return kept->message.type == KEEPER_KEEP ? kept->fds[PROCESS] : -1;
 }
 
 size_t keep_kill(struct keep *keep)
@@ -151,13 +246,15 @@ size_t keep_kill(struct keep *keep)
 	size_t count;
 
 	keep_take(keep);
-	count = keep->count;
-	for (size_t i = 0; i < count; i++)
-		kill_one(keep->kept[i].process);
+	count = keep_clients(keep);
+	for (size_t i = 0; i < keep->count; i++)
+		if (process_of(&keep->kept[i]) >= 0)
+			syscall(SYS_pidfd_send_signal,
+				process_of(&keep->kept[i]), SIGKILL, NULL, 0);
 	/* One of another user's may not be killed: then until it ends. */
-	for (size_t i = 0; i < count; i++)
-		if (keep->kept[i].process >= 0)
-			await_end(keep->kept[i].process);
+	for (size_t i = 0; i < keep->count; i++)
+		if (process_of(&keep->kept[i]) >= 0)
+			await_end(process_of(&keep->kept[i]));
 	keep_finish(keep);
 	return count;
 }
@@ -165,7 +262,7 @@ size_t keep_kill(struct keep *keep)
 void keep_finish(struct keep *keep)
 {
 	while (keep->count)
-		let_go(keep, 0);
+		let_go(keep, &keep->kept[0]);
 	free(keep->kept);
 	keep->kept = NULL;
 	keep->room = 0;

@@ -35,11 +35,15 @@ static int run_both(struct run_options *options, struct program *program)
 	program->socket = place.path;
 	program->mask = &supervisor.mask;
 	program->on_child = supervisor.on_child;
-	status = service_start(&options->settings, &place, &service);
-	close(place.fd);
-	run_options_close(options);
+	supervisor.settings = &options->settings;
+	supervisor.place = &place;
+	supervisor.may_restart = !options->no_restart;
+	status =
+		service_start(&options->settings, &place, NULL, NULL, &service);
 	if (status == 0)
 		status = run_program(&supervisor, &service, program);
+	close(place.fd);
+	run_options_close(options);
 	place_remove(&place);
 	return status;
 }

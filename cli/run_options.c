@@ -55,7 +55,7 @@ static bool has_settings(const struct run_options *options)
 {
 	return options->budget || options->least || options->globs.count ||
 	       options->bindings.count || options->stats || options->report ||
-	       options->quiet;
+	       options->quiet || options->no_restart;
 }
 
 static bool check_words(const struct command *command, enum run_kind kind,
@@ -105,6 +105,7 @@ bool run_options_parse(const struct command *command, enum run_kind kind,
 		{ "report", OPTION_TEXT, &options->report, 0 },
 		{ "socket", OPTION_TEXT, &options->socket, 0 },
 		{ "quiet", OPTION_FLAG, &options->quiet, 0 },
+		{ "no-restart", OPTION_FLAG, &options->no_restart, 0 },
 		{ "everybody", OPTION_FLAG, &options->everybody, 0 },
 	};
 	bool good;

@@ -16,6 +16,7 @@ struct run_options {
 	const char *report;
 	const char *socket;
 	bool quiet;
+	bool no_restart;
 	bool everybody; /* `quire serve` alone knows it */
 	struct server_binding bound[MOST_TEXTS];
 	char *bound_text[MOST_TEXTS];

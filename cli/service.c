@@ -12,6 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STARTS 4
+#define RESTARTS 100u /* in so much time */
+#define RESTARTS_SECONDS 60
+
 void leave_standard_streams(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -54,15 +58,53 @@ static int await_ready(const struct service *service)
 	return fail("the server cannot start: %s", ready.sentence);
 }
 
-static void undo_start(struct service *service)
+static int say_not_started(int error)
 {
-	service_finish(service);
+	return fail("cannot start a process: %s", strerror(-error));
+}
+
+static void undo_start(struct service *service, struct keep *keep)
+{
 	while (waitpid(service->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (keep) /* what it may have come to have */
+		keep_take(keep);
+	service_finish(service);
+}
+
+/* In the child.  What it needs is not closed by exec, and named. */
+static void become(char *const *program, const struct socket_place *place,
+		   int control, int keeper)
+{
+	const int fds[] = { place->fd, control, keeper };
+	char text[sizeof(place->path) + 64];
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fcntl(fds[i], F_SETFD, 0);
+	snprintf(text, sizeof(text), "%d %d %d %s", place->fd, control, keeper,
+		 place->path);
+	setenv(SERVICE_VARIABLE, text, 1);
+	execv(program[0], program);
+	_exit(EXIT_FAILURE); /* found out by waiting for its word */
+}
+
+void service_inherited(const struct service_settings *settings)
+{
+	const char *text = getenv(SERVICE_VARIABLE);
+	struct socket_place place = { .fd = -1 };
+	int control, keeper, length = 0;
+
+	if (!text || sscanf(text, "%d %d %d %n", &place.fd, &control, &keeper,
+			    &length) != 3)
+		return;
+	snprintf(place.path, sizeof(place.path), "%s", text + length);
+	unsetenv(SERVICE_VARIABLE);
+	service_process(settings, &place, control, keeper, true);
 }
 
 int service_start(const struct service_settings *settings,
-		  const struct socket_place *place, struct service *service)
+		  const struct socket_place *place, struct keep *keep,
+		  char *const *program, struct service *service)
 {
 	int control[2], keeper[2];
 	int error = make_pairs(control, keeper);
@@ -72,19 +114,25 @@ int service_start(const struct service_settings *settings,
 	fflush(NULL); /* else what waits to be printed would be so twice */
 	service->pid = fork();
 	error = -errno;
+	if (service->pid == 0 && program)
+		become(program, place, control[1], keeper[1]);
 	if (service->pid == 0)
-		service_process(settings, place, control[1], keeper[1]);
+		service_process(settings, place, control[1], keeper[1],
+				keep != NULL);
 	close(control[1]);
 	close(keeper[1]);
 	service->control = control[0];
 	service->keeper = keeper[0];
 	if (service->pid < 0) {
 		service_finish(service);
-		return fail("cannot start a process: %s", strerror(-error));
+		return say_not_started(error);
 	}
+	/* If it does not take it, it is not ready either. */
+	if (keep)
+		keep_hand_over(keep, service->keeper);
 	if (await_ready(service) == 0)
 		return 0;
-	undo_start(service);
+	undo_start(service, keep);
 	return EXIT_FAILURE;
 }
 
@@ -99,6 +147,11 @@ void service_stop(const struct service *service)
 	tell(service, SERVICE_STOP);
 }
 
+void service_leave(const struct service *service)
+{
+	tell(service, SERVICE_LEAVE);
+}
+
 void service_hush(const struct service *service)
 {
 	tell(service, SERVICE_HUSH);
@@ -106,19 +159,52 @@ void service_hush(const struct service *service)
 
 int service_outcome(int wait_status)
 {
-	int number;
-
 	if (WIFEXITED(wait_status))
 		return WEXITSTATUS(wait_status) ? EXIT_FAILURE : EXIT_SUCCESS;
-	number = WTERMSIG(wait_status);
-	fail("the server was killed by signal %d (%s): its clients are killed, "
-	     "as they would read zeros",
-	     number, strsignal(number));
 	return -1;
+}
+
+void service_say_killed(int wait_status, enum service_loss loss)
+{
+	int number = WTERMSIG(wait_status);
+
+	fail("the server was killed by signal %d (%s): %s", number,
+	     strsignal(number),
+	     loss == SERVICE_GOES_ON
+		     ? "another one goes on"
+		     : "its clients are killed, as they would read zeros");
+}
+
+int service_restart(const struct service_settings *settings,
+		    const struct socket_place *place, struct keep *keep,
+		    char *const *program, struct service *service)
+{
+	service_finish(service);
+	for (int i = 0; i < STARTS; i++) {
+		if (service_start(settings, place, keep, program, service) == 0)
+			return 0;
+		program = NULL; /* this one has worked before */
+	}
+	return EXIT_FAILURE;
+}
+
+bool service_may_restart(struct service_patience *patience)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - patience->since >= RESTARTS_SECONDS) {
+		patience->since = now.tv_sec;
+		patience->count = 0;
+	}
+	return ++patience->count <= RESTARTS;
 }
 
 void service_finish(struct service *service)
 {
-	close(service->control);
-	close(service->keeper);
+	if (service->control >= 0)
+		close(service->control);
+	if (service->keeper >= 0)
+		close(service->keeper);
+	service->control = service->keeper = -1;
 }

@@ -104,6 +104,8 @@ static void *listen_to_supervisor(void *argument)
 		if (word == SERVICE_HUSH)
 			atomic_store_explicit(&listener->hushed, true,
 					      memory_order_release);
+		else if (word == SERVICE_LEAVE)
+			server_leave(listener->server);
 		else
 			server_stop(listener->server);
 	}
@@ -164,6 +166,8 @@ static int serve(struct listener *listener,
 
 	if (error)
 		status = fail("the server cannot go on: %s", sentence(error));
+	else if (server_has_left(listener->server))
+		return EXIT_SUCCESS;
 	unwritten = server_finish(listener->server);
 	if (unwritten)
 		status = fail("not everything could be written: %s",
@@ -175,7 +179,7 @@ static int serve(struct listener *listener,
 
 _Noreturn void service_process(const struct service_settings *settings,
 			       const struct socket_place *place, int control,
-			       int keeper)
+			       int keeper, bool restarts)
 {
 	struct server_options options = settings->server;
 	struct listener listener = { .control = control };
@@ -189,6 +193,7 @@ _Noreturn void service_process(const struct service_settings *settings,
 	listen(place->fd, SERVICE_WAITING);
 	options.socket = place->fd;
 	options.keeper = keeper;
+	options.restarts = restarts;
 	options.record = settings->report != NULL;
 	error = server_create(&options, &listener.server);
 	if (!error)

@@ -8,6 +8,11 @@
 /* Words to it, of one byte. */
 #define SERVICE_STOP 's'
 #define SERVICE_HUSH 'h'
+#define SERVICE_LEAVE 'l'
+
+/* In the environment of a program that is to be the server: its descriptors,
+ * and the socket's path. */
+#define SERVICE_VARIABLE "QUIRE_SERVE_INHERITED"
 
 #define SERVICE_WAITING 128 /* connections that are not accepted yet */
 
@@ -17,9 +22,10 @@ struct service_ready {
 	char sentence[500];
 };
 
-/* All that it does; control and keeper are its ends. */
+/* All that it does; control and keeper are its ends.  restarts: the keeper says
+ * what there is already. */
 _Noreturn void service_process(const struct service_settings *settings,
 			       const struct socket_place *place, int control,
-			       int keeper);
+			       int keeper, bool restarts);
 
 #endif

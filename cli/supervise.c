@@ -172,6 +172,22 @@ static void kill_tree(struct supervisor *supervisor)
 	}
 }
 
+/* Another server goes on with what this one had. */
+static bool serve_again(struct supervisor *supervisor)
+{
+	keep_take(&supervisor->keep);
+	if (!supervisor->may_restart || supervisor->keep.incomplete ||
+	    WIFEXITED(supervisor->server_status) ||
+	    !service_may_restart(&supervisor->patience))
+		return false;
+	service_say_killed(supervisor->server_status, SERVICE_GOES_ON);
+	if (service_restart(supervisor->settings, supervisor->place,
+			    &supervisor->keep, NULL, supervisor->service))
+		return false;
+	supervisor->server_over = false;
+	return true;
+}
+
 static void await_server(struct supervisor *supervisor)
 {
 	/* Now, whoever else may still be connected. */
@@ -203,11 +219,15 @@ int supervise(struct supervisor *supervisor, struct service *service,
 	keep_begin(&supervisor->keep, service->keeper);
 	supervisor->program = program;
 	leave_standard_streams();
-	while (!supervisor->server_over && tree_left(supervisor))
-		attend(supervisor);
+	do
+		while (!supervisor->server_over && tree_left(supervisor))
+			attend(supervisor);
+	while (supervisor->server_over && serve_again(supervisor));
 	lost = supervisor->server_over;
 	if (lost) {
-		service_outcome(supervisor->server_status);
+		if (service_outcome(supervisor->server_status) < 0)
+			service_say_killed(supervisor->server_status,
+					   SERVICE_LOST);
 		kill_tree(supervisor);
 	} else {
 		await_server(supervisor);

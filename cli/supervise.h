@@ -10,6 +10,10 @@
 #include <stdbool.h>
 
 struct supervisor {
+	const struct service_settings *settings;
+	const struct socket_place *place;
+	bool may_restart;
+	struct service_patience patience;
 	struct service *service;
 	struct keep keep;
 	int signals;           /* signalfd */
@@ -25,7 +29,8 @@ struct supervisor {
 
 /*
  * First of all: from here on signals wait to be handled, and the descendants
- * of this process stay its own.  0, or EXIT_FAILURE and a sentence.
+ * of this process stay its own.  0, or EXIT_FAILURE and a sentence.  The
+ * caller then says with what settings, and where, another server may go on.
  */
 int supervise_begin(struct supervisor *supervisor);
 

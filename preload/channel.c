@@ -71,8 +71,10 @@ static int send_request(int fd, struct call *call)
 	call->request.version = PROTOCOL_VERSION;
 	put_descriptors(&message, &control, call);
 	result = again_if_interrupted(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
-	if (result == -EBADF && call->send_count)
-		return -EBADF; /* the program's own: it was no descriptor */
+	/* the program's own: it was no descriptor, or no memory */
+	if ((result == -EBADF && call->send_count) ||
+	    (result == -EFAULT && call->byte_count))
+		return (int)result;
 	return raw_failed(result) ? -EIO : 0;
 }
 
@@ -107,6 +109,9 @@ int channel_receive(int fd, struct call *call)
 	result = again_if_interrupted(SYS_recvmsg, fd, &message,
 				      MSG_CMSG_CLOEXEC);
 
+	/* it was received all the same, and is lost */
+	if (result == -EFAULT && call->answer_size)
+		return -EFAULT;
 	if (raw_failed(result))
 		return -EIO;
 	get_descriptors(&message, call);

@@ -4,7 +4,10 @@
  * One channel, the first, makes the others: the server answers it at once
  * always.  The others wait in a pool; who takes one has it alone until its
  * reply is there.  In the child of a vfork(), whose descriptors are not its
- * parent's, but whose memory is, nothing is put into the pool.
+ * parent's, but whose memory is, nothing is put into the pool.  It may be
+ * killed at any moment, alone: so each of its requests has a channel of its
+ * own, which its death closes, and a place in the pool that it was about to
+ * use is found again.
  */
 #include "client.h"
 
@@ -21,14 +24,12 @@
 
 #define POOL_COUNT 32
 
-enum pool_state {
-	POOL_EMPTY,
-	POOL_FREE,
-	POOL_BUSY
-};
+/* What the state of a place is; or the process that has it, negative. */
+#define POOL_EMPTY 0
+#define POOL_FREE 1
 
 struct pool_channel {
-	_Atomic int state; /* enum pool_state */
+	_Atomic int state;
 	struct channel channel;
 };
 
@@ -47,11 +48,42 @@ static bool pool_change(struct pool_channel *place, int from, int to)
 						       memory_order_relaxed);
 }
 
+static int this_process(void)
+{
+	return (int)raw(SYS_getpid);
+}
+
+/* It has our memory, and not our descriptors. */
+static bool is_guest(void)
+{
+	return this_process() != atomic_load(&process);
+}
+
 static struct pool_channel *pool_get(int state)
 {
+	int self = this_process();
+
 	for (size_t i = 0; i < POOL_COUNT; i++) {
-		if (pool_change(&pool[i], state, POOL_BUSY))
+		if (pool_change(&pool[i], state, -self))
 			return &pool[i];
+	}
+	return NULL;
+}
+
+/* A place whose process has died in the midst of it, empty. */
+static struct pool_channel *pool_recover(void)
+{
+	int self = this_process();
+
+	for (size_t i = 0; i < POOL_COUNT; i++) {
+		int state = atomic_load(&pool[i].state);
+
+		if (state >= 0 || state == -self ||
+		    raw(SYS_kill, -state, 0) != -ESRCH ||
+		    !pool_change(&pool[i], state, -self))
+			continue;
+		own_close(pool[i].channel.fd);
+		return &pool[i];
 	}
 	return NULL;
 }
@@ -73,7 +105,32 @@ void client_close_channels(void)
 		own_close(client.first.fd);
 	client.first.fd = -1;
 	lock_reset(&client.first_lock);
-	atomic_store(&process, (int)raw(SYS_getpid));
+	atomic_store(&process, this_process());
+}
+
+static int exchange_first(struct call *call)
+{
+	int error;
+
+	lock_take(&client.first_lock);
+	error = channel_is_alive(&client.first)
+			? channel_exchange(client.first.fd, call, true)
+			: -EIO;
+	lock_drop(&client.first_lock);
+	return error;
+}
+
+/* Not the first one, if it can be: its lock would be the dead one's. */
+static int exchange_as_guest(struct call *call)
+{
+	struct pool_channel *place = pool_get(POOL_FREE);
+	int error = -EIO;
+
+	if (place && channel_is_alive(&place->channel))
+		error = channel_exchange(place->channel.fd, call, true);
+	if (place)
+		pool_put(place, POOL_FREE);
+	return error == -EIO ? exchange_first(call) : error;
 }
 
 /* A socket of which the server has the other end now. */
@@ -87,11 +144,7 @@ static int channel_ask(int *result)
 		return error;
 	call.send[0] = other;
 	call.send_count = 1;
-	lock_take(&client.first_lock);
-	error = channel_is_alive(&client.first)
-			? channel_exchange(client.first.fd, &call, true)
-			: -EIO;
-	lock_drop(&client.first_lock);
+	error = is_guest() ? exchange_as_guest(&call) : exchange_first(&call);
 	if (!error)
 		error = call.reply.error;
 	raw(SYS_close, other);
@@ -147,12 +200,16 @@ static int call_from_pool(struct call *call, struct pool_channel *place)
 
 static int call_somehow(struct call *call)
 {
-	struct pool_channel *place = pool_get(POOL_FREE);
+	struct pool_channel *place;
 
+	if (is_guest())
+		return call_on_own_channel(call);
+	place = pool_get(POOL_FREE);
 	if (place)
 		return call_from_pool(call, place);
-	if ((int)raw(SYS_getpid) == atomic_load(&process))
-		place = pool_get(POOL_EMPTY);
+	place = pool_get(POOL_EMPTY);
+	if (!place)
+		place = pool_recover();
 	if (!place)
 		return call_on_own_channel(call);
 	if (pool_fill(place))
@@ -160,7 +217,62 @@ static int call_somehow(struct call *call)
 	return call_from_pool(call, place);
 }
 
-int client_call(struct call *call)
+static int call_on_line(struct call *call, int *line)
+{
+	int error = 0;
+
+	if (*line < 0 && is_guest())
+		error = channel_ask(line);
+	if (error)
+		return error;
+	return *line < 0 ? call_somehow(call)
+			 : channel_exchange(*line, call, true);
+}
+
+int client_process(void)
+{
+	return atomic_load(&process);
+}
+
+uint64_t client_generation(void)
+{
+	return atomic_load(&client.generation);
+}
+
+/*
+ * A request that the lost server may have done already: twice is as good as
+ * once, but for what is appended.  What was held is so no more.
+ */
+static bool may_repeat(const struct call *call)
+{
+	switch (call->request.type) {
+	case REQUEST_RELEASE:
+		return false;
+	case REQUEST_BOUND_WRITE:
+		return !(call->request.flags & FILE_APPEND);
+	default:
+		return true;
+	}
+}
+
+static int call_until_heard(struct call *call, int *line)
+{
+	uint64_t generation;
+	int error;
+
+	for (;;) {
+		generation = client_generation();
+		error = line ? call_on_line(call, line) : call_somehow(call);
+		if (error != -EIO || is_guest() || !may_repeat(call) ||
+		    client_reconnect(generation))
+			return error;
+		call->again = true;
+		if (call->request.type == REQUEST_ATTACH)
+			call->request.flags |= ATTACH_AGAIN;
+	}
+}
+
+int client_call_on(struct call *call, int *line)
 {
 	uint64_t signals;
 	int error;
@@ -168,13 +280,25 @@ int client_call(struct call *call)
 	if (!client_ready())
 		return -EIO;
 	signals = signals_block();
-	error = call_somehow(call);
+	error = call_until_heard(call, line);
 	signals_restore(signals);
 	if (error)
 		return error;
 	if (call->reply.error)
 		call_drop(call, 0);
 	return call->reply.error;
+}
+
+int client_call(struct call *call)
+{
+	return client_call_on(call, NULL);
+}
+
+void client_line_close(int *line)
+{
+	if (*line >= 0)
+		raw(SYS_close, *line);
+	*line = -1;
 }
 
 void call_drop(struct call *call, int keep)

@@ -24,15 +24,23 @@ struct call {
 	size_t answer_count;       /* how much came */
 	int got[CALL_DESCRIPTORS]; /* the caller's now, close-on-exec */
 	int got_count;
+	bool again; /* another server may have seen it before */
 };
 
 /*
  * 0, or a negative errno: the server's, or -EIO if there is no server any
- * more.  Blocks; with all signals blocked, so that it ends.  Any thread, signal
+ * more.  If there is another one it is asked again.  Blocks; with all signals blocked, so that it ends.  Any thread, signal
  * handlers, the child of a vfork().  Only after a reply of 0 are there
  * descriptors in got.
  */
 int client_call(struct call *call);
+/*
+ * The same for requests that belong together, and end with who made them:
+ * *line is -1 before the first, and closed after the last.  The child of a
+ * vfork(), whose death would not be seen otherwise, gets a channel there.
+ */
+int client_call_on(struct call *call, int *line);
+void client_line_close(int *line);
 /* Closes what came, but the first so many. */
 void call_drop(struct call *call, int keep);
 
@@ -54,6 +62,10 @@ static inline bool client_has_taken(void)
 	       atomic_load_explicit(&table->count, memory_order_relaxed) != 0;
 }
 
+/* Another one with each server that was lost: ids of an earlier one may be
+ * nobody's. */
+uint64_t client_generation(void);
+
 /* Words for the summary, once per text and process. */
 void client_note(const char *text);
 
@@ -63,7 +75,8 @@ void client_note(const char *text);
 void client_forking(void);
 void client_forked_parent(void);
 /* In the child: channels of its own.  If the parent's forks are events, its
- * userfaultfd, or -1.  False: it has to begin anew. */
+ * userfaultfd, or -1; then not *follows_forks if it is lost, and it needs one of
+ * its own.  False: it has to begin anew. */
 bool client_forked_child(int *userfault, bool *follows_forks);
 /* A child that no handler has seen. */
 void client_begin_anew(void);
@@ -75,6 +88,8 @@ bool client_is_new_process(void);
 
 /* An open /dev/userfaultfd, or -1. */
 int client_device(void);
+/* The server does not know the userfaultfd that it was given; once. */
+bool client_lost_userfault(void);
 /* A reply's flags may say that forks are events. */
 void client_see_forks(uint32_t flags);
 

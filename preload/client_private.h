@@ -14,6 +14,8 @@ struct client {
 	struct channel first; /* fd -1: there is no server */
 	int device;
 	bool follows_forks;
+	_Atomic bool lost_userfault;
+	_Atomic uint64_t generation;
 	struct sockaddr_un address;
 	/* A page that a fork leaves empty in the child: 1, or 0. */
 	_Atomic int *mark;
@@ -22,6 +24,12 @@ struct client {
 
 extern struct client client;
 
+/* The server of that generation is lost: 0, there is another one, and it knows
+ * us; -EIO: there is none. */
+int client_reconnect(uint64_t generation);
+/* Whose descriptors these are: in a child that has just been forked its
+ * parent's number. */
+int client_process(void);
 /* All of them, which are this process's from now on. */
 void client_close_channels(void);
 

@@ -52,15 +52,15 @@ static bool greeting_of(struct call *call, struct greeting *greeting)
 	return true;
 }
 
-/* Once for all the process's life, and its children's. */
+/* At one place for all the process's life, and its children's. */
 static bool map_table(int fd)
 {
-	long mapped;
+	struct taken_table *there = atomic_load(&client_table);
+	long mapped = raw(SYS_mmap, there, sizeof(struct taken_table),
+			  PROT_READ,
+			  MAP_SHARED | MAP_NORESERVE | (there ? MAP_FIXED : 0),
+			  fd, 0);
 
-	if (atomic_load(&client_table))
-		return true;
-	mapped = raw(SYS_mmap, NULL, sizeof(struct taken_table), PROT_READ,
-		     MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (raw_failed(mapped))
 		return false;
 	atomic_store(&client_table, (struct taken_table *)mapped);
@@ -110,34 +110,94 @@ static void keep_greeting(const struct greeting *greeting, int fd)
 	channel_set(&client.first, own_take(fd));
 }
 
-static int hello(void)
+/* A channel on which that was said and answered, or a negative errno. */
+static int greet(struct call *call, struct greeting *greeting)
 {
-	struct call call = { .request.type = REQUEST_HELLO };
-	struct settings *settings = &client_settings;
-	struct greeting greeting;
 	int fd = connect_socket();
 	int error;
 
 	if (fd < 0)
 		return fd;
-	call.answer = settings->text;
-	call.answer_size = sizeof(settings->text) - 1;
-	error = channel_exchange(fd, &call, true);
+	call->request.type = REQUEST_HELLO;
+	error = channel_exchange(fd, call, true);
 	if (!error)
-		error = call.reply.error;
+		error = call->reply.error;
 	if (!error &&
-	    (!greeting_of(&call, &greeting) || !map_table(greeting.table)))
+	    (!greeting_of(call, greeting) || !map_table(greeting->table)))
 		error = -EPROTO;
-	if (error) {
+	if (error)
 		raw(SYS_close, fd);
-		return error;
-	}
+	return error ? error : fd;
+}
+
+static int hello(void)
+{
+	struct settings *settings = &client_settings;
+	struct call call = {
+		.answer = settings->text,
+		.answer_size = sizeof(settings->text) - 1,
+	};
+	struct greeting greeting;
+	int fd = greet(&call, &greeting);
+
+	if (fd < 0)
+		return fd;
 	settings->length = call.answer_count;
 	settings_parse(settings);
 	if (greeting.userfault >= 0)
 		raw(SYS_close, greeting.userfault);
 	keep_greeting(&greeting, fd);
 	return 0;
+}
+
+/* While the next server begins it waits at the door.  What is lost in the midst
+ * of it is tried once more, as long as anybody listens. */
+static int greet_again(struct call *call, struct greeting *greeting)
+{
+	int fd;
+
+	do {
+		call->request.flags = HELLO_AGAIN;
+		fd = greet(call, greeting);
+	} while (fd == -EIO);
+	return fd;
+}
+
+/* first_lock is held.  The settings are the same. */
+static int return_to_server(void)
+{
+	struct call call = { .answer_size = 0 };
+	struct channel lost = client.first;
+	struct greeting greeting;
+	int fd = greet_again(&call, &greeting);
+
+	if (fd < 0)
+		return -EIO;
+	if (!(call.reply.flags & REPLY_RETURNED))
+		atomic_store(&client.lost_userfault, true);
+	if (greeting.userfault >= 0)
+		raw(SYS_close, greeting.userfault);
+	keep_greeting(&greeting, fd);
+	if (channel_is_alive(&lost))
+		own_close(lost.fd);
+	atomic_fetch_add(&client.generation, 1);
+	return 0;
+}
+
+int client_reconnect(uint64_t generation)
+{
+	int error = 0;
+
+	lock_take(&client.first_lock);
+	if (atomic_load(&client.generation) == generation)
+		error = return_to_server();
+	lock_drop(&client.first_lock);
+	return error;
+}
+
+bool client_lost_userfault(void)
+{
+	return atomic_exchange(&client.lost_userfault, false);
 }
 
 static void say_unreachable(const char *path, int error)
@@ -195,11 +255,15 @@ void client_begin_anew(void)
 void client_forking(void)
 {
 	struct call call = { .request.type = REQUEST_FORKING };
+	int error;
 
 	lock_take(&client.first_lock);
 	call.request.id = atomic_fetch_add(&client.forks, 1) + 1;
-	if (channel_is_alive(&client.first))
-		channel_exchange(client.first.fd, &call, true);
+	do
+		error = channel_is_alive(&client.first)
+				? channel_exchange(client.first.fd, &call, true)
+				: -EIO;
+	while (error == -EIO && return_to_server() == 0);
 }
 
 void client_forked_parent(void)
@@ -233,24 +297,38 @@ static int say_forked(struct call *answer)
 	return error ? error : fd;
 }
 
+/* The parent's server is lost: the next one is told whose child this is. */
+static int say_forked_again(struct call *answer, struct greeting *greeting,
+			    int parent)
+{
+	answer->request.id = atomic_load(&client.forks);
+	answer->request.address = (uint64_t)parent;
+	return greet_again(answer, greeting);
+}
+
 bool client_forked_child(int *userfault, bool *follows_forks)
 {
 	struct call answer = { .answer_size = 0 };
 	struct greeting greeting;
 	uint64_t signals = client.first_lock.signals;
+	int parent = client_process();
 	int fd = say_forked(&answer);
+	bool lost = fd == -EIO;
 
 	client_close_channels();
 	signals_restore(signals);
+	if (lost)
+		fd = say_forked_again(&answer, &greeting, parent);
 	if (fd < 0)
 		return false;
-	if (!greeting_of(&answer, &greeting)) {
+	if (!lost && !greeting_of(&answer, &greeting)) {
 		raw(SYS_close, fd);
 		return false;
 	}
 	keep_greeting(&greeting, fd);
 	*userfault = greeting.userfault;
-	*follows_forks = client.follows_forks;
+	*follows_forks = client.follows_forks &&
+			 (!lost || greeting.userfault >= 0);
 	atomic_store(client.mark, 1);
 	return true;
 }

@@ -7,8 +7,17 @@
 #include "raw.h"
 #include "userfault.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef RWF_APPEND
+#define RWF_APPEND 0x10
+#endif
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND 0x20
+#endif
 
 bool io_measure(struct io *io)
 {
@@ -27,6 +36,42 @@ bool io_measure(struct io *io)
 off_t io_position(int fd)
 {
 	return raw(SYS_lseek, fd, 0, SEEK_CUR);
+}
+
+uint64_t io_size(int fd)
+{
+	struct stat status;
+
+	if (raw_failed(raw(SYS_fstat, fd, &status)))
+		return 0;
+	return (uint64_t)status.st_size;
+}
+
+bool io_is_append(const struct io *io)
+{
+	long flags;
+
+	if (io->flags & (RWF_APPEND | RWF_NOAPPEND))
+		return io->flags & RWF_APPEND;
+	flags = raw(SYS_fcntl, io->fd, F_GETFL);
+	return !raw_failed(flags) && flags & O_APPEND;
+}
+
+struct stretch io_passed(int fd, off_t before, size_t length)
+{
+	off_t after = io_position(fd);
+	struct stretch passed = { before, length, false };
+
+	if (before < 0 || after < before + (off_t)length) {
+		/* or somebody has gone back */
+		passed.offset = after - (off_t)length;
+		passed.unsure = true;
+	} else {
+		passed.length = (size_t)(after - before);
+	}
+	if (passed.offset < 0)
+		passed = (struct stretch){ .unsure = true };
+	return passed;
 }
 
 static bool is_taken_memory(const void *address, size_t length)

@@ -20,10 +20,30 @@ struct io {
 	int flags;     /* RWF_... */
 };
 
+/* Bytes of a file that were written, by whoever. */
+struct stretch {
+	off_t offset;
+	size_t length; /* 0: none but what the file has grown by */
+	bool unsure;   /* and perhaps others */
+};
+
+/* A change of a taken file's bytes that the server was told of, before. */
+struct begun {
+	int64_t id; /* 0: nobody need be told; negative: it must not be */
+	int line;   /* client.h */
+};
+
 /* False: the kernel will refuse it; it shall. */
 bool io_measure(struct io *io);
 /* Where the descriptor stands; negative: nowhere. */
 off_t io_position(int fd);
+/* The size of the file behind it; 0: there is none. */
+uint64_t io_size(int fd);
+/* A write goes to the end of the file, whatever it says. */
+bool io_is_append(const struct io *io);
+/* length bytes by a descriptor that stood at before (negative: not known):
+ * where they went, and with them those of others who share it. */
+struct stretch io_passed(int fd, off_t before, size_t length);
 /* Does any part of it lie in memory that is taken? */
 bool io_is_in_taken(const struct io *io);
 /* Sees to it that the pages under the parts are there, where system calls do
@@ -31,14 +51,22 @@ bool io_is_in_taken(const struct io *io);
 void io_touch(const struct io *io, bool store);
 
 /* The write of a taken file: the server steps back meanwhile.  As pwritev2. */
-ssize_t io_write_taken(const struct io *io, const struct look *look);
-/* Around what else changes bytes [offset, +length) of a taken file.  0: no
- * one need be told; negative: an error; or what io_write_end() wants. */
-int64_t io_write_begin(int fd, off_t offset, size_t length);
-int io_write_end(int64_t id, off_t offset, size_t length);
+ssize_t io_write_taken(const struct io *io);
+/*
+ * Around what else changes bytes [offset, +length) of a taken file; length 0:
+ * all behind.  0 or a negative errno: then there is no end.  What has happened
+ * between the two is true, whatever the server says at the end; the summary
+ * tells of what it could not follow.
+ */
+int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length);
+void io_write_end(struct begun *begun, const struct stretch *written);
+/* The same after the fact, for what has become taken meanwhile. */
+void io_tell_written(int fd, const struct stretch *written);
 /* After a write of length bytes that found its file not taken: if it has
- * become so meanwhile, writes them once more. */
-void io_write_again(struct io *io, struct look *look, size_t length);
+ * become so meanwhile, writes them once more where their place is known.
+ * before: where the descriptor stood; negative: not known. */
+void io_write_again(const struct io *io, struct look *look, off_t before,
+		    size_t length);
 
 /* Of a stand-in: by the server. */
 ssize_t io_bound_read(const struct io *io);

@@ -10,6 +10,7 @@
 #include "raw.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 static long read_some(int fd, char *to, size_t length, off_t offset)
@@ -105,6 +106,7 @@ ssize_t io_bound_read(const struct io *io)
 {
 	long flags = raw(SYS_fcntl, io->fd, F_GETFL);
 
+	pthread_testcancel(); /* as libc's own */
 	if (raw_failed(flags) || (flags & O_ACCMODE) == O_WRONLY)
 		return raw_return(-EBADF);
 	return transfer_all(io, O_RDONLY);
@@ -114,7 +116,8 @@ ssize_t io_bound_write(const struct io *io)
 {
 	long flags = raw(SYS_fcntl, io->fd, F_GETFL);
 
+	pthread_testcancel();
 	if (raw_failed(flags) || (flags & O_ACCMODE) == O_RDONLY)
 		return raw_return(-EBADF);
-	return transfer_all(io, O_WRONLY | ((int)flags & O_APPEND));
+	return transfer_all(io, O_WRONLY | (io_is_append(io) ? O_APPEND : 0));
 }

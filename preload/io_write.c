@@ -14,55 +14,94 @@
 
 #include "raw.h"
 
-#include <fcntl.h>
-#include <string.h>
+#include <pthread.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#ifndef RWF_APPEND
-#define RWF_APPEND 0x10
-#endif
 #ifndef RWF_NOAPPEND
 #define RWF_NOAPPEND 0x20
 #endif
 
 #define FETCH_BYTES ((size_t)1 << 20)
+#define MOST_BYTES ((size_t)0x7ffff000) /* of one call; the kernel's */
 #define STEP_TRIES 16 /* each was stopped for long in the midst of it */
 
-int64_t io_write_begin(int fd, off_t offset, size_t length)
+/* ---- what the server is told ---- */
+
+/* Too many of this process's are under way: some will end. */
+static void wait_for_others(void)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	raw(SYS_ppoll, NULL, 0, &moment, NULL, 0);
+}
+
+/* By which the next server knows that it was begun. */
+static uint64_t new_token(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_BEGIN,
+		.request.id = new_token(),
 		.request.offset = (uint64_t)offset,
 		.request.length = length,
 		.send = { fd },
 		.send_count = 1,
 	};
-	int error = client_call(&call);
+	int error;
 
-	return error ? error : (int64_t)call.reply.id;
+	*begun = (struct begun){ .line = -1 };
+	while ((error = client_call_on(&call, &begun->line)) == -ENOBUFS)
+		wait_for_others();
+	begun->id = error ? error : (int64_t)call.reply.id;
+	if (begun->id <= 0)
+		client_line_close(&begun->line);
+	return error;
 }
 
 /* -ESTALE: only if it repeats. */
-static int end_write(int64_t id, off_t offset, size_t length, bool repeats)
+static int end_write(struct begun *begun, const struct stretch *written,
+		     bool repeats)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_END,
-		.request.id = (uint64_t)id,
-		.request.offset = (uint64_t)offset,
-		.request.length = length,
-		.request.flags = repeats ? WRITE_REPEATS : 0,
+		.request.id = (uint64_t)begun->id,
+		.request.offset = (uint64_t)written->offset,
+		.request.length = written->length,
+		.request.flags = (repeats ? WRITE_REPEATS : 0) |
+				 (written->unsure ? WRITE_UNSURE : 0),
 	};
+	int error;
 
-	if (id <= 0)
+	if (begun->id <= 0)
 		return 0;
-	return client_call(&call);
+	error = client_call_on(&call, &begun->line);
+	client_line_close(&begun->line);
+	return error;
 }
 
-int io_write_end(int64_t id, off_t offset, size_t length)
+void io_write_end(struct begun *begun, const struct stretch *written)
 {
-	return end_write(id, offset, length, false);
+	end_write(begun, written, false);
 }
+
+void io_tell_written(int fd, const struct stretch *written)
+{
+	uint64_t signals = signals_block();
+	struct begun begun;
+
+	if (!io_write_begin(&begun, fd, written->unsure ? 0 : written->offset,
+			    written->unsure ? 0 : written->length))
+		io_write_end(&begun, written);
+	signals_restore(signals);
+}
+
+/* ---- the kernel's part ---- */
 
 static long kernel_write(const struct io *io, const struct iovec *parts,
 			 int count, off_t offset)
@@ -79,30 +118,47 @@ static long fetch(const struct io *io, size_t done, char *buffer)
 {
 	struct iovec to = { buffer, FETCH_BYTES };
 	struct iovec from[16];
-	unsigned int count = 0;
+	struct io some = { .parts = from };
+	size_t room = FETCH_BYTES;
 
-	for (int i = 0; i < io->count && count < 16; i++) {
+	for (int i = 0; i < io->count && some.count < 16 && room > 0; i++) {
 		const struct iovec *part = &io->parts[i];
+		struct iovec *to_come = &from[some.count];
 
 		if (done >= part->iov_len) {
 			done -= part->iov_len;
 			continue;
 		}
-		from[count].iov_base = (char *)part->iov_base + done;
-		from[count++].iov_len = part->iov_len - done;
+		to_come->iov_base = (char *)part->iov_base + done;
+		to_come->iov_len = part->iov_len - done;
+		if (to_come->iov_len > room)
+			to_come->iov_len = room;
+		room -= to_come->iov_len;
+		some.count++;
 		done = 0;
 	}
-	return raw(SYS_process_vm_readv, raw(SYS_getpid), &to, 1, from, count,
-		   0);
+	io_touch(&some, false);
+	return raw(SYS_process_vm_readv, raw(SYS_getpid), &to, 1, from,
+		   some.count, 0);
+}
+
+/* A whole write would have ended at RLIMIT_FSIZE, without a signal. */
+static void forget_limit(void)
+{
+	const uint64_t limit = UINT64_C(1) << (SIGXFSZ - 1);
+	const struct timespec none = { 0 };
+
+	raw(SYS_rt_sigtimedwait, &limit, NULL, &none, sizeof(limit));
 }
 
 /* A write in steps, each of which ends early where the whole would have. */
 static long write_fetched(const struct io *io, char *buffer)
 {
+	size_t length = io->length < MOST_BYTES ? io->length : MOST_BYTES;
 	size_t done = 0;
 	long result = 0;
 
-	while (done < io->length) {
+	while (done < length) {
 		off_t offset = io->offset;
 		struct iovec part = { buffer, 0 };
 		long got = fetch(io, done, buffer);
@@ -110,10 +166,14 @@ static long write_fetched(const struct io *io, char *buffer)
 		result = got;
 		if (got <= 0)
 			break;
+		if ((size_t)got > length - done)
+			got = (long)(length - done);
 		part.iov_len = (size_t)got;
 		if (offset != IO_AT_POSITION)
 			offset += (off_t)done;
 		result = kernel_write(io, &part, 1, offset);
+		if (result == -EFBIG && done)
+			forget_limit();
 		if (result <= 0)
 			break;
 		done += (size_t)result;
@@ -144,23 +204,6 @@ static long write_parts(const struct io *io)
 	return result;
 }
 
-static bool is_append(const struct io *io)
-{
-	long flags = raw(SYS_fcntl, io->fd, F_GETFL);
-
-	return (!raw_failed(flags) && flags & O_APPEND) ||
-	       io->flags & RWF_APPEND;
-}
-
-static uint64_t size_of(int fd)
-{
-	struct stat status;
-
-	if (raw_failed(raw(SYS_fstat, fd, &status)))
-		return 0;
-	return (uint64_t)status.st_size;
-}
-
 /* ---- once more ---- */
 
 /* Bytes that were fetched, to where they belong. */
@@ -168,18 +211,22 @@ static int write_step(const struct io *io, const char *buffer, size_t length,
 		      off_t offset)
 {
 	struct iovec part = { (char *)(uintptr_t)buffer, length };
-	int flags = is_append(io) ? RWF_NOAPPEND : 0;
+	const struct stretch whole = { offset, length, false };
+	int flags = io_is_append(io) ? RWF_NOAPPEND : 0;
 	int error = -ESTALE;
 
 	for (int i = 0; error == -ESTALE && i < STEP_TRIES; i++) {
-		int64_t id = io_write_begin(io->fd, offset, length);
-		long result = id < 0 ? (long)id
-				     : raw(SYS_pwritev2, io->fd, &part, 1,
-					   offset, 0, flags);
+		struct begun begun;
+		long result = io_write_begin(&begun, io->fd, offset, length);
 
-		error = end_write(id, offset, length, true);
+		if (result)
+			return (int)result;
+		result = raw(SYS_pwritev2, io->fd, &part, 1, offset, 0, flags);
+		error = end_write(&begun, &whole, true);
 		if (result != (long)length)
 			error = raw_failed(result) ? (int)result : -EIO;
+		else if (error != -ESTALE)
+			error = 0;
 	}
 	return error;
 }
@@ -212,7 +259,6 @@ static int write_once_more(const struct io *io, size_t length, off_t offset)
 
 	if (raw_failed(buffer))
 		return (int)buffer;
-	io_touch(io, false);
 	error = write_steps(io, (char *)buffer, length, offset);
 	raw(SYS_munmap, buffer, FETCH_BYTES);
 	/* a kernel that cannot write into what appends; or stopped for ever */
@@ -221,93 +267,128 @@ static int write_once_more(const struct io *io, size_t length, off_t offset)
 
 /* ---- the write ---- */
 
-/* The range that came to be written, in the end. */
-struct written {
-	off_t offset;
-	size_t length;
+enum place {
+	PLACE_GIVEN,
+	PLACE_POSITION, /* of the description, which others may share */
+	PLACE_END,      /* of the file, wherever that is */
 };
 
-/* At the end of the file, wherever that is: all that is behind its old one.
- * If it is cut by now, the last bytes that there are. */
-static struct written written_behind(const struct io *io, uint64_t old_end,
+static enum place place_of(const struct io *io)
+{
+	if (io_is_append(io))
+		return PLACE_END;
+	return io->offset == IO_AT_POSITION ? PLACE_POSITION : PLACE_GIVEN;
+}
+
+/* Where it would go now; negative: nowhere. */
+static off_t place_now(const struct io *io, enum place place)
+{
+	if (place == PLACE_END)
+		return (off_t)io_size(io->fd);
+	return place == PLACE_POSITION ? io_position(io->fd) : io->offset;
+}
+
+/*
+ * What the file has grown by is seen by its size.  So if others have appended
+ * as well, nothing more need be said; their bytes are not to be read anew, as
+ * there may be stores to them.
+ */
+static struct stretch written_behind(const struct io *io, off_t before,
 				     size_t length)
 {
-	uint64_t end = size_of(io->fd);
+	struct stretch written = { before, length, false };
 
-	if (end >= old_end + length)
-		return (struct written){ (off_t)old_end,
-					 (size_t)(end - old_end) };
-	if (length > end)
-		length = (size_t)end;
-	return (struct written){ (off_t)(end - length), length };
+	if ((off_t)io_size(io->fd) != before + (off_t)length)
+		written.length = 0;
+	return written;
 }
 
-/* Others may write through the same description meanwhile: all that its position
- * has passed over was written by somebody. */
-static size_t written_here(const struct io *io, off_t before, size_t length)
+static struct stretch written_at(const struct io *io, enum place place,
+				 off_t before, size_t length)
 {
-	off_t after = io_position(io->fd);
-
-	if (after - before > (off_t)length)
-		length = (size_t)(after - before);
-	return length;
+	if (place == PLACE_END)
+		return written_behind(io, before, length);
+	if (place == PLACE_POSITION)
+		return io_passed(io->fd, before, length);
+	return (struct stretch){ before, length, false };
 }
 
-/* Others wrote there, too: which bytes are this write's is not known. */
-static bool is_alone(const struct written *written, long result)
+/* Whatever is written at a place that may move lies behind it: of the last
+ * page, as a write home of that may have looked at the old end. */
+static int begin_at(struct begun *begun, const struct io *io, enum place place,
+		    off_t offset)
 {
-	return result > 0 && written->length == (size_t)result;
+	if (place == PLACE_END)
+		offset &= ~(off_t)4095;
+	return io_write_begin(begun, io->fd, offset,
+			      place == PLACE_GIVEN ? io->length : 0);
 }
 
-ssize_t io_write_taken(const struct io *io, const struct look *look)
+static long write_announced(const struct io *io, enum place place, off_t offset)
 {
-	bool append = is_append(io);
-	bool here = !append && io->offset == IO_AT_POSITION;
-	off_t offset = io->offset;
-	struct written written;
-	uint64_t signals;
-	int64_t id;
+	struct stretch written = { offset, 0, false };
+	struct begun begun;
+	off_t now;
 	long result;
-	int error;
+	int error = begin_at(&begun, io, place, offset);
 
-	if (append)
-		offset = (off_t)(look->size & ~UINT64_C(4095));
-	else if (here)
-		offset = io_position(io->fd);
+	if (error)
+		return error;
+	/* others may have gone on while the server was asked */
+	now = place_now(io, place);
+	if (now > offset)
+		offset = now;
+	result = write_parts(io);
+	if (result > 0)
+		written = written_at(io, place, offset, (size_t)result);
+	error = end_write(&begun, &written,
+			  !written.unsure && result > 0 &&
+				  written.length == (size_t)result);
+	if (error == -ESTALE)
+		error = write_once_more(io, (size_t)result, written.offset);
+	else
+		error = 0; /* it is written, whatever came of the mappings */
+	return error ? error : result;
+}
+
+ssize_t io_write_taken(const struct io *io)
+{
+	enum place place = place_of(io);
+	off_t offset;
+	uint64_t signals;
+	long result;
+
+	pthread_testcancel(); /* as libc's own */
+	offset = place_now(io, place);
 	if (offset < 0 || io->length == 0)
 		return raw_return(write_parts(io));
 	signals = signals_block();
-	id = io_write_begin(io->fd, offset, append || here ? 0 : io->length);
-	result = id < 0 ? (long)id : write_parts(io);
-	written = (struct written){ offset, result > 0 ? (size_t)result : 0 };
-	if (append && result > 0)
-		written = written_behind(io, look->size, (size_t)result);
-	else if (here && result > 0)
-		written.length = written_here(io, offset, (size_t)result);
-	error = end_write(id, written.offset, written.length,
-			  is_alone(&written, result));
-	if (error == -ESTALE)
-		error = write_once_more(io, (size_t)result, written.offset);
+	result = write_announced(io, place, offset);
 	signals_restore(signals);
-	return raw_return(result > 0 && error ? error : result);
+	return raw_return(result);
 }
 
-void io_write_again(struct io *io, struct look *look, size_t length)
+void io_write_again(const struct io *io, struct look *look, off_t before,
+		    size_t length)
 {
-	off_t offset = io->offset;
+	enum place place;
+	struct stretch written;
 	uint64_t signals;
 
 	if (!look->regular)
 		look_at(io->fd, look);
 	if (!look_again(look) || look->bound)
 		return;
-	if (offset == IO_AT_POSITION)
-		offset = io_position(io->fd) - (off_t)length;
-	else if (is_append(io))
-		offset = (off_t)size_of(io->fd) - (off_t)length;
-	if (offset < 0)
-		return;
+	place = place_of(io);
+	if (place == PLACE_GIVEN)
+		before = io->offset;
+	else if (place == PLACE_END) /* by what it has grown */
+		before = place_now(io, place);
+	written = written_at(io, place, before, length);
 	signals = signals_block();
-	write_once_more(io, length, offset);
+	if (written.length == length && !written.unsure)
+		write_once_more(io, length, written.offset);
+	else
+		io_tell_written(io->fd, &written);
 	signals_restore(signals);
 }

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "ranges.h"
 #include "raw.h"
+#include "robust.h"
 #include "real.h"
 
 #include <stdarg.h>
@@ -110,6 +111,7 @@ static long mremap_locked(struct move *move, int flags)
 	if (raw_failed(got))
 		return got;
 	move->to = (uintptr_t)got;
+	robust_forget();
 	if (move->length)
 		follow(move);
 	else

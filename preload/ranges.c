@@ -4,6 +4,7 @@
 
 #include "client.h"
 #include "lock.h"
+#include "robust.h"
 
 struct table ranges;
 static struct lock lock;
@@ -41,12 +42,14 @@ void ranges_forget(const void *address, size_t length)
 	uintptr_t start = (uintptr_t)address;
 
 	table_remove(&ranges, start, start + whole_pages(length));
+	robust_forget();
 }
 
 void ranges_after_fork(void)
 {
 	lock_reset(&lock);
 	table_forget_holds(&ranges);
+	robust_forget();
 }
 
 void ranges_fork_begin(void)

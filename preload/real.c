@@ -5,7 +5,10 @@
 #include "raw.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <string.h>
+
+static void find_mutexes(void);
 
 static ssize_t early_read(int fd, void *buffer, size_t length)
 {
@@ -120,6 +123,43 @@ static int early_msync(void *address, size_t length, int flags)
 	return (int)raw_return(raw(SYS_msync, address, length, flags));
 }
 
+/* Finds libc's own first.  An allocator that needs a mutex for that is alone
+ * yet, and goes on without. */
+static bool resolve_mutexes(void)
+{
+	static __thread bool here __attribute__((tls_model("initial-exec")));
+
+	if (here)
+		return false;
+	here = true;
+	find_mutexes();
+	here = false;
+	return true;
+}
+
+static int early_mutex_lock(pthread_mutex_t *mutex)
+{
+	return resolve_mutexes() ? real.mutex_lock(mutex) : 0;
+}
+
+static int early_mutex_trylock(pthread_mutex_t *mutex)
+{
+	return resolve_mutexes() ? real.mutex_trylock(mutex) : 0;
+}
+
+static int early_mutex_timedlock(pthread_mutex_t *mutex,
+				 const struct timespec *until)
+{
+	return resolve_mutexes() ? real.mutex_timedlock(mutex, until) : 0;
+}
+
+static int early_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+				 const struct timespec *until)
+{
+	return resolve_mutexes() ? real.mutex_clocklock(mutex, clock, until)
+				 : 0;
+}
+
 struct real real = {
 	.read = early_read,
 	.write = early_write,
@@ -140,6 +180,10 @@ struct real real = {
 	.fallocate = early_fallocate,
 	.posix_fallocate = early_posix_fallocate,
 	.msync = early_msync,
+	.mutex_lock = early_mutex_lock,
+	.mutex_trylock = early_mutex_trylock,
+	.mutex_timedlock = early_mutex_timedlock,
+	.mutex_clocklock = early_mutex_clocklock,
 };
 
 /* Leaves what stands there if libc has no such function. */
@@ -151,8 +195,17 @@ static void resolve(void *pointer, const char *name)
 		memcpy(pointer, &found, sizeof(found));
 }
 
+static void find_mutexes(void)
+{
+	resolve(&real.mutex_lock, "pthread_mutex_lock");
+	resolve(&real.mutex_trylock, "pthread_mutex_trylock");
+	resolve(&real.mutex_timedlock, "pthread_mutex_timedlock");
+	resolve(&real.mutex_clocklock, "pthread_mutex_clocklock");
+}
+
 void real_resolve(void)
 {
+	find_mutexes();
 	resolve(&real.read, "read");
 	resolve(&real.write, "write");
 	resolve(&real.pread, "pread64");

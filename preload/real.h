@@ -10,6 +10,7 @@
 #define QUIRE_PRELOAD_REAL_H
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -35,6 +36,11 @@ struct real {
 	int (*fallocate)(int, int, off_t, off_t);
 	int (*posix_fallocate)(int, off_t, off_t);
 	int (*msync)(void *, size_t, int);
+	int (*mutex_lock)(pthread_mutex_t *);
+	int (*mutex_trylock)(pthread_mutex_t *);
+	int (*mutex_timedlock)(pthread_mutex_t *, const struct timespec *);
+	int (*mutex_clocklock)(pthread_mutex_t *, clockid_t,
+			       const struct timespec *);
 	/* NULL until resolved, or if libc has none. */
 	FILE *(*fopen)(const char *, const char *);
 	FILE *(*fdopen)(int, const char *);

@@ -12,8 +12,8 @@
 #include "real.h"
 
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 /* Would the kernel send SIGXFSZ? */
 static bool is_over_limit(off_t length)
@@ -46,17 +46,43 @@ static bool is_writable(int fd)
 	       (flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* The server looks at the file's size. */
+static void tell_size(int fd)
+{
+	const struct stretch none = { (off_t)io_size(fd), 0, false };
+
+	io_tell_written(fd, &none);
+}
+
+/* The kernel has cut it, or made it longer, without us.  If it has become taken
+ * meanwhile a page behind the end might go home yet; but if the size is another
+ * by now, somebody else has written. */
+static void look_back(int fd, off_t length)
+{
+	struct look look;
+
+	if (!client_has_taken() || !look_at(fd, &look) || look.bound)
+		return;
+	if (look.size == (uint64_t)length)
+		size_truncate_taken(fd, length);
+	else
+		tell_size(fd);
+}
+
 int file_ftruncate(int fd, off_t length)
 {
 	struct look look;
-	int error = -EAGAIN;
+	long error = -EAGAIN;
 
 	if (client_has_taken() && length >= 0 && look_at(fd, &look) &&
 	    is_writable(fd) && !is_over_limit(length))
 		error = size_truncate_taken(fd, length);
-	if (error != -EAGAIN)
-		return (int)raw_return(error);
-	return (int)raw_return(raw(SYS_ftruncate, fd, length));
+	if (error == -EAGAIN) {
+		error = raw(SYS_ftruncate, fd, length);
+		if (!error)
+			look_back(fd, length);
+	}
+	return (int)raw_return(error);
 }
 EXPORT(ftruncate, file_ftruncate);
 EXPORT(ftruncate64, file_ftruncate);
@@ -69,8 +95,13 @@ int file_truncate(const char *path, off_t length)
 	if (client_has_taken() && length >= 0 &&
 	    look_at_path(AT_FDCWD, path, 0, &look) && !is_over_limit(length))
 		error = helper_truncate(path, length);
-	if (error == -EAGAIN)
+	if (error == -EAGAIN) {
 		error = raw(SYS_truncate, path, length);
+		if (!error && client_has_taken() &&
+		    look_at_path(AT_FDCWD, path, 0, &look) && !look.bound &&
+		    look.size == (uint64_t)length)
+			helper_truncate(path, length);
+	}
 	return (int)raw_return(error);
 }
 EXPORT(truncate, file_truncate);
@@ -82,75 +113,87 @@ static bool moves_bytes(int mode)
 	return mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
 }
 
-static uint64_t size_now(int fd)
+/* What has changed: if bytes have moved, all that is still there; the server
+ * sees the size by itself. */
+static struct stretch changed(int fd, int mode, off_t offset, off_t length)
 {
-	struct stat status;
+	struct stretch stretch = { offset, (size_t)length, false };
+	uint64_t end = io_size(fd);
 
-	if (raw_failed(raw(SYS_fstat, fd, &status)))
-		return 0;
-	return (uint64_t)status.st_size;
+	if (moves_bytes(mode))
+		stretch.length = end > (uint64_t)offset
+					 ? (size_t)(end - (uint64_t)offset)
+					 : 0;
+	return stretch;
 }
 
-/* [offset, +length) that changed: at least to where the file ended before, and
- * ends now, if all has moved. */
-static size_t changed(int fd, int mode, off_t offset, size_t length,
-		      uint64_t before)
+static int bring_home(int fd)
 {
-	uint64_t end = size_now(fd);
-
-	if (!moves_bytes(mode))
-		return length;
-	if (end < before)
-		end = before;
-	return end > (uint64_t)offset ? end - (uint64_t)offset : 0;
-}
-
-/* The server's object ends where the file does, if that was cut. */
-static int follow_cut(int fd, uint64_t before)
-{
-	uint64_t size = size_now(fd);
-
-	return size < before ? size_truncate_taken(fd, (off_t)size) : 0;
-}
-
-static long allocate_taken(int fd, int mode, off_t offset, off_t length)
-{
-	uint64_t before = size_now(fd);
-	uint64_t signals = signals_block();
-	size_t announced = moves_bytes(mode) ? 0 : (size_t)length;
-	struct call home = {
+	struct call call = {
 		.request.type = REQUEST_FILE_SYNC,
 		.send = { fd },
 		.send_count = 1,
 	};
-	long result = moves_bytes(mode) ? client_call(&home) : 0;
-	int64_t id = 0;
-	int error = 0;
+
+	return client_call(&call);
+}
+
+static long allocate_announced(int fd, int mode, off_t offset, off_t length)
+{
+	struct stretch stretch = { offset, 0, false };
+	struct begun begun;
+	long result = io_write_begin(&begun, fd, offset,
+				     moves_bytes(mode) ? 0 : (size_t)length);
+
+	if (result)
+		return result;
+	result = raw(SYS_fallocate, fd, mode, offset, length);
+	if (!result)
+		stretch = changed(fd, mode, offset, length);
+	io_write_end(&begun, &stretch);
+	return result;
+}
+
+static long allocate_taken(int fd, int mode, off_t offset, off_t length)
+{
+	uint64_t signals = signals_block();
+	long result = moves_bytes(mode) ? bring_home(fd) : 0;
 
 	if (!result)
-		id = io_write_begin(fd, offset, announced);
-	if (!result)
-		result = id < 0 ? (long)id
-				: raw(SYS_fallocate, fd, mode, offset, length);
-	error = io_write_end(
-		id, offset,
-		result ? 0 : changed(fd, mode, offset, (size_t)length, before));
-	if (!result && !error)
-		error = follow_cut(fd, before);
+		result = allocate_announced(fd, mode, offset, length);
 	signals_restore(signals);
-	return result ? result : error;
+	return result;
+}
+
+/* The kernel has done it, without us. */
+static void look_back_at(int fd, int mode, off_t offset, off_t length)
+{
+	struct stretch stretch;
+	struct look look;
+
+	if (!client_has_taken() || !look_at(fd, &look) || look.bound)
+		return;
+	stretch = changed(fd, mode, offset, length);
+	io_tell_written(fd, &stretch);
 }
 
 int file_fallocate(int fd, int mode, off_t offset, off_t length)
 {
 	struct look look;
+	int result;
 
-	if (!client_has_taken() || offset < 0 || length <= 0 ||
-	    !look_at(fd, &look))
-		return real.fallocate(fd, mode, offset, length);
-	if (look.bound)
-		return (int)raw_return(-EOPNOTSUPP);
-	return (int)raw_return(allocate_taken(fd, mode, offset, length));
+	if (client_has_taken() && offset >= 0 && length > 0 &&
+	    look_at(fd, &look)) {
+		pthread_testcancel(); /* as libc's own */
+		if (look.bound)
+			return (int)raw_return(-EOPNOTSUPP);
+		return (int)raw_return(
+			allocate_taken(fd, mode, offset, length));
+	}
+	result = real.fallocate(fd, mode, offset, length);
+	if (result == 0)
+		look_back_at(fd, mode, offset, length);
+	return result;
 }
 EXPORT(fallocate, file_fallocate);
 EXPORT(fallocate64, file_fallocate);
@@ -165,8 +208,13 @@ static int file_posix_fallocate(int fd, off_t offset, off_t length)
 	long result;
 
 	if (!client_has_taken() || offset < 0 || length <= 0 ||
-	    !look_at(fd, &look))
-		return real.posix_fallocate(fd, offset, length);
+	    !look_at(fd, &look)) {
+		error = real.posix_fallocate(fd, offset, length);
+		if (!error && client_has_taken() && look_at(fd, &look) &&
+		    !look.bound)
+			tell_size(fd);
+		return error;
+	}
 	if (look.bound)
 		return EOPNOTSUPP;
 	result = allocate_taken(fd, 0, offset, length);

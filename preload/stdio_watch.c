@@ -117,20 +117,23 @@ static int flush_announced(FILE *stream, int fd, struct look *look)
 	uint64_t signals = signals_block();
 	bool append = appends(fd);
 	off_t from = append ? (off_t)look->size : place_of(stream, fd);
+	struct stretch written = { from, 0, false };
 	off_t to = from;
-	int64_t id;
+	struct begun begun;
 	int result;
 
 	if (append)
-		id = io_write_begin(fd, from & ~(off_t)4095, 0);
+		io_write_begin(&begun, fd, from & ~(off_t)4095, 0);
 	else
-		id = io_write_begin(fd, from, __fpending(stream));
+		io_write_begin(&begun, fd, from, __fpending(stream));
 	result = real.fflush(stream);
 	if (append && look_at(fd, look))
 		to = (off_t)look->size;
 	else if (!append)
 		to = io_position(fd);
-	io_write_end(id, from, to > from ? (size_t)(to - from) : 0);
+	if (to > from)
+		written.length = (size_t)(to - from);
+	io_write_end(&begun, &written);
 	signals_restore(signals);
 	return result;
 }

@@ -49,6 +49,8 @@ static int open_object(const struct wish *wish, const struct look *look,
 {
 	struct call call = {
 		.request.type = REQUEST_OPEN,
+		.request.offset = (uint64_t)wish->offset,
+		.request.length = wish->length,
 		.send = { wish->fd },
 		.send_count = 1,
 	};
@@ -187,7 +189,7 @@ static void populate(const struct wish *wish)
 	    store ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
-int take(struct wish *wish)
+static int take_once(struct wish *wish)
 {
 	struct opened opened;
 	struct look look;
@@ -208,6 +210,19 @@ int take(struct wish *wish)
 	stdio_watch_taken(look.device, look.inode, opened.path);
 	populate(wish);
 	return 0;
+}
+
+int take(struct wish *wish)
+{
+	uint64_t generation;
+	int error;
+
+	/* An id of a server that is lost may be nobody's. */
+	do {
+		generation = client_generation();
+		error = take_once(wish);
+	} while (error && generation != client_generation());
+	return error;
 }
 
 /* Which files the server has heard of already: a few words, two to an entry,

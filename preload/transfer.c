@@ -12,6 +12,7 @@
 #include "real.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/sendfile.h>
 
 /* From, to and what the kernel is to be called with. */
@@ -25,6 +26,7 @@ struct transfer {
 	unsigned int flags;
 	struct look from;
 	struct look to;
+	off_t before; /* where out stood; negative: not known, or it says */
 };
 
 static long kernel_transfer(const struct transfer *transfer)
@@ -67,41 +69,65 @@ static void wait_for_source(const struct transfer *transfer)
 	raw(SYS_ppoll, &poll, 1, NULL, NULL, 0);
 }
 
-static long transfer_to_taken(const struct transfer *transfer)
+/* Where result bytes went; the kernel has moved what tells the offset. */
+static struct stretch written(const struct transfer *transfer, long result)
+{
+	size_t length = result > 0 ? (size_t)result : 0;
+
+	if (!transfer->out_offset)
+		return io_passed(transfer->out, transfer->before, length);
+	return (struct stretch){ *transfer->out_offset - (off_t)length, length,
+				 false };
+}
+
+static long transfer_announced(struct transfer *transfer)
 {
 	off_t offset = place(transfer->out, transfer->out_offset);
-	uint64_t signals;
-	int64_t id;
-	long result;
-	int error;
+	/* by position others may go on meanwhile */
+	size_t length = transfer->out_offset ? transfer->length : 0;
+	struct stretch nothing = { offset, 0, false };
+	struct stretch passed;
+	struct begun begun;
+	long result = io_write_begin(&begun, transfer->out, offset, length);
 
-	if (offset < 0 || transfer->length == 0)
+	if (result)
+		return result;
+	if (!transfer->out_offset)
+		transfer->before = io_position(transfer->out);
+	result = kernel_transfer(transfer);
+	passed = written(transfer, result);
+	io_write_end(&begun, result > 0 ? &passed : &nothing);
+	return result;
+}
+
+static long transfer_to_taken(struct transfer *transfer)
+{
+	uint64_t signals;
+	long result;
+
+	if (place(transfer->out, transfer->out_offset) < 0 ||
+	    transfer->length == 0)
 		return kernel_transfer(transfer);
 	wait_for_source(transfer);
 	signals = signals_block();
-	id = io_write_begin(transfer->out, offset, transfer->length);
-	result = id < 0 ? (long)id : kernel_transfer(transfer);
-	error = io_write_end(id, offset, result > 0 ? (size_t)result : 0);
+	result = transfer_announced(transfer);
 	signals_restore(signals);
-	return result > 0 && error ? error : result;
+	return result;
 }
 
 /* The target was not taken before: it may be now, and what the server has
  * read of it is old then. */
 static void look_back(struct transfer *transfer, long result)
 {
-	off_t offset;
+	struct stretch passed;
 
 	if (result <= 0 || !client_has_taken())
 		return;
 	look_at(transfer->out, &transfer->to);
-	if (!transfer->to.entry)
+	if (!transfer->to.entry || transfer->to.bound)
 		return;
-	offset = place(transfer->out, transfer->out_offset) - result;
-	if (offset >= 0)
-		io_write_end(io_write_begin(transfer->out, offset,
-					    (size_t)result),
-			     offset, (size_t)result);
+	passed = written(transfer, result);
+	io_tell_written(transfer->out, &passed);
 }
 
 static ssize_t transfer_some(struct transfer *transfer, int refusal)
@@ -109,12 +135,17 @@ static ssize_t transfer_some(struct transfer *transfer, int refusal)
 	long result;
 	int error;
 
+	transfer->before = -1;
 	if (client_has_taken()) {
 		look_at(transfer->in, &transfer->from);
 		look_at(transfer->out, &transfer->to);
+		if (transfer->to.regular && !transfer->out_offset)
+			transfer->before = io_position(transfer->out);
 	}
 	if (transfer->from.bound || transfer->to.bound)
 		return raw_return(-refusal);
+	if (transfer->number != SYS_sendfile)
+		pthread_testcancel(); /* as libc's own */
 	error = sync_source(transfer);
 	if (error)
 		return raw_return(error);

@@ -48,17 +48,27 @@ static int make(void)
 int userfault_begin(void)
 {
 	struct call call = { .request.type = REQUEST_ATTACH };
+	bool lost;
 	int error;
 	int fd;
 
-	if (userfault >= 0)
+	lost = client_lost_userfault();
+	if (userfault >= 0 && (!lost || ranges.count))
 		return 0;
-	fd = make();
-	if (fd < 0)
-		return fd;
-	call.send[0] = fd;
-	call.send_count = 1;
-	error = client_call(&call);
+	userfault_adopt(-1);
+	do {
+		fd = make();
+		if (fd < 0)
+			return fd;
+		call.send[0] = fd;
+		call.send_count = 1;
+		call.again = false;
+		call.request.flags = 0;
+		error = client_call(&call);
+		/* A server has used it, and was lost before it knew. */
+		if (error == -EINVAL && call.again)
+			raw(SYS_close, fd);
+	} while (error == -EINVAL && call.again);
 	if (error) {
 		raw(SYS_close, fd);
 		return error;

@@ -13,24 +13,40 @@
 #include "real.h"
 #include "userfault.h"
 
+/* What was known of a file when it was looked at, before the kernel wrote. */
+struct before {
+	struct look look;
+	off_t position; /* negative: not known */
+};
+
 /* True: the server had a part in it, *result is the end. */
-static bool is_written(struct io *io, struct look *look, ssize_t *result)
+static bool is_written(struct io *io, struct before *before, ssize_t *result)
 {
-	*look = (struct look){ .entry = NULL };
+	struct look *look = &before->look;
+	bool taken;
+
+	*before = (struct before){ .position = -1 };
 	if (!io_measure(io))
 		return false;
-	io_touch(io, false);
-	if (!client_has_taken() || !look_at(io->fd, look))
+	taken = client_has_taken() && look_at(io->fd, look);
+	if (!taken || look->bound)
+		io_touch(io, false);
+	if (!taken) {
+		if (look->regular && io->offset == IO_AT_POSITION)
+			before->position = io_position(io->fd);
 		return false;
-	*result = look->bound ? io_bound_write(io) : io_write_taken(io, look);
+	}
+	*result = look->bound ? io_bound_write(io) : io_write_taken(io);
 	return true;
 }
 
 /* The kernel has written it, without us. */
-static ssize_t look_back(struct io *io, struct look *look, ssize_t result)
+static ssize_t look_back(const struct io *io, struct before *before,
+			 ssize_t result)
 {
 	if (result > 0 && client_has_taken())
-		io_write_again(io, look, (size_t)result);
+		io_write_again(io, &before->look, before->position,
+			       (size_t)result);
 	return result;
 }
 
@@ -44,13 +60,13 @@ ssize_t file_pwritev2(int fd, const struct iovec *parts, int count,
 		.offset = offset,
 		.flags = flags,
 	};
-	struct look look;
+	struct before before;
 	ssize_t result = 0;
 
-	if (is_written(&io, &look, &result))
+	if (is_written(&io, &before, &result))
 		return result;
 	result = real.pwritev2(fd, parts, count, offset, flags);
-	return look_back(&io, &look, result);
+	return look_back(&io, &before, result);
 }
 EXPORT(pwritev2, file_pwritev2);
 EXPORT(pwritev64v2, file_pwritev2);
@@ -64,12 +80,12 @@ ssize_t file_write(int fd, const void *bytes, size_t length)
 		.count = 1,
 		.offset = IO_AT_POSITION,
 	};
-	struct look look;
+	struct before before;
 	ssize_t result = 0;
 
-	if (is_written(&io, &look, &result))
+	if (is_written(&io, &before, &result))
 		return result;
-	return look_back(&io, &look, real.write(fd, bytes, length));
+	return look_back(&io, &before, real.write(fd, bytes, length));
 }
 EXPORT(write, file_write);
 
@@ -82,12 +98,12 @@ ssize_t file_pwrite(int fd, const void *bytes, size_t length, off_t offset)
 		.count = 1,
 		.offset = offset,
 	};
-	struct look look = { .entry = NULL };
+	struct before before = { .position = -1 };
 	ssize_t result = 0;
 
-	if (offset >= 0 && is_written(&io, &look, &result))
+	if (offset >= 0 && is_written(&io, &before, &result))
 		return result;
-	return look_back(&io, &look, real.pwrite(fd, bytes, length, offset));
+	return look_back(&io, &before, real.pwrite(fd, bytes, length, offset));
 }
 EXPORT(pwrite, file_pwrite);
 EXPORT(pwrite64, file_pwrite);
@@ -100,12 +116,12 @@ ssize_t file_writev(int fd, const struct iovec *parts, int count)
 		.count = count,
 		.offset = IO_AT_POSITION,
 	};
-	struct look look;
+	struct before before;
 	ssize_t result = 0;
 
-	if (is_written(&io, &look, &result))
+	if (is_written(&io, &before, &result))
 		return result;
-	return look_back(&io, &look, real.writev(fd, parts, count));
+	return look_back(&io, &before, real.writev(fd, parts, count));
 }
 EXPORT(writev, file_writev);
 
@@ -117,12 +133,12 @@ ssize_t file_pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 		.count = count,
 		.offset = offset,
 	};
-	struct look look = { .entry = NULL };
+	struct before before = { .position = -1 };
 	ssize_t result = 0;
 
-	if (offset >= 0 && is_written(&io, &look, &result))
+	if (offset >= 0 && is_written(&io, &before, &result))
 		return result;
-	return look_back(&io, &look, real.pwritev(fd, parts, count, offset));
+	return look_back(&io, &before, real.pwritev(fd, parts, count, offset));
 }
 EXPORT(pwritev, file_pwritev);
 EXPORT(pwritev64, file_pwritev);

@@ -77,7 +77,7 @@ good_small() {
 }
 
 good_page() {
-	depth=2500000
+	depth=3000000
 	table=24
 	run ok page.pml -DSPLIT
 	run ok page.pml -DSPLIT -DRFAIL
@@ -136,7 +136,7 @@ bad_page() {
 	depth=2500000
 
 	for mistake in GRANT WPFIRST INSTALL WPINDONE UNPIN EVICTPIN \
-		LATEPUNCH PARK SNAPEARLY; do
+		LATEPUNCH PARK PINLOOK SNAPEARLY; do
 		run error page.pml -DV_$mistake
 	done
 	run error page.pml -DV_GRANT -DV_WPFIRST

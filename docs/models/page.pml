@@ -53,6 +53,8 @@
  *     V_COUNTWAKES msync takes its second wake-up for the end of a write
  *     V_EIO        a failed write ends in CLEAN
  *     V_SNAPEARLY  the copy starts before the last mapping is protected
+ *     V_PINLOOK    a write looks for pins before its swap, and then spares the
+ *                  page the protection
  *     V_REFUSE     a refusal un-protects a page that is shown
  *     V_CUTPINNED  a cut takes the page away under pins
  *     V_SIZE       a read begins without looking at the size again
@@ -87,6 +89,7 @@
 /* ---- the page word: one atomic word, so every test-and-change of these five is one step ---- */
 byte st = ABSENT;
 bit  redirtied;
+bit  spared;                    /* the write under way need not protect: there was a write pin */
 bit  waiters;
 byte rpins;
 byte wpins;
@@ -295,16 +298,28 @@ inline write_back(won, good, w)
 	if :: st == DIRTY -> skip :: else -> goto lost fi;
 	k_protect(0); k_protect(1);
 #endif
+#ifdef V_PINLOOK
+	spared = (wpins > 0);
+#endif
 	d_step {
 		won = 0; good = 1; w = 0;
-		if :: st == DIRTY -> st = WRITING; redirtied = 0; won = 1 :: else fi
+		if
+		:: st == DIRTY ->
+#ifndef V_PINLOOK
+			spared = (wpins > 0);
+#endif
+			st = WRITING; redirtied = 0; won = 1
+		:: else
+		fi
 	};
 	if :: !won -> goto lost :: else fi;
 #ifndef V_WPFIRST
+	if :: spared -> goto copy :: else fi;                   /* it ends DIRTY, by rule 3 */
 	k_protect(0);
 #ifndef V_SNAPEARLY
 	k_protect(1);
 #endif
+copy:	skip;
 #endif
 #if defined(TRUNC) && !defined(V_LENGTH)
 	if :: inside :: !inside -> good = 0; goto over fi;      /* rule 11: nothing to write */
@@ -323,7 +338,7 @@ over:	skip;
 			set_state(CLEAN, w);
 			assert(tr[0] != RW && tr[1] != RW && AT_HOME)   /* no store can come without a trap */
 		fi;
-		redirtied = 0
+		redirtied = 0; spared = 0
 	};
 	if :: w -> requeue() :: else fi;
 lost:

@@ -613,6 +613,9 @@ struct quire_statistics {
 	uint64_t throttled; /* stores that waited for the dirty bound */
 	uint64_t starved;   /* newcomers that waited for the budget */
 	uint64_t refused;   /* accesses that ended in an error */
+	/* Pages that left memory without having been shown, pinned or copied
+	 * since they were read: ahead of need, and in vain. */
+	uint64_t pages_ahead_unused;
 };
 
 QUIRE_API int quire_get_statistics(struct quire *quire,

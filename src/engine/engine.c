@@ -17,6 +17,7 @@
 #define DEFAULT_FLUSH_MS 1000
 #define DEFAULT_FULL_MS 2000
 #define RING_DEPTH 128
+#define COPIERS 2 /* memory is no faster with more */
 #define MS UINT64_C(1000000)
 
 static const char *const full_mode =
@@ -58,6 +59,14 @@ static void on_dirtied(void *context)
 	/* Half way to the bound is the time to begin. */
 	if (atomic_load(&quire->cache.must_go) >= quire->writeback.bound / 2)
 		writeback_kick(&quire->writeback, false);
+}
+
+static void on_arrived(void *context, struct object *object, uint64_t index,
+		       uint64_t count)
+{
+	struct quire *quire = context;
+
+	fault_show(&quire->faults, object, index, count);
 }
 
 static int on_throttle(void *context)
@@ -247,6 +256,9 @@ static int open_stores(struct quire *quire, const struct quire_options *options)
 	error = open_ring(quire, options);
 	if (error)
 		worker_pool_destroy(quire->workers);
+	/* Without them the ring's thread copies. */
+	if (!error && quire->ring)
+		worker_pool_create(COPIERS, "quire-copy", &quire->host.copiers);
 	quire->stores.ring = quire->ring;
 	quire->stores.workers = quire->workers;
 	return error;
@@ -255,6 +267,7 @@ static int open_stores(struct quire *quire, const struct quire_options *options)
 static void close_stores(struct quire *quire)
 {
 	ring_destroy(quire->ring);
+	worker_pool_destroy(quire->host.copiers); /* they end its reads */
 	worker_pool_destroy(quire->workers);
 }
 
@@ -270,6 +283,7 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 	quire->host.dirtied = on_dirtied;
 	quire->host.throttle = on_throttle;
 	quire->host.cut = on_cut;
+	quire->host.arrived = on_arrived;
 	quire->host.managed = on_managed;
 	quire->host.copy = on_copy;
 	quire->host.context = quire;

@@ -53,11 +53,16 @@ struct quire {
 	struct anon_pool anon;
 	void *backing_taken; /* [opening] of the host space's backing */
 	size_t backing_bytes;
+	/* Objects keep a record for who may take them over (object_kept());
+	 * set before the first one is opened. */
+	bool lasting;
 	struct writeback writeback;
 	struct fault_handler faults;
 	char *swap_directory;          /* [I] */
 	_Atomic uint64_t open_handles; /* that users have not closed */
-	_Atomic uint64_t pins;
+	_Atomic uint64_t pins;         /* of handles that they have closed */
+	/* Accesses that a pin found in memory; not among the counters. */
+	struct lane_count hits[LANES];
 	int report_socket; /* [I] -1: nobody may ask */
 	/* [a] NULL: none; set once */
 	const struct report_more *_Atomic report_more;
@@ -131,6 +136,14 @@ void report_start(struct quire *quire);
 void report_stop(struct quire *quire);
 /* more lives until the engine is closed. */
 void report_add(struct quire *quire, const struct report_more *more);
+
+/*
+ * The file of fd, as an engine of an earlier process had it: object_adopt() is
+ * the next call.  The descriptors remain the caller's.
+ */
+int object_over_kept(struct quire *quire, int fd, bool writable,
+		     const struct object_kept *kept,
+		     struct quire_object **handle);
 
 /* Ends a handle whose last reference is gone. */
 int engine_last_drop(struct quire_object *handle);

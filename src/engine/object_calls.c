@@ -1,6 +1,7 @@
 /* object_calls.c - the public functions on objects */
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
+#include "engine/pins.h"
 #include "engine/sync.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ static int check_storable(const struct quire_object *handle)
 
 int quire_object_close(struct quire_object *handle)
 {
+	bool last;
 	int error;
 
 	if (!handle)
@@ -70,8 +72,10 @@ int quire_object_close(struct quire_object *handle)
 	error = begin(handle);
 	if (error)
 		return error;
+	/* The pins that are held are counted before this is not. */
+	last = pins_close(handle);
 	atomic_fetch_sub(&engine_of(handle)->open_handles, 1);
-	return handle_drop(handle);
+	return last ? handle_drop(handle) : 0;
 }
 
 uint64_t quire_object_size(const struct quire_object *handle)
@@ -162,7 +166,7 @@ ssize_t quire_object_prefetch(struct quire_object *handle,
 
 		if (range.length == 0 || range.offset >= size)
 			continue;
-		started += object_read_ahead(
+		started += object_read_announced(
 			handle->object, first,
 			((end_of(&range, size) - 1) >> PAGE_SHIFT) - first + 1);
 	}
@@ -227,18 +231,22 @@ int quire_object_pin(struct quire_object *handle, uint64_t offset,
 		     size_t length, int access, struct quire_pin *pin)
 {
 	int error = begin(handle);
+	bool hit;
 
 	if (!error)
 		error = check_pin(handle, offset, length, access);
 	if (!error)
+		error = pins_prepare(handle);
+	hit = !error && !(access & PROT_WRITE) &&
+	      pinned_pages(offset, length) == 1 &&
+	      object_hold_resident(handle->object, offset >> PAGE_SHIFT);
+	if (!error && !hit)
 		error = object_hold(handle->object, offset >> PAGE_SHIFT,
 				    pinned_pages(offset, length),
 				    access & PROT_WRITE);
 	if (error)
 		return say(handle, error == -ENXIO ? -EINVAL : error, "pin");
-	handle_take(handle);
-	atomic_fetch_add_explicit(&engine_of(handle)->pins, 1,
-				  memory_order_relaxed);
+	pins_take(handle, hit);
 	/* Last, and with nothing held but the pin: *pin may be mapped. */
 	*pin = (struct quire_pin){
 		.address = object_window(handle->object, offset),
@@ -260,7 +268,6 @@ void quire_object_unpin(struct quire_pin *pin)
 	object_let_go(held.object->object, held.offset >> PAGE_SHIFT,
 		      pinned_pages(held.offset, held.length),
 		      held.access & PROT_WRITE);
-	atomic_fetch_sub_explicit(&engine_of(held.object)->pins, 1,
-				  memory_order_relaxed);
-	handle_drop(held.object);
+	if (pins_drop(held.object))
+		handle_drop(held.object);
 }

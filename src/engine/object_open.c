@@ -1,6 +1,7 @@
 /* object_open.c - what a URI names becomes an object */
 /* SPDX-License-Identifier: MIT */
 #include "engine/object_open.h"
+#include "engine/pins.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,7 @@ int engine_last_drop(struct quire_object *handle)
 		error = handle_report_error(handle);
 	}
 	handle_forget_options(handle);
+	pins_destroy(atomic_load(&handle->pins));
 	free(handle);
 	return error;
 }
@@ -171,8 +173,10 @@ static int over_pager(struct quire *quire, struct object_parameters *parameters,
 {
 	bool writable = pager->writable;
 	struct object *object;
-	int error = object_create(&quire->host, parameters, pager, &object);
+	int error;
 
+	parameters->lasting = quire->lasting;
+	error = object_create(&quire->host, parameters, pager, &object);
 	return error ? error
 		     : give_handle(quire, object, writable, options, handle);
 }
@@ -509,4 +513,57 @@ int quire_object_open_fd(struct quire *quire, int fd,
 				 object);
 	return error ? error_say_first(error, "%s: %s", name, strerror(-error))
 		     : 0;
+}
+
+/* ---- what an earlier engine has left ---- */
+
+static int over_kept(struct quire *quire, const char *name, int fd,
+		     bool writable, const struct object_kept *kept,
+		     struct quire_object **handle)
+{
+	struct object_parameters parameters = { .identity = { .name = name },
+						.kept = kept };
+	struct quire_object_options options;
+	struct stat status;
+	struct store *store;
+	struct pager *pager;
+	int error = object_open_begin(quire, NULL, &options);
+
+	if (!error && fstat(fd, &status))
+		error = -errno;
+	if (error) {
+		close(fd);
+		return error;
+	}
+	error = file_store_create(&quire->stores, fd, writable, &store);
+	if (error)
+		return error;
+	error = direct_pager_create(store, &pager);
+	if (error) {
+		store_destroy(store);
+		return error;
+	}
+	fill_parameters(&parameters, &options, 0);
+	parameters.identity.device = status.st_dev;
+	parameters.identity.inode = status.st_ino;
+	return over_pager(quire, &parameters, pager, &options, handle);
+}
+
+int object_over_kept(struct quire *quire, int fd, bool writable,
+		     const struct object_kept *kept,
+		     struct quire_object **handle)
+{
+	char name[4096];
+	int own = reopen(fd, writable ? O_RDWR : O_RDONLY), error;
+
+	name_of(fd, name, sizeof(name));
+	if (own < 0) {
+		error = -errno;
+		return error_say(error, "%s: no descriptor of our own: %s",
+				 name, strerror(-error));
+	}
+	lock_take(&quire->opening);
+	error = over_kept(quire, name, own, writable, kept, handle);
+	lock_drop(&quire->opening);
+	return error;
 }

@@ -92,6 +92,7 @@ static void write_statistics(struct quire *quire, FILE *out)
 	LINE(throttled);
 	LINE(starved);
 	LINE(refused);
+	LINE(pages_ahead_unused);
 }
 
 /* A name may hold anything: what would end a field or a line does not. */

@@ -1,6 +1,7 @@
 /* statistics.c - what an engine counts, as the public sees it */
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
+#include "engine/pins.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void read_counts(const struct counters *counters,
 	out->reads = count_get(counters, COUNT_READS);
 	out->pages_read = count_get(counters, COUNT_PAGES_READ);
 	out->pages_ahead = count_get(counters, COUNT_PAGES_AHEAD);
+	out->pages_ahead_unused = count_get(counters, COUNT_PAGES_AHEAD_UNUSED);
 	out->read_errors = count_get(counters, COUNT_READ_ERRORS);
 	out->writes = count_get(counters, COUNT_WRITES);
 	out->pages_written = count_get(counters, COUNT_PAGES_WRITTEN);
@@ -57,6 +59,7 @@ int quire_get_statistics(struct quire *quire,
 				 now.size);
 	read_levels(quire, &now);
 	read_counts(&quire->counters, &now);
+	now.hits += pins_hits(quire);
 	memcpy(statistics, &now, now.size);
 	return 0;
 }

@@ -96,6 +96,14 @@ int fault_handler_poll(struct fault_handler *handler);
  */
 bool fault_handler_abandon(struct fault_handler *handler);
 
+/*
+ * Shows pages of the object that are in memory where the space maps them, as
+ * far as that goes, without anybody having touched them.  Never blocks, but for
+ * the space's lock.  Whoever calls has the object in use.
+ */
+void fault_show(struct fault_handler *handler, struct object *object,
+		uint64_t index, uint64_t count);
+
 /* Why the page of address was refused: a negative errno, or 0. */
 int fault_handler_error_at(struct fault_handler *handler, uint64_t address);
 /* Has refused pages tried again now rather than later. */

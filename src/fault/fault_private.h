@@ -42,6 +42,11 @@ struct fault {
 /* One round; the fault is done (and freed), parked, or waits. */
 void fault_resolve(struct fault *fault);
 
+/* Takes read pins of the visible pages that follow each other; how many. */
+uint64_t fault_pin_run(struct object *object, uint64_t index, uint64_t most);
+/* Lets go of them after the mmu's call. */
+void fault_drop_run(struct object *object, uint64_t index, uint64_t count);
+
 struct fault *fault_create(struct fault_handler *handler, uint64_t address,
 			   bool write);
 void fault_destroy(struct fault *fault);

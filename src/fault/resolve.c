@@ -109,8 +109,7 @@ static enum step grant(struct fault *fault, const struct place *place)
 	return after_mmu(fault, place, error);
 }
 
-/* Pins the visible pages that follow each other; how many. */
-static uint64_t pin_run(struct object *object, uint64_t index, uint64_t most)
+uint64_t fault_pin_run(struct object *object, uint64_t index, uint64_t most)
 {
 	uint64_t count = 0;
 
@@ -119,6 +118,12 @@ static uint64_t pin_run(struct object *object, uint64_t index, uint64_t most)
 		       PAGE_TAKEN)
 		count++;
 	return count;
+}
+
+void fault_drop_run(struct object *object, uint64_t index, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		drop_pin(object, index + i, false);
 }
 
 static enum step install(struct fault *fault, const struct place *place)
@@ -134,7 +139,7 @@ static enum step install(struct fault *fault, const struct place *place)
 		most = place->pages;
 	if (most > size - place->index)
 		most = size - place->index;
-	count = pin_run(object, place->index, most);
+	count = fault_pin_run(object, place->index, most);
 	if (count == 0)
 		return word_visible(
 			       atomic_load(object_word(object, place->index)))
@@ -148,8 +153,7 @@ static enum step install(struct fault *fault, const struct place *place)
 			fault, place,
 			mmu_install(fault->handler->mmu, fault->address,
 				    count << PAGE_SHIFT, place->shared));
-	for (uint64_t i = 0; i < count; i++)
-		drop_pin(object, place->index + i, false);
+	fault_drop_run(object, place->index, count);
 	return step;
 }
 
@@ -283,6 +287,8 @@ static bool start_read(struct fault *fault, const struct place *place)
 	started = object_start_read(place->object, place->index, fault->count,
 				    &sequence);
 	if (started > 0) {
+		count_add(fault->handler->host->counters, COUNT_PAGES_AHEAD,
+			  (uint64_t)started - 1);
 		fault->waited = true; /* its end may be here already */
 		fault->rested = false;
 		fault->reads++;
@@ -424,8 +430,7 @@ void fault_resolve(struct fault *fault)
 		out_of_hands = carry_on(fault, &place, step);
 		/* After the page in hand was asked for. */
 		if (ahead.ahead_count)
-			object_read_ahead(place.object, ahead.ahead_index,
-					  ahead.ahead_count);
+			object_follow_plan(place.object, &ahead);
 		if (place.object)
 			object_release(place.object);
 	}

@@ -266,6 +266,16 @@ void mmu_remote_set_kick(struct mmu *mmu, int event_descriptor)
 	atomic_store(&remote_of(mmu)->kick, event_descriptor); /* kick() */
 }
 
+void mmu_remote_set_child(struct mmu *mmu,
+			  uint64_t (*child)(void *context, int descriptor),
+			  void *context)
+{
+	struct mmu_remote *remote = remote_of(mmu);
+
+	remote->child_context = context;
+	remote->child = child;
+}
+
 int mmu_remote_descriptor(const struct mmu *mmu)
 {
 	return container_of(mmu, const struct mmu_remote, mmu)->uffd.fd;

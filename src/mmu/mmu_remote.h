@@ -36,6 +36,7 @@ struct mmu_event {
 	uint64_t end;
 	uint64_t to;
 	int descriptor;
+	uint64_t number; /* of a fork: what child() has said */
 };
 
 /* What mmu_remote_enable() could have. */
@@ -69,6 +70,11 @@ bool mmu_remote_is_gone(struct mmu *mmu);
 /* Whom to wake when write_protect, on whatever thread, has read something: an
  * eventfd, which remains the caller's. */
 void mmu_remote_set_kick(struct mmu *mmu, int event_descriptor);
+/* Called with each fork's descriptor as soon as it was read, on whatever thread,
+ * before anything that the child traps can be asked for; must not block. */
+void mmu_remote_set_child(struct mmu *mmu,
+			  uint64_t (*child)(void *context, int descriptor),
+			  void *context);
 /* Its userfaultfd, to hand on; remains the mmu's. */
 int mmu_remote_descriptor(const struct mmu *mmu);
 

@@ -11,7 +11,9 @@
 struct mmu_remote {
 	struct mmu mmu;
 	struct uffd uffd;
-	_Atomic int kick; /* -1: nobody */
+	_Atomic int kick;                                 /* -1: nobody */
+	uint64_t (*child)(void *context, int descriptor); /* [I] or NULL */
+	void *child_context;
 	/* LOCK_RANK_MMU: whoever has it knows what was read, and nobody reads
 	 * any more meanwhile. */
 	struct lock gate;

@@ -48,6 +48,9 @@ static void keep(struct mmu_remote *remote, const struct uffd_message *message)
 	}
 	place = (remote->first_event + remote->event_count++) % REMOTE_KEPT;
 	remote->events[place] = event_of(message);
+	if (message->type == UFFD_FORKED && remote->child)
+		remote->events[place].number = remote->child(
+			remote->child_context, message->descriptor);
 	remote->events_read++;
 }
 

@@ -8,7 +8,7 @@
  */
 #include "object/object_private.h"
 
-/* change: 1, or UINT64_MAX for one less. */
+/* change: so many more, or UINT64_MAX for one less. */
 static void count_dirty(struct object *object, uint64_t change)
 {
 	struct cache *cache = object->host->cache;
@@ -61,14 +61,30 @@ enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				      : taken;
 }
 
+/* With pins as the first one; false: it is DIRTY, or not ours. */
+static bool begin_as(struct object *object, uint64_t index, bool pinned)
+{
+	page_word *word = object_word(object, index);
+	bool now = pinned;
+
+	if (word_wpinned(atomic_load(word)) != pinned ||
+	    !page_begin_write_pinned(word, &now))
+		return false;
+	if (now != pinned) /* it has changed in between: taken back */
+		object_end_write(object, index, false);
+	return now == pinned;
+}
+
 uint64_t object_begin_write(struct object *object, uint64_t index,
-			    uint64_t most)
+			    uint64_t most, bool *pinned)
 {
 	uint64_t count = 0, inside;
 
-	while (count < most &&
-	       page_begin_write(object_word(object, index + count)))
-		count++;
+	if (most > 0 &&
+	    page_begin_write_pinned(object_word(object, index), pinned))
+		for (count = 1; count < most; count++)
+			if (!begin_as(object, index + count, *pinned))
+				break;
 	if (count > 0)
 		hook_point(HOOK_WRITE_BEGUN, &object->table, index);
 	/* Rule 11: who writes past us lists his pages, then looks at them. */
@@ -123,6 +139,14 @@ uint64_t object_dirty_pages(struct object *object)
 	count = object->dirty_count;
 	lock_drop(&object->dirty_lock);
 	return count;
+}
+
+void object_found_dirty(struct object *object, uint64_t count)
+{
+	lock_take(&object->dirty_lock);
+	change_dirty(object, count);
+	lock_drop(&object->dirty_lock);
+	count_dirty(object, count);
 }
 
 void object_show_dirty(struct object *object, _Atomic uint64_t *shown)

@@ -334,25 +334,27 @@ static int follow_growth(struct object *object, uint64_t old, uint64_t size)
 		return error;
 	}
 	atomic_store(&object->size, size); /* read by object_size() */
+	object_record_size(object, size);
 	return 0;
 }
 
 static int follow(struct object *object)
 {
+	uint64_t most = object->parameters.capacity;
 	uint64_t size, old = object_size(object);
 	int error = pager_size(object->pager, &size);
+	uint64_t end = size < most ? size : most;
 
-	if (error || size == old)
+	if (!error && end < old)
+		error = object_shrink(object, end, NULL);
+	else if (!error && end > old)
+		error = follow_growth(object, old, end);
+	if (error || size == end)
 		return error;
-	if (size < old)
-		return object_shrink(object, size, NULL);
-	if (size > object->parameters.capacity)
-		return error_say(
-			-EFBIG,
-			"%s has grown beyond its capacity of %llu bytes",
-			object->parameters.identity.name,
-			(unsigned long long)object->parameters.capacity);
-	return follow_growth(object, old, size);
+	return error_say(-EFBIG,
+			 "%s has grown beyond its capacity of %llu bytes",
+			 object->parameters.identity.name,
+			 (unsigned long long)most);
 }
 
 int object_follow_size(struct object *object)

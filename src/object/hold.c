@@ -89,6 +89,9 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	return 1;
 }
 
+/* More than this is read while its first pages are in use already. */
+#define NOW_MOST 16
+
 /* Begins what the access pattern suggests. */
 static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 {
@@ -98,8 +101,12 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 	object_plan(hold->object, index, &plan);
 	if (plan.count < count)
 		plan.count = count;
-	started = object_start_read(hold->object, index, plan.count,
-				    &hold->sequence);
+	if (plan.count <= NOW_MOST && plan.ahead_count == 0)
+		started = object_read_now(hold->object, index, plan.count,
+					  &hold->sequence);
+	else
+		started = object_start_read(hold->object, index, plan.count,
+					    &hold->sequence);
 	if (started == -EAGAIN)
 		return NO_ROOM;
 	if (started == -EBUSY) {
@@ -109,9 +116,11 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 	if (started < 0)
 		return (int)started;
 	hold->waited = started > 0; /* its end may be here already */
+	if (started > (int64_t)count)
+		count_add(hold->object->host->counters, COUNT_PAGES_AHEAD,
+			  (uint64_t)started - count);
 	if (plan.ahead_count && started > 0)
-		object_read_ahead(hold->object, plan.ahead_index,
-				  plan.ahead_count);
+		object_follow_plan(hold->object, &plan);
 	return 0;
 }
 
@@ -226,6 +235,18 @@ static int hold_all(struct hold *hold, uint64_t index, uint64_t count)
 	return 0;
 }
 
+bool object_hold_resident(struct object *object, uint64_t index)
+{
+	if (index >= object_pages(object) ||
+	    page_take_rpin(object_word(object, index), true) != PAGE_TAKEN)
+		return false;
+	/* Rule 11: store, then look. */
+	if (index < object_pages(object) && !object_is_zeroed(object, index))
+		return true;
+	let_go_one(object, index, false);
+	return false;
+}
+
 int object_hold(struct object *object, uint64_t index, uint64_t count,
 		bool write)
 {
@@ -239,11 +260,12 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 		error = host->throttle(host->context);
 	if (error)
 		return error;
-	set_deadline(&hold);
 	for (;;) {
 		error = hold_all(&hold, index, count);
 		if (error != NO_ROOM)
 			return error;
+		if (!hold.deadline_ns)
+			set_deadline(&hold);
 		if (!wait_for_budget(&hold))
 			return say_full(object, count);
 	}

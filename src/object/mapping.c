@@ -114,6 +114,28 @@ bool object_is_mapped(struct object *object, uint64_t index, uint64_t count)
 	return found;
 }
 
+bool object_mapped_at(struct object *object, const struct mmu *mmu,
+		      uint64_t index, uint64_t *address)
+{
+	struct list *link;
+	struct mapping part;
+	bool found = false;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings) {
+		const struct mapping *mapping =
+			container_of(link, struct mapping, link);
+
+		found = mapping->mmu == mmu && clip(mapping, index, 1, &part);
+		if (found)
+			break;
+	}
+	lock_drop(&object->mappings_lock);
+	if (found)
+		*address = part.start;
+	return found;
+}
+
 static int protect_in(const struct mapping *mapping, uint64_t index,
 		      uint64_t count)
 {

@@ -36,6 +36,10 @@ void object_mark_locked(struct object *object, struct mapping *mapping,
 			bool locked);
 /* Does any mapping show one of these pages? */
 bool object_is_mapped(struct object *object, uint64_t index, uint64_t count);
+/* Where mmu's space shows the page, if it does; the first such place.  It may
+ * be another's when this returns. */
+bool object_mapped_at(struct object *object, const struct mmu *mmu,
+		      uint64_t index, uint64_t *address);
 /* Of all mappings together. */
 uint64_t object_mapped_bytes(struct object *object);
 /* Does another mapping than this one lock the page? */

@@ -5,6 +5,7 @@
 #include "os/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static int evict(struct page_table *table, uint64_t index, uint64_t count)
 	if (error)
 		return error;
 	object_count_gone(object, count);
+	ahead_gone(object, index, count);
 	object_count(&object->counts.evictions, count);
 	object_happened(object, index, count, OBJECT_EVICTED);
 	return 0;
@@ -33,10 +35,20 @@ static int evict(struct page_table *table, uint64_t index, uint64_t count)
 
 static const struct page_owner_ops owner_ops = { .evict = evict };
 
+static int open_memory(struct object *object)
+{
+	const struct object_kept *kept = object->parameters.kept;
+
+	if (!kept)
+		return memory_file_create("quire-object", &object->memory);
+	object->memory = fcntl(kept->memory, F_DUPFD_CLOEXEC, 0);
+	return object->memory < 0 ? -errno : 0;
+}
+
 static int init_memory(struct object *object)
 {
 	uint64_t capacity = object->parameters.capacity;
-	int error = memory_file_create("quire-object", &object->memory);
+	int error = open_memory(object);
 
 	if (error)
 		return error;
@@ -48,25 +60,6 @@ static int init_memory(struct object *object)
 	if (error)
 		close(object->memory);
 	return error;
-}
-
-static int init_bits(struct object *object)
-{
-	uint64_t pages = pages_of(object->parameters.capacity);
-	size_t bytes = bitmap_bytes(pages);
-	int error = memory_map(bytes, &object->bits);
-
-	if (error)
-		return error;
-	bitmap_init(&object->dirty, pages, object->bits);
-	return 0;
-}
-
-static void finish_bits(struct object *object)
-{
-	uint64_t pages = pages_of(object->parameters.capacity);
-
-	memory_unmap(object->bits, bitmap_bytes(pages));
 }
 
 static void finish_memory(struct object *object)
@@ -84,14 +77,17 @@ static void init_locks(struct object *object)
 	lock_init(&object->locked_lock, LOCK_RANK_OBJECT);
 	lock_init(&object->foreign_lock, LOCK_RANK_OBJECT);
 	condition_init(&object->foreign_ended);
+	lock_init(&object->watch_lock, LOCK_RANK_OBJECT);
+	condition_init(&object->watched);
 	list_init(&object->mappings);
 	list_init(&object->foreign);
 }
 
 static void destroy(struct object *object)
 {
+	ahead_finish(object);
 	page_table_finish(&object->table);
-	finish_bits(object);
+	object_finish_bits(object);
 	object_forget_locked(object);
 	finish_memory(object);
 	if (object_writer(object) != object->pager)
@@ -105,6 +101,8 @@ static void destroy(struct object *object)
 	check(list_empty(&object->foreign), "nobody writes past it");
 	condition_finish(&object->foreign_ended);
 	lock_finish(&object->foreign_lock);
+	condition_finish(&object->watched);
+	lock_finish(&object->watch_lock);
 	free((char *)object->parameters.identity.name);
 	free(object);
 }
@@ -115,7 +113,7 @@ static int init_with_capacity(struct object *object)
 
 	if (error)
 		return error;
-	error = init_bits(object);
+	error = object_init_bits(object);
 	if (error)
 		goto undo_memory;
 	error = page_table_init(&object->table, object->host->cache, &owner_ops,
@@ -125,7 +123,7 @@ static int init_with_capacity(struct object *object)
 	return 0;
 
 undo_bits:
-	finish_bits(object);
+	object_finish_bits(object);
 undo_memory:
 	finish_memory(object);
 	return error;
@@ -134,7 +132,10 @@ undo_memory:
 /* Where addresses are short (RLIMIT_AS) it may grow to less. */
 static int init(struct object *object)
 {
-	uint64_t least = page_round_up(object->parameters.least_capacity);
+	uint64_t least =
+		object->parameters.kept
+			? object->parameters.capacity
+			: page_round_up(object->parameters.least_capacity);
 	uint64_t *capacity = &object->parameters.capacity;
 	int error;
 
@@ -163,14 +164,19 @@ int object_create(struct object_host *host,
 	new->host = host;
 	new->parameters = *parameters;
 	new->parameters.identity.name = name;
+	if (parameters->kept)
+		error = object_read_record(&new->parameters);
+	if (parameters->kept && error)
+		goto undo;
 	new->pager = pager;
 	atomic_store(&new->writer, pager->writable ? pager : NULL);
 	new->handles = 1;
-	atomic_store(&new->size, parameters->size);
-	atomic_store(&new->extent, parameters->size);
+	atomic_store(&new->size, new->parameters.size);
+	atomic_store(&new->extent, new->parameters.size);
 	error = init(new);
 	if (error)
 		goto undo;
+	new->parameters.kept = NULL; /* the caller's */
 	lock_take(&host->registry.lock);
 	list_add_tail(&host->registry.objects, &new->link);
 	lock_drop(&host->registry.lock);
@@ -211,6 +217,7 @@ static void drop_page(struct object *object, uint64_t index)
 	/* The hole cannot fail to be punched: it needs no memory. */
 	check(object_punch(object, index, 1) == 0, "a page can be dropped");
 	object_count_gone(object, 1);
+	ahead_gone(object, index, 1);
 	cache_wake(cache, &object->table, index,
 		   page_end_evict(word, PAGE_ABSENT));
 	cache_uncharge(cache, &object->table, index, 1, false);

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 struct object;
+struct foreign_write;
 
 /* ---- handles ---- */
 
@@ -32,7 +33,8 @@ struct quire_object {
 	const struct handle_hooks *hooks; /* [I] NULL: none */
 	/* Whose name reports show, if not this one's: it is held, too.  Frames
 	 * of one object that are mapped in another's name. */
-	struct quire_object *shown; /* [I] */
+	struct quire_object *shown;  /* [I] */
+	_Atomic(struct pins *) pins; /* the engine's; NULL: none was taken yet */
 	_Atomic uint64_t errors_seen;
 	_Atomic uint32_t dying; /* unmapped parts, not discarded yet */
 	/* Called when the last reference is gone; may block. */
@@ -100,6 +102,13 @@ enum object_record {
 	OBJECT_EVICTED,
 };
 
+/* Pages that streams have asked for and not reached yet (ahead.c). */
+struct ahead_share {
+	_Atomic int64_t held[2]; /* by generation's last bit */
+	_Atomic uint32_t generation;
+	_Atomic uint64_t wanted; /* in this generation */
+};
+
 /* What the objects of an engine share, and what they call upwards. */
 struct object_host {
 	struct cache *cache;
@@ -107,7 +116,11 @@ struct object_host {
 	const struct log *log;
 	struct staging_pool staging;
 	_Atomic uint64_t got_home; /* pages that a write left CLEAN */
+	struct ahead_share ahead;
 	struct pool reads;
+	/* End the long reads in place of a ring's thread.  Theirs alone: no
+	 * thread that may block waits in front.  NULL: who ends a read does. */
+	struct worker_pool *copiers;
 	struct object_registry registry;
 	uint64_t full_wait_ns; /* for the budget, without any progress */
 	/* A page became dirty; called under a pin: must not block. */
@@ -118,6 +131,10 @@ struct object_host {
 	 * go, too, where the page table is our own (the kernel does it by
 	 * itself).  Called under the resize lock; NULL: there are none. */
 	void (*cut)(void *context, struct object *object, uint64_t index);
+	/* Pages that were announced have come, and may be shown before they
+	 * are touched.  Nothing is held; must not block.  NULL: nobody can. */
+	void (*arrived)(void *context, struct object *object, uint64_t index,
+			uint64_t count);
 	/* Pages of the object were touched, read, ...: on whatever thread,
 	 * with locks held; must not block.  NULL: nobody wants to know. */
 	void (*record)(void *context, struct object *object, uint64_t index,
@@ -155,8 +172,22 @@ struct object_identity {
 	uint64_t inode;
 };
 
+/*
+ * What of an object outlasts its process, if another one holds it, too: the
+ * memory, and a record of what is dirty, of its size and capacity.
+ */
+struct object_kept {
+	int memory;
+	int record;
+};
+
 struct object_parameters {
 	struct object_identity identity; /* the name is copied */
+	bool lasting;                    /* object_kept() has its record */
+	/* The object goes on from what an earlier process has left, and then
+	 * object_adopt() comes first; the descriptors remain the caller's.
+	 * size and capacity are those of the record.  NULL: it is new. */
+	const struct object_kept *kept;
 	uint64_t size;
 	uint64_t capacity;       /* bytes it may grow to, if there are so many
 				    addresses; */
@@ -176,6 +207,16 @@ struct object_parameters {
 int object_create(struct object_host *host,
 		  const struct object_parameters *parameters,
 		  struct pager *pager, struct object **object);
+/*
+ * The first call for an object of kept memory.  What was dirty is so again, and
+ * charged, within the budget or not; what was not is dropped, from whatever
+ * shows it, refusals of pages as well.  Nothing of it is written until
+ * object_foreign_end(hold), which comes also if this fails; and the store may
+ * have another size by now (object_follow_size()).  0 or a negative errno.
+ */
+int object_adopt(struct object *object, struct foreign_write *hold);
+/* Of a lasting object; the descriptors remain its own. */
+void object_kept(const struct object *object, struct object_kept *kept);
 /* The object that shows this file, one handle more; NULL: there is none. */
 struct object *object_lookup(struct object_host *host, uint64_t device,
 			     uint64_t inode);
@@ -235,9 +276,20 @@ enum object_error_policy object_decide(struct object *object, uint64_t index,
  */
 int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 			  uint64_t *sequence);
+/*
+ * The same for a caller who waits for the pages anyway: where the store can,
+ * this thread reads them itself, and they have come when this returns.  Blocks,
+ * with nothing held but pins.
+ */
+int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
+			uint64_t *sequence);
 /* Starts all that is absent in the range, ahead of need; how many pages. */
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count);
+/* The same of pages that will be touched soon, by whoever maps them: they are
+ * shown to him as they come, and need no trap. */
+uint64_t object_read_announced(struct object *object, uint64_t index,
+			       uint64_t count);
 /* Of the last read that failed. */
 int object_read_error(const struct object *object);
 
@@ -246,6 +298,7 @@ struct read_plan {
 	uint64_t count;       /* to read, if index is absent */
 	uint64_t ahead_index; /* and this, without waiting for it */
 	uint64_t ahead_count; /* 0: nothing */
+	int64_t ahead_step;   /* from one of these to the next: 1, mostly */
 	uint64_t install_end; /* pages from index to here may be shown */
 };
 
@@ -261,6 +314,9 @@ enum read_advice {
 /* As object_plan(); never blocks. */
 void object_plan_advised(struct object *object, uint64_t index,
 			 enum read_advice advice, struct read_plan *plan);
+/* Starts to read the plan's pages ahead; after the page in hand was asked for.
+ * Never blocks. */
+void object_follow_plan(struct object *object, const struct read_plan *plan);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */
@@ -275,6 +331,9 @@ bool object_is_zeroed(const struct object *object, uint64_t index);
  */
 int object_hold(struct object *object, uint64_t index, uint64_t count,
 		bool write);
+/* A read pin of one page, if that is in memory now.  Never blocks, counts no
+ * hit. */
+bool object_hold_resident(struct object *object, uint64_t index);
 void object_let_go(struct object *object, uint64_t index, uint64_t count,
 		   bool write);
 /* A write pin (rule 2); the page is among the dirty ones then.  TAKEN,
@@ -332,9 +391,9 @@ int object_refresh_clean(struct object *object, uint64_t offset,
 /*
  * The store has another size: so has the object, and the store is not asked
  * for anything.  Pages behind a smaller end go, dirty or not; bytes behind the
- * old end are the store's.  Blocks.  The store's error; -EFBIG: beyond its
- * capacity; -EBUSY: pinned; -EOPNOTSUPP: scratch.  The size is the old one
- * then.
+ * old end are the store's.  Blocks.  -EFBIG: it is larger than the capacity,
+ * which is the object's size then.  The store's error; -EBUSY: pinned;
+ * -EOPNOTSUPP: scratch: the size is the old one.
  */
 int object_follow_size(struct object *object);
 
@@ -346,7 +405,8 @@ struct object_counts {
 	_Atomic uint64_t misses; /* ... that did not */
 	_Atomic uint64_t reads;  /* requests */
 	_Atomic uint64_t pages_read;
-	_Atomic uint64_t writes; /* requests */
+	_Atomic uint64_t pages_ahead_unused; /* left memory, never shown */
+	_Atomic uint64_t writes;             /* requests */
 	_Atomic uint64_t pages_written;
 	_Atomic uint64_t evictions; /* pages */
 	_Atomic uint64_t resident;  /* pages now */
@@ -371,15 +431,35 @@ void object_happened(struct object *object, uint64_t index, uint64_t count,
  * until after all of them are home.  NULL: no more. */
 void object_show_dirty(struct object *object, _Atomic uint64_t *shown);
 
+/*
+ * Told before pages are written to the store and after, on threads that may
+ * block, with no lock held; both each time, and several at once.
+ */
+struct write_watch {
+	void (*begin)(struct write_watch *watch);
+	void (*end)(struct write_watch *watch);
+};
+
+/* NULL: nobody any more; waits until each begin had its end. */
+void object_watch_writes(struct object *object, struct write_watch *watch);
+
 /* ---- for write-back ---- */
+
+/* Around what it does to one object; what begin gives is for end. */
+struct write_watch *object_writes_begin(struct object *object);
+void object_writes_end(struct object *object, struct write_watch *watch);
 
 /* The first page >= index that may be DIRTY or WRITING, or BITMAP_NONE. */
 uint64_t object_next_dirty(struct object *object, uint64_t index);
 uint64_t object_dirty_pages(struct object *object);
-/* DIRTY -> WRITING for pages from index on that follow each other; how many.
- * 0: the first is not DIRTY, or somebody else changes it in the store. */
+/*
+ * DIRTY -> WRITING for pages from index on that follow each other; how many.
+ * 0: the first is not DIRTY, or somebody else changes it in the store.
+ * *pinned: all of them had write pins at that moment, and need no protection;
+ * else none had.
+ */
 uint64_t object_begin_write(struct object *object, uint64_t index,
-			    uint64_t most);
+			    uint64_t most, bool *pinned);
 /* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
 bool object_end_write(struct object *object, uint64_t index, bool good);
 /* When it returns 0 no store to the pages goes through without a trap. */

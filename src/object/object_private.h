@@ -5,15 +5,20 @@
 
 #include "object/object.h"
 
-/* A sequential reader, as far as it can be told. */
+/* A reader who comes in equal steps, as far as it can be told. */
 struct stream {
-	uint64_t next;   /* the first page that was not asked for */
-	uint64_t mark;   /* a touch from here on asks for the next window */
-	uint64_t window; /* pages */
-	uint64_t used;   /* when, by the object's own clock of touches */
+	int64_t step;        /* pages; 0: there is none */
+	uint64_t last;       /* the page where it was seen last */
+	uint64_t asked;      /* steps from there that were asked for */
+	uint64_t mark;       /* a touch so many on asks for the next window */
+	uint64_t window;     /* steps */
+	uint64_t used;       /* when, by the object's own clock of touches */
+	uint64_t held;       /* of the share of all */
+	uint32_t generation; /* of the share, when it was held */
 };
 
 #define STREAMS 32
+#define MISSES 64 /* remembered: of eight readers at once eight each */
 
 struct object {
 	struct list link; /* [registry] */
@@ -46,17 +51,29 @@ struct object {
 	struct list foreign;            /* [foreign_lock] of foreign_write */
 	struct condition foreign_ended; /* with foreign_lock */
 
+	struct lock watch_lock;    /* LOCK_RANK_OBJECT */
+	struct write_watch *watch; /* [watch_lock] or NULL */
+	unsigned watching;         /* [watch_lock] calls between the two */
+	struct condition watched;  /* with watch_lock */
+
 	struct lock mappings_lock;
 	struct list mappings; /* [mappings_lock] */
 
 	struct lock dirty_lock;
-	void *bits;           /* [I] memory of the bitmap */
-	struct bitmap dirty;  /* [dirty_lock] DIRTY or WRITING pages */
-	uint64_t dirty_count; /* [dirty_lock] */
+	struct kept_record *record; /* [I] NULL: it does not last */
+	int record_memory;          /* [I] its memfd */
+	void *bits;                 /* [I] memory of the bitmap */
+	struct bitmap dirty;        /* [dirty_lock] DIRTY or WRITING pages */
+	uint64_t dirty_count;       /* [dirty_lock] */
 
 	struct lock lock;
 	struct stream streams[STREAMS]; /* [lock] */
 	uint64_t touches;               /* [lock] */
+	uint64_t miss[MISSES];          /* [lock] pages, in a ring */
+	uint64_t misses;                /* [lock] that ever were in it */
+	uint64_t ahead_used;            /* [lock] pages, of late */
+	uint64_t ahead_unused;          /* [lock] that died unused meanwhile */
+	_Atomic bool streaming;         /* there has been a stream */
 
 	struct lock locked_lock; /* LOCK_RANK_OBJECT */
 	_Atomic bool locks;      /* the bitmap is there; stays so */
@@ -97,10 +114,22 @@ static inline bool take_one(_Atomic uint32_t *count)
 bool object_may_log(struct object *object);
 void object_reads_init(struct object_host *host);
 
+/* ---- what lasts: kept.c ---- */
+
+/* Memory for the bitmap of dirty pages, in the record if there is one. */
+int object_init_bits(struct object *object);
+void object_finish_bits(struct object *object);
+/* The size, and the capacity, that the record has. */
+int object_read_record(struct object_parameters *parameters);
+/* For who takes over: pages below are the object's bytes, or not there. */
+void object_record_size(struct object *object, uint64_t size);
+
 /* Punches a hole: the memory and every translation of the pages goes. */
 int object_punch(struct object *object, uint64_t index, uint64_t count);
 /* A page that was cut off, and was dirty, has nothing to write any more. */
 void object_forget_dirty(struct object *object, uint64_t index);
+/* So many are DIRTY, and in the set, which nobody has counted. */
+void object_found_dirty(struct object *object, uint64_t count);
 /* Waits for reads, writes and evictions of the page to end: its word then. */
 uint64_t object_settle(struct object *object, uint64_t index);
 /* For pages in READING that are about to become CLEAN. */
@@ -116,6 +145,29 @@ int object_shrink(struct object *object, uint64_t size, struct pager *cut);
 /* Counts pages that come, before they are CLEAN; that go, in EVICTING. */
 void object_count_come(struct object *object, uint64_t count);
 void object_count_gone(struct object *object, uint64_t count);
+
+/* ---- reading ahead: pattern.c, ahead.c; under object->lock ---- */
+
+/*
+ * A miss that no stream expected.  The step, -64 to 64, of a reader who has
+ * come in a row of at least so many links and will go on; 0: there is none.
+ */
+int64_t pattern_step(struct object *object, uint64_t index,
+		     unsigned links_least);
+/* How many of so many pages the stream may ask for beyond stream->asked. */
+uint64_t stream_may_ask(struct object *object, const struct stream *stream,
+			uint64_t pages);
+/* It has so many of the share of all now. */
+void stream_hold(struct object *object, struct stream *stream, uint64_t pages);
+void stream_end(struct object *object, struct stream *stream);
+void ahead_used(struct object *object, uint64_t pages);
+/* 0 to 3: how much of what was read ahead of late died unused. */
+unsigned ahead_caution(const struct object *object);
+/* The pages are EVICTING, and their bytes are gone.  Takes object->lock. */
+void ahead_gone(struct object *object, uint64_t index, uint64_t count);
+/* The object ends. */
+void ahead_finish(struct object *object);
+
 /* Waits for the discard under way to end.  Blocks. */
 void object_await_discard(struct object *object);
 /*

@@ -16,11 +16,24 @@
 #include <string.h>
 
 #define RUN_MAX 256 /* pages: the largest staging buffer */
+/* Pages of a run whose copy would keep the ring's thread from its work for
+ * longer than it takes to wake another. */
+#define COPY_ELSEWHERE 16
 
 struct object_read {
 	struct pager_io io;
+	struct work work; /* to copy it */
 	struct object *object;
 	uint64_t count;
+	int error;
+	bool show; /* when it has come */
+};
+
+/* How a read is to be made. */
+enum manner {
+	READ_BESIDE, /* the caller goes on */
+	READ_NOW,    /* the caller waits: it may make the read itself */
+	READ_TO_SHOW,
 };
 
 void object_reads_init(struct object_host *host)
@@ -81,12 +94,13 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 	end_run(object, index, count, PAGE_FAILED);
 }
 
-static void read_complete(struct pager_io *io, int error)
+static void end_read(struct object_read *read, int error)
 {
-	struct object_read *read = container_of(io, struct object_read, io);
+	struct pager_io *io = &read->io;
 	struct object *object = read->object;
 	struct object_host *host = object->host;
 	uint64_t index = io->index, count = read->count;
+	bool show = read->show;
 
 	if (!error)
 		error = memory_file_write(object->memory, io->staging->bytes,
@@ -104,8 +118,31 @@ static void read_complete(struct pager_io *io, int error)
 		object_count(&object->counts.pages_read, count);
 		object_happened(object, index, count, OBJECT_READ);
 		end_run(object, index, count, PAGE_CLEAN);
+		if (show && host->arrived)
+			host->arrived(host->context, object, index, count);
 	}
 	object_release(object);
+}
+
+static void copy(struct work *work)
+{
+	struct object_read *read = container_of(work, struct object_read, work);
+
+	end_read(read, read->error);
+}
+
+static void read_complete(struct pager_io *io, int error)
+{
+	struct object_read *read = container_of(io, struct object_read, io);
+	struct worker_pool *copiers = read->object->host->copiers;
+
+	if (!copiers || read->count < COPY_ELSEWHERE || !ring_on_thread()) {
+		end_read(read, error);
+		return;
+	}
+	read->error = error;
+	read->work.run = copy;
+	worker_submit(copiers, &read->work);
 }
 
 static uint64_t absent_run(struct object *object, uint64_t index,
@@ -158,7 +195,7 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 }
 
 static void submit(struct object *object, struct object_read *read,
-		   struct staging *staging, uint64_t index)
+		   uint64_t index)
 {
 	struct counters *counters = object->host->counters;
 	uint64_t size = atomic_load(&object->extent),
@@ -171,7 +208,6 @@ static void submit(struct object *object, struct object_read *read,
 	/* A cut that comes now waits for this read: any length will do. */
 	read->io.length = size > start && size - start < length ? size - start
 								: length;
-	read->io.staging = staging;
 	read->io.complete = read_complete;
 	object_use(object);
 	count_add(counters, COUNT_READS, 1);
@@ -181,8 +217,8 @@ static void submit(struct object *object, struct object_read *read,
 	pager_submit(object->pager, &read->io);
 }
 
-int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
-			  uint64_t *sequence)
+static int64_t start(struct object *object, uint64_t index, uint64_t count,
+		     enum manner manner, uint64_t *sequence)
 {
 	struct object_host *host = object->host;
 	struct staging *staging = NULL;
@@ -215,7 +251,10 @@ int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 	result = (int64_t)read->count;
 	if (result == 0)
 		goto undo;
-	submit(object, read, staging, index);
+	read->io.staging = staging;
+	read->io.now = manner == READ_NOW;
+	read->show = manner == READ_TO_SHOW;
+	submit(object, read, index);
 	return result;
 
 undo:
@@ -226,14 +265,26 @@ undo:
 	return result;
 }
 
-uint64_t object_read_ahead(struct object *object, uint64_t index,
-			   uint64_t count)
+int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
+			  uint64_t *sequence)
+{
+	return start(object, index, count, READ_BESIDE, sequence);
+}
+
+int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
+			uint64_t *sequence)
+{
+	return start(object, index, count, READ_NOW, sequence);
+}
+
+static uint64_t start_all(struct object *object, uint64_t index, uint64_t count,
+			  enum manner manner)
 {
 	uint64_t end = index + count, started = 0, sequence;
 
 	while (index < end) {
-		int64_t n = object_start_read(object, index, end - index,
-					      &sequence);
+		int64_t n =
+			start(object, index, end - index, manner, &sequence);
 
 		if (n < 0)
 			break;
@@ -246,6 +297,18 @@ uint64_t object_read_ahead(struct object *object, uint64_t index,
 	}
 	count_add(object->host->counters, COUNT_PAGES_AHEAD, started);
 	return started;
+}
+
+uint64_t object_read_ahead(struct object *object, uint64_t index,
+			   uint64_t count)
+{
+	return start_all(object, index, count, READ_BESIDE);
+}
+
+uint64_t object_read_announced(struct object *object, uint64_t index,
+			       uint64_t count)
+{
+	return start_all(object, index, count, READ_TO_SHOW);
 }
 
 static int put_zeros(struct object *object, uint64_t index)

@@ -1,54 +1,152 @@
 /* readahead.c - what to read at a touch, and what next */
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream is a reader that comes page after page.  It has asked for all up
- * to next; a touch from mark on asks for the next window, so that the store
- * works while the program does:
+ * A stream is a reader who comes in equal steps: 1, -1, or some pages at once.
+ * It was seen last at one page and has asked for some steps from there on; a
+ * touch from mark on asks for the next window, so that the store works while
+ * the program does:
  *
- *        shown to the program      in memory or on its way, not shown
- *      |------------------------|--------------------------------|
- *                               mark                             next
+ *      last          may be shown          in memory or on its way, not shown
+ *        |--------------------------------|------------------------------|
+ *                                        mark                          asked
  *
- * The window doubles with each request.  A touch that no stream expected
- * begins a new one, of one page: a random reader never reads ahead.
+ * The window doubles with each request, and halves when pages of it leave
+ * memory unused (ahead.c).  A touch that no stream expected begins one only
+ * where misses form a row (pattern.c): a random reader never reads ahead.
  */
 #include "object/object_private.h"
 
-#define FIRST_WINDOW 4 /* pages */
+#define FIRST_WINDOW 4 /* steps */
+/* Each page of a wide step is a request and a cluster of its own: as many as are
+ * useful in flight at once, and do not fill what newcomers have of the cache. */
+#define WIDE_WINDOW 32
+#define WIDE_SHARE 32 /* of the budget, one part */
+#define SHARE 8       /* the same of other windows */
+#define LINKS 2       /* of a row, at least */
+#define LEFT_OUT 8    /* steps, by a reader who does not need every page */
 
-/* The window, and what is said of it. */
-static uint64_t window_most(const struct object *object,
-			    enum read_advice advice)
+/* A touch. */
+struct touch {
+	struct object *object;
+	uint64_t index;
+	enum read_advice advice;
+	enum page_state state;
+	struct read_plan *plan;
+};
+
+/* The widest window, and what is said of it. */
+static uint64_t window_most(const struct touch *touch, int64_t step)
 {
+	const struct object *object = touch->object;
 	uint64_t most = object->parameters.readahead;
-	uint64_t share = object->host->cache->budget / 8;
+	uint64_t budget = object->host->cache->budget;
+	unsigned caution = ahead_caution(object);
+	bool wide = step != 1 && step != -1;
+	uint64_t share = budget / (wide ? WIDE_SHARE : SHARE);
 
-	if (advice == READ_SEQUENTIAL)
+	if (touch->advice == READ_SEQUENTIAL)
 		most *= 2;
+	if (wide && most > WIDE_WINDOW)
+		most = WIDE_WINDOW;
+	most >>= 2 * caution;
+	if (caution && most < FIRST_WINDOW)
+		most = FIRST_WINDOW;
 	if (most > share)
 		most = share;
 	return most ? most : 1;
 }
 
-static uint64_t grow(const struct object *object, enum read_advice advice,
-		     uint64_t window)
+static void widen(const struct touch *touch, struct stream *stream)
 {
-	uint64_t most = window_most(object, advice);
+	uint64_t most = window_most(touch, stream->step);
+	uint64_t window = stream->window * 2;
 
-	window = window < FIRST_WINDOW / 2 ? FIRST_WINDOW : window * 2;
-	return window < most ? window : most;
+	if (window < FIRST_WINDOW)
+		window = FIRST_WINDOW;
+	stream->window = window < most ? window : most;
 }
 
-static struct stream *find(struct object *object, uint64_t index)
+/* Steps from a page to the object's end, or beginning. */
+static uint64_t steps_left(const struct object *object, uint64_t index,
+			   int64_t step)
 {
-	for (int i = 0; i < STREAMS; i++) {
-		struct stream *stream = &object->streams[i];
+	uint64_t pages = object_pages(object);
 
-		/* What it was shown lies behind its mark. */
-		if (stream->window && index <= stream->next &&
-		    index + stream->window + 1 >= stream->mark)
-			return stream;
+	if (step < 0)
+		return index / (uint64_t)-step;
+	return index < pages ? (pages - 1 - index) / (uint64_t)step : 0;
+}
+
+/* How many steps may be asked for beyond those that are. */
+static uint64_t may_ask(const struct touch *touch, const struct stream *stream,
+			uint64_t steps)
+{
+	uint64_t left = steps_left(touch->object, touch->index, stream->step);
+
+	left = left > stream->asked ? left - stream->asked : 0;
+	if (steps > left)
+		steps = left;
+	return steps ? stream_may_ask(touch->object, stream, steps) : 0;
+}
+
+/* Asks for one window beyond all that was asked for. */
+static void ask_ahead(const struct touch *touch, struct stream *stream)
+{
+	struct read_plan *plan = touch->plan;
+	uint64_t next =
+		touch->index + (uint64_t)stream->step * (stream->asked + 1);
+	uint64_t count = may_ask(touch, stream, stream->window);
+
+	stream->mark = stream->asked + 1;
+	stream->asked += count;
+	plan->ahead_count = count;
+	if (stream->step == -1) { /* one run, if from its other end */
+		plan->ahead_index = next + 1 - count;
+		return;
 	}
+	plan->ahead_index = next;
+	plan->ahead_step = stream->step;
+}
+
+/* At a page that was not asked for: the window from there on. */
+static void ask_here(const struct touch *touch, struct stream *stream)
+{
+	stream->asked = 0;
+	if (stream->step == 1 && stream->window > 1)
+		stream->asked = may_ask(touch, stream, stream->window - 1);
+	stream->mark = stream->asked + 1;
+	touch->plan->count = stream->mark;
+}
+
+/* How many steps it is from where the stream was seen last; false: none. */
+static bool steps_to(const struct stream *stream, uint64_t index,
+		     uint64_t *steps)
+{
+	uint64_t width =
+		(uint64_t)(stream->step < 0 ? -stream->step : stream->step);
+	uint64_t distance = stream->step < 0 ? stream->last - index
+					     : index - stream->last;
+
+	if (width == 0 || distance > (stream->asked + 1) * width)
+		return false;
+	*steps = width == 1 ? distance : distance / width;
+	return *steps * width == distance;
+}
+
+/* The reader may leave some pages out.  Whoever touches one that was asked for
+ * far beyond the mark is somebody else. */
+static bool expects(const struct stream *stream, uint64_t steps)
+{
+	return steps <= stream->mark + LEFT_OUT || steps == stream->asked + 1;
+}
+
+static struct stream *find(struct object *object, uint64_t index,
+			   uint64_t *steps)
+{
+	for (int i = 0; i < STREAMS; i++)
+		if (steps_to(&object->streams[i], index, steps) &&
+		    expects(&object->streams[i], *steps))
+			return &object->streams[i];
 	return NULL;
 }
 
@@ -62,58 +160,98 @@ static struct stream *oldest(struct object *object)
 	return oldest;
 }
 
-static void begin(struct object *object, uint64_t index,
-		  enum read_advice advice, struct read_plan *plan)
+static void begin(const struct touch *touch, int64_t step)
 {
+	struct object *object = touch->object;
 	struct stream *stream = oldest(object);
-	/* Who begins at the beginning will probably go on. */
-	bool goes_on = index == 0 || advice == READ_SEQUENTIAL;
 
-	stream->window = goes_on ? grow(object, advice, 0) : 1;
-	stream->next = index + stream->window;
-	stream->mark = stream->next;
+	stream_end(object, stream);
+	stream->step = step;
+	stream->last = touch->index;
 	stream->used = ++object->touches;
-	plan->count = stream->window;
-	plan->install_end = goes_on ? stream->next
-				    : (index | (CLUSTER_PAGES - 1)) + 1;
+	widen(touch, stream);
+	ask_here(touch, stream);
+	if (step != 1)
+		ask_ahead(touch, stream);
+	else
+		touch->plan->install_end = touch->index + stream->mark;
+	stream_hold(object, stream, stream->asked);
+	/* relaxed: a hint for ahead_gone() */
+	atomic_store_explicit(&object->streaming, true, memory_order_relaxed);
 }
 
-/* Asks for one window more. */
-static void ask_ahead(struct object *object, struct stream *stream,
-		      enum read_advice advice, struct read_plan *plan)
+/* It was asked for, and had to leave before it was used, shown or not. */
+static bool was_lost(const struct touch *touch, const struct stream *stream,
+		     uint64_t steps)
 {
-	stream->window = grow(object, advice, stream->window);
-	plan->ahead_index = stream->next;
-	plan->ahead_count = stream->window;
-	stream->next += stream->window;
+	return steps > 0 && steps <= stream->asked &&
+	       (touch->state == PAGE_ABSENT || touch->state == PAGE_FAILED);
 }
 
-static void go_on(struct object *object, struct stream *stream, uint64_t index,
-		  enum read_advice advice, struct read_plan *plan)
+/* The page alone, and from there on with a narrower window. */
+static void begin_anew(const struct touch *touch, struct stream *stream)
 {
-	stream->used = ++object->touches;
-	if (index == stream->next) {
-		/* It has caught up: this window now, and the one after it. */
-		stream->window = grow(object, advice, stream->window);
-		plan->count = stream->window;
-		stream->next = index + stream->window;
-		stream->mark = stream->next;
-		ask_ahead(object, stream, advice, plan);
-	} else {
-		plan->count = stream->next - index;
-		if (index >= stream->mark) {
-			stream->mark = stream->next;
-			ask_ahead(object, stream, advice, plan);
-		}
+	stream->last = touch->index;
+	stream->asked = 0;
+	stream->mark = 1;
+	stream->window = (stream->window + 1) / 2;
+}
+
+/* The window after the one that was asked for last. */
+static void go_on(const struct touch *touch, struct stream *stream,
+		  uint64_t steps)
+{
+	struct read_plan *plan = touch->plan;
+	bool exactly = steps == stream->mark || steps > stream->asked;
+
+	stream->last = touch->index;
+	if (exactly) {
+		ahead_used(touch->object,
+			   steps > stream->asked ? stream->asked : steps);
+		widen(touch, stream);
 	}
-	plan->install_end = stream->mark;
+	if (steps <= stream->asked) {
+		stream->asked -= steps;
+		ask_ahead(touch, stream);
+		return;
+	}
+	ask_here(touch, stream);
+	ask_ahead(touch, stream);
+	if (stream->step == 1 && plan->ahead_count) {
+		/* Once more from here: where a page is in memory already the
+		 * read for this one will stop short. */
+		plan->ahead_index = touch->index + 1;
+		plan->ahead_count = stream->asked;
+	}
 }
 
-/* One page, and what happens to be there around it. */
-static void plan_singly(uint64_t index, struct read_plan *plan)
+/* A stream has expected the touch. */
+static void follow(const struct touch *touch, struct stream *stream,
+		   uint64_t steps)
 {
-	plan->count = 1;
-	plan->install_end = (index | (CLUSTER_PAGES - 1)) + 1;
+	if (was_lost(touch, stream, steps))
+		begin_anew(touch, stream);
+	else if (steps >= stream->mark)
+		go_on(touch, stream, steps);
+	if (stream->step == 1)
+		touch->plan->install_end = stream->last + stream->mark;
+	stream->used = ++touch->object->touches;
+	stream_hold(touch->object, stream, stream->asked);
+}
+
+/* The step of who begins here to read in a row, or 0. */
+static int64_t new_step(const struct touch *touch)
+{
+	/* By caution. */
+	static const unsigned links_more[] = { 0, 1, 2, 4 };
+
+	if (touch->advice == READ_SEQUENTIAL)
+		return 1;
+	/* What is there says nothing: it may be shown with its neighbours. */
+	if (word_visible(touch->state))
+		return 0;
+	return pattern_step(touch->object, touch->index,
+			    LINKS + links_more[ahead_caution(touch->object)]);
 }
 
 /* A sequential reader's next window was asked for: the one that lies two
@@ -123,27 +261,34 @@ static void leave_behind(struct object *object, uint64_t index,
 {
 	uint64_t behind = 2 * plan->ahead_count;
 
-	if (plan->ahead_count && index >= behind)
+	if (plan->ahead_count && plan->ahead_index > index && index >= behind)
 		object_deactivate(object, index - behind, plan->ahead_count);
 }
 
 void object_plan_advised(struct object *object, uint64_t index,
 			 enum read_advice advice, struct read_plan *plan)
 {
+	struct touch touch = { object, index, advice, .plan = plan };
 	struct stream *stream;
+	uint64_t steps;
+	int64_t step;
 
-	plan->ahead_index = 0;
-	plan->ahead_count = 0;
-	if (advice == READ_RANDOM || object->parameters.readahead <= 1) {
-		plan_singly(index, plan);
+	/* One page, and what happens to be there around it. */
+	*plan = (struct read_plan){
+		.count = 1,
+		.ahead_step = 1,
+		.install_end = (index | (CLUSTER_PAGES - 1)) + 1,
+	};
+	if (advice == READ_RANDOM || object->parameters.readahead <= 1)
 		return;
-	}
+	touch.state = word_state(atomic_load(object_word(object, index)));
 	lock_take(&object->lock);
-	stream = find(object, index);
+	stream = find(object, index, &steps);
+	step = stream ? 0 : new_step(&touch);
 	if (stream)
-		go_on(object, stream, index, advice, plan);
-	else
-		begin(object, index, advice, plan);
+		follow(&touch, stream, steps);
+	else if (step)
+		begin(&touch, step);
 	lock_drop(&object->lock);
 	if (advice == READ_SEQUENTIAL)
 		leave_behind(object, index, plan);
@@ -152,4 +297,16 @@ void object_plan_advised(struct object *object, uint64_t index,
 void object_plan(struct object *object, uint64_t index, struct read_plan *plan)
 {
 	object_plan_advised(object, index, READ_AS_IT_COMES, plan);
+}
+
+void object_follow_plan(struct object *object, const struct read_plan *plan)
+{
+	if (plan->ahead_step == 1) {
+		object_read_ahead(object, plan->ahead_index, plan->ahead_count);
+		return;
+	}
+	for (uint64_t i = 0; i < plan->ahead_count; i++)
+		object_read_ahead(
+			object,
+			plan->ahead_index + (uint64_t)plan->ahead_step * i, 1);
 }

@@ -70,6 +70,7 @@ static int grow(struct object *object, uint64_t size)
 	}
 	atomic_store(&object->extent, size);
 	atomic_store(&object->size, size); /* read by object_size() */
+	object_record_size(object, size);
 	return 0;
 }
 
@@ -138,6 +139,7 @@ int object_shrink(struct object *object, uint64_t size, struct pager *cut)
 	}
 	atomic_store(&object->extent, size);
 	atomic_store(&object->unsettled, false);
+	object_record_size(object, size);
 	object_drop_pages(object, pages_of(size));
 	if (object->host->cut)
 		object->host->cut(object->host->context, object,

@@ -61,20 +61,34 @@ static void uncharge_page(struct cache *cache, struct page_table *table,
 		page_table_release(table, chapter);
 }
 
-/* Charges what fits now; the lock is held. */
-static uint64_t charge_what_fits(struct cache *cache, struct page_table *table,
-				 uint64_t index, uint64_t count)
+/* The lock is held. */
+static void charge_all(struct cache *cache, struct page_table *table,
+		       uint64_t index, uint64_t count)
 {
-	uint64_t room = cache->budget - cache->charged;
-
-	if (count > room)
-		count = room;
 	for (uint64_t i = 0; i < count; i++)
 		charge_page(cache, table, index + i);
 	table->charged += count;
 	cache->charged += count;
 	if (cache->charged > cache->charged_peak)
 		cache->charged_peak = cache->charged;
+}
+
+/* By how much count more would be too much; the lock is held. */
+static uint64_t lacking_for(const struct cache *cache, uint64_t count)
+{
+	uint64_t wanted = cache->charged + count;
+
+	return wanted > cache->budget ? wanted - cache->budget : 0;
+}
+
+/* Charges what fits now; the lock is held. */
+static uint64_t charge_what_fits(struct cache *cache, struct page_table *table,
+				 uint64_t index, uint64_t count)
+{
+	uint64_t lacking = lacking_for(cache, count);
+
+	count = lacking < count ? count - lacking : 0;
+	charge_all(cache, table, index, count);
 	return count;
 }
 
@@ -87,14 +101,14 @@ static uint64_t try_charge(struct cache *cache, struct page_table *table,
 	return count;
 }
 
-static uint64_t room_for(struct cache *cache, uint64_t count)
+static uint64_t find_lacking(struct cache *cache, uint64_t count)
 {
-	uint64_t room;
+	uint64_t lacking;
 
 	lock_take(&cache->lock);
-	room = cache->budget - cache->charged;
+	lacking = lacking_for(cache, count);
 	lock_drop(&cache->lock);
-	return room < count ? count - room : 0;
+	return lacking;
 }
 
 /*
@@ -105,11 +119,14 @@ static uint64_t charge_hungry(struct cache *cache, struct page_table *table,
 			      uint64_t index, uint64_t count,
 			      uint64_t *sequence)
 {
+	uint64_t lacking;
+
 	lock_take(&cache->lock);
 	*sequence = cache->sequence;
 	atomic_store(&cache->hungry, true); /* seen by cache_encourage() */
+	lacking = lacking_for(cache, count);
 	lock_drop(&cache->lock);
-	cache_reclaim(cache, count);
+	cache_reclaim(cache, lacking > count ? lacking : count);
 	count = try_charge(cache, table, index, count);
 	if (count == 0 && cache->pressure)
 		cache->pressure(cache->pressure_context);
@@ -119,7 +136,7 @@ static uint64_t charge_hungry(struct cache *cache, struct page_table *table,
 uint64_t cache_charge(struct cache *cache, struct page_table *table,
 		      uint64_t index, uint64_t count, uint64_t *sequence)
 {
-	uint64_t lacking = room_for(cache, count);
+	uint64_t lacking = find_lacking(cache, count);
 	uint64_t charged;
 
 	if (lacking)
@@ -128,6 +145,14 @@ uint64_t cache_charge(struct cache *cache, struct page_table *table,
 	if (charged)
 		return charged;
 	return charge_hungry(cache, table, index, count, sequence);
+}
+
+void cache_charge_anyway(struct cache *cache, struct page_table *table,
+			 uint64_t index, uint64_t count)
+{
+	lock_take(&cache->lock);
+	charge_all(cache, table, index, count);
+	lock_drop(&cache->lock);
 }
 
 /* Takes the starving out of the cache; the lock is held. */

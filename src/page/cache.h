@@ -120,6 +120,12 @@ static inline page_word *page_table_word(const struct page_table *table,
 uint64_t cache_charge(struct cache *cache, struct page_table *table,
 		      uint64_t index, uint64_t count, uint64_t *sequence);
 /*
+ * Charges pages that are in memory already, within the budget or not: until
+ * others have left nobody gets any more.
+ */
+void cache_charge_anyway(struct cache *cache, struct page_table *table,
+			 uint64_t index, uint64_t count);
+/*
  * Gives pages back that are ABSENT or FAILED, or were never read.  failed:
  * somebody may be about to look at a word that says FAILED, so the memory of
  * the words stays for now.

@@ -10,7 +10,7 @@ static bool swap(page_word *word, uint64_t *old, uint64_t new)
 enum page_taken page_take_rpin(page_word *word, bool referenced)
 {
 	uint64_t old = atomic_load(word);
-	uint64_t flag = referenced ? WORD_REFERENCED : 0;
+	uint64_t flag = WORD_TOUCHED | (referenced ? WORD_REFERENCED : 0);
 
 	do {
 		if (!word_visible(old))
@@ -24,7 +24,7 @@ enum page_taken page_take_rpin(page_word *word, bool referenced)
 enum page_taken page_take_wpin(page_word *word, bool referenced, bool may_dirty)
 {
 	uint64_t old = atomic_load(word);
-	uint64_t flag = referenced ? WORD_REFERENCED : 0;
+	uint64_t flag = WORD_TOUCHED | (referenced ? WORD_REFERENCED : 0);
 	uint64_t new;
 
 	do {
@@ -79,7 +79,7 @@ bool page_begin_read(page_word *word)
 		debug_check(!word_pinned(old), "rule 2: no pin without bytes");
 	} while (!swap(word, &old,
 		       word_with_state(old & ~(WORD_REFERENCED | WORD_ZEROED |
-					       WORD_LOCKED),
+					       WORD_LOCKED | WORD_TOUCHED),
 				       PAGE_READING)));
 	return true;
 }
@@ -99,6 +99,8 @@ static bool leave(page_word *word, enum page_state from, enum page_state to)
 		      "only its owner moves a page out of this state");
 		new = old &
 		      ~(WORD_WAITERS | (to == PAGE_ABSENT ? WORD_LOCKED : 0));
+		if (from == PAGE_READING && (old & WORD_WAITERS))
+			new |= WORD_TOUCHED;
 	} while (!swap(word, &old, word_with_state(new, to)));
 	return (old & WORD_WAITERS) != 0;
 }
@@ -110,6 +112,13 @@ bool page_end_read(page_word *word, enum page_state state)
 
 bool page_begin_write(page_word *word)
 {
+	bool pinned;
+
+	return page_begin_write_pinned(word, &pinned);
+}
+
+bool page_begin_write_pinned(page_word *word, bool *pinned)
+{
 	uint64_t old = atomic_load(word);
 
 	do {
@@ -117,6 +126,7 @@ bool page_begin_write(page_word *word)
 			return false;
 	} while (!swap(word, &old,
 		       word_with_state(old & ~WORD_REDIRTIED, PAGE_WRITING)));
+	*pinned = word_wpinned(old);
 	return true;
 }
 

@@ -42,6 +42,9 @@ enum page_state {
 #define WORD_REFERENCED (UINT64_C(1) << 5)
 /* To stay in memory: the object remembers, the word says it for reclaim. */
 #define WORD_LOCKED (UINT64_C(1) << 6)
+/* Since it came somebody has waited for it, was shown it, or held it: a page
+ * that leaves without was read ahead in vain.  No rule depends on it. */
+#define WORD_TOUCHED (UINT64_C(1) << 7)
 /* Zeros in place of what could not be read: never to be stored to. */
 #define WORD_ZEROED (UINT64_C(1) << 63)
 #define WORD_RPIN (UINT64_C(1) << 8)
@@ -108,6 +111,14 @@ bool page_end_read(page_word *word, enum page_state state);
 
 /* DIRTY -> WRITING.  False: it is something else. */
 bool page_begin_write(page_word *word);
+/* The same; *pinned: there was a write pin at the swap, so that the page ends
+ * DIRTY (rule 3), whatever becomes of the pin. */
+bool page_begin_write_pinned(page_word *word, bool *pinned);
+/* A write pin is held now. */
+static inline bool word_wpinned(uint64_t word)
+{
+	return (word & WORD_WPINS) != 0;
+}
 /*
  * WRITING -> CLEAN if good, and nobody stored since or may be storing now
  * (rule 3); else -> DIRTY.  *clean says which.  True: wake.

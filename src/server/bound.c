@@ -83,6 +83,30 @@ static void show(struct server *server, struct server_file *file)
 	lock_drop(&server->lock);
 }
 
+/* Another server has to find the same file; what is no file has nothing that
+ * would be left. */
+static void keep_open(const struct server *server, struct server_file *file)
+{
+	const struct object_identity *identity =
+		object_identity(file_object(file));
+	const char *path = file->binding->uri;
+	struct stat status;
+	int fd;
+
+	if (server->options.keeper <= 0 || !identity->inode)
+		return;
+	if (!strncmp(path, "file:", 5))
+		path += 5;
+	fd = open(path, (file->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+				O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && !fstat(fd, &status) &&
+	    status.st_dev == identity->device &&
+	    status.st_ino == identity->inode)
+		file->kept_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+}
+
 static int open_binding(struct server *server,
 			const struct server_binding *binding,
 			struct server_file **file)
@@ -99,6 +123,8 @@ static int open_binding(struct server *server,
 		return error;
 	}
 	error = file_learn_memory(server, *file);
+	keep_open(server, *file);
+	keeper_keep_file(server, *file);
 	show(server, *file);
 	return error;
 }

@@ -145,6 +145,10 @@ static void on_ready(struct watch *watch)
 	struct message message;
 	struct job *job;
 
+	if (atomic_load(&client->server->leaving)) {
+		loop_pause(client->server, watch);
+		return;
+	}
 	/* What happened before the request comes before it. */
 	if (client->layout)
 		layout_follow(client->layout);
@@ -272,6 +276,15 @@ int client_add_channel(struct client *client, int descriptor,
 	return 0;
 }
 
+void channel_move(struct channel *channel, struct client *client)
+{
+	list_remove(&channel->link);
+	channel->client->channel_count--;
+	channel->client = client;
+	list_add_tail(&client->channels, &channel->link);
+	client->channel_count++;
+}
+
 void channel_destroy(struct channel *channel)
 {
 	struct client *client = channel->client;
@@ -279,6 +292,7 @@ void channel_destroy(struct channel *channel)
 
 	if (channel->job)
 		channel->job->channel = NULL;
+	writes_hung_up(client, channel);
 	loop_unwatch(client->server, &channel->watch);
 	close(fd); /* a socket's never waits */
 	list_remove(&channel->link);

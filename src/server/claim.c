@@ -39,6 +39,19 @@ static bool has(const struct client *client, uint64_t device, uint64_t inode)
 	return false;
 }
 
+static void enter(struct client *client, struct claim *claim, uint64_t device,
+		  uint64_t inode)
+{
+	struct server *server = client->server;
+
+	claim->device = device;
+	claim->inode = inode;
+	list_add_tail(&server->claims[server_bucket(device, inode)],
+		      &claim->link);
+	list_add_tail(&client->claims, &claim->client_link);
+	client->claim_count++;
+}
+
 static int add(struct client *client, uint64_t device, uint64_t inode)
 {
 	struct server *server = client->server;
@@ -52,13 +65,36 @@ static int add(struct client *client, uint64_t device, uint64_t inode)
 	claim = calloc(1, sizeof(*claim));
 	if (!claim)
 		return -ENOMEM;
-	claim->device = device;
-	claim->inode = inode;
-	list_add_tail(&server->claims[server_bucket(device, inode)],
-		      &claim->link);
-	list_add_tail(&client->claims, &claim->client_link);
-	client->claim_count++;
+	claim->place = ledger_add_claim(server, client->pid, device, inode);
+	if (!claim->place) {
+		free(claim);
+		return -EBUSY;
+	}
+	enter(client, claim, device, inode);
 	return 0;
+}
+
+int claim_restore(struct client *client, struct ledger_claim *place)
+{
+	struct claim *claim = calloc(1, sizeof(*claim));
+
+	if (!claim)
+		return -ENOMEM;
+	claim->place = place;
+	enter(client, claim, place->device, place->inode);
+	return 0;
+}
+
+void claim_identify(struct client *client)
+{
+	struct list *link;
+
+	lock_take(&client->server->lock);
+	list_for_each(link, &client->claims)
+		atomic_store(&container_of(link, struct claim, client_link)
+				      ->place->pid,
+			     client->pid);
+	lock_drop(&client->server->lock);
 }
 
 int claim_add(struct client *client, uint64_t device, uint64_t inode)
@@ -105,6 +141,7 @@ void claim_drop_all(struct client *client)
 			container_of(link, struct claim, client_link);
 
 		list_remove(&claim->link);
+		ledger_remove_claim(claim->place);
 		free(claim);
 	}
 	client->claim_count = 0;

@@ -49,6 +49,19 @@ void client_probe(struct client *client)
 		client_end(client);
 }
 
+struct client *client_find(struct server *server, pid_t pid)
+{
+	struct list *link;
+
+	list_for_each(link, &server->clients) {
+		struct client *client = container_of(link, struct client, link);
+
+		if (client->pid == pid && pid > 0 && !client->gone)
+			return client;
+	}
+	return NULL;
+}
+
 void client_kill(struct client *client)
 {
 	if (client->gone)
@@ -105,6 +118,7 @@ struct client *client_create(struct server *server, pid_t pid, int pidfd)
 		list_init(&client->queued[kind]);
 	list_init(&client->snapshots);
 	list_init(&client->claims);
+	list_init(&client->told);
 	list_add_tail(&server->clients, &client->link);
 	client_watch_process(client, pidfd);
 	return client;
@@ -229,13 +243,27 @@ void client_release_ids(struct client *client)
 
 /* ---- ending ---- */
 
-static void abandon_writes(struct client *client)
+/* channel NULL: all of them. */
+static void abandon_writes(struct client *client, const struct channel *channel)
 {
-	struct list *link;
+	struct list *link = client->writes.next;
 
-	while ((link = list_pop(&client->writes)))
-		write_abandon(container_of(link, struct server_write, link));
-	client->write_count = 0;
+	while (link != &client->writes) {
+		struct server_write *write =
+			container_of(link, struct server_write, link);
+
+		link = link->next;
+		if (channel && write->channel != channel)
+			continue;
+		list_remove(&write->link);
+		client->write_count--;
+		write_abandon(write);
+	}
+}
+
+void writes_hung_up(struct client *client, const struct channel *channel)
+{
+	abandon_writes(client, channel);
 }
 
 void client_end(struct client *client)
@@ -259,6 +287,7 @@ static void let_go(struct client *client)
 {
 	client_release_ids(client);
 	claim_drop_all(client);
+	told_forget_all(client);
 	end_channels(client);
 	if (list_empty(&client->channels))
 		fork_forget(client);
@@ -282,11 +311,11 @@ static void destroy(struct client *client)
 void client_settle(struct client *client)
 {
 	/* Before its jobs have ended: one may wait for that. */
-	if (client->gone || list_empty(&client->channels))
-		abandon_writes(client);
+	if (client->gone || (list_empty(&client->channels) && !client->awaited))
+		abandon_writes(client, NULL);
 	/* Nothing of it is mapped, and nobody speaks for it. */
 	if (!client->gone && !client->layout && !client->parent &&
-	    list_empty(&client->channels))
+	    !client->awaited && list_empty(&client->channels))
 		client->gone = true;
 	if (!client->gone)
 		return;

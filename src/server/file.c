@@ -44,6 +44,7 @@ int file_access(int fd, struct file_access *access)
 	access->device = status.st_dev;
 	access->inode = status.st_ino;
 	access->size = (uint64_t)status.st_size;
+	access->reach = 0;
 	access->readable = (flags & O_ACCMODE) != O_WRONLY;
 	access->writable = (flags & O_ACCMODE) != O_RDONLY;
 	return 0;
@@ -131,10 +132,12 @@ struct server_file *file_create(struct server *server, uint64_t device,
 		free(file);
 		return NULL;
 	}
+	list_init(&file->robust);
 	file->id = ++server->next_file;
 	file->device = device;
 	file->inode = inode;
-	file->own_fd = file->memory_readable = file->memory_writable = -1;
+	file->own_fd = file->kept_fd = -1;
+	file->memory_readable = file->memory_writable = -1;
 	file->state = FILE_OPENING;
 	list_add_tail(&server->files[server_bucket(device, inode)],
 		      &file->link);
@@ -263,38 +266,60 @@ int file_learn_memory(struct server *server, struct server_file *file)
 	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL) && errno != EPERM)
 		return -errno;
 	lock_take(&server->lock);
+	file->generation++;
+	file->errors_told = 0;
 	file->memory_device = status.st_dev;
 	file->memory_inode = status.st_ino;
 	list_add_tail(
 		&server->memories[server_bucket(status.st_dev, status.st_ino)],
 		&file->memory);
 	lock_drop(&server->lock);
+	file_watch(server, file);
 	return 0;
 }
 
 static int open_handle(struct server *server, struct server_file *file, int fd,
-		       bool writable)
+		       const struct file_access *access)
 {
 	struct handle_link *link = file->reader.handle ? &file->writer
 						       : &file->reader;
 	struct quire_object *handle;
-	int error = quire_object_open_fd(server->quire, fd, NULL, &handle);
+	int error = link == &file->reader
+			    ? room_open(server, file, fd, access, &handle)
+			    : quire_object_open_fd(server->quire, fd, NULL,
+						   &handle);
 
 	if (error)
 		return error;
 	lock_take(&server->lock);
 	file_add_handle(server, file, link, handle);
 	/* The first one may be both. */
-	if (writable && link == &file->reader)
+	if (access->writable && link == &file->reader)
 		file->writable = true;
 	lock_drop(&server->lock);
+	if (!access->writable || server->options.keeper <= 0)
+		return 0;
+	/* What another server would write by. */
+	file->kept_fd = server_reopen(fd, O_RDWR);
+	if (file->kept_fd < 0)
+		file->kept_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return 0;
+}
+
+static int join_writer(struct server *server, struct server_file *file, int fd,
+		       const struct file_access *access)
+{
+	int error = open_handle(server, file, fd, access);
+
+	if (!error)
+		keeper_keep_file(server, file);
+	return error;
 }
 
 static int open_first(struct server *server, struct server_file *file, int fd,
 		      const struct file_access *access)
 {
-	int error = open_handle(server, file, fd, access->writable);
+	int error = open_handle(server, file, fd, access);
 
 	if (error)
 		return error;
@@ -313,6 +338,7 @@ static int open_first(struct server *server, struct server_file *file, int fd,
 	if (error)
 		return error;
 	object_show_dirty(file_object(file), &file->entry->dirty);
+	keeper_keep_file(server, file);
 	lock_take(&server->lock);
 	taken_set(server, file->entry, TAKEN_USED);
 	server->facts.files_ever++;
@@ -390,7 +416,7 @@ int file_take(struct server *server, int fd, const struct file_access *access,
 	if (first)
 		error = open_first(server, file, fd, access);
 	else if (mine)
-		error = open_handle(server, file, fd, true);
+		error = join_writer(server, file, fd, access);
 	if (first && error)
 		file_give_up(server, file);
 	else if (mine)

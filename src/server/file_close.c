@@ -165,6 +165,8 @@ void file_close(struct server *server, struct server_file *file)
 {
 	struct quire_object *reader, *writer;
 
+	if (file->reader.handle)
+		object_watch_writes(file_object(file), NULL);
 	lock_take(&server->lock);
 	reader = file->reader.handle;
 	writer = file->writer.handle;
@@ -181,10 +183,13 @@ void file_close(struct server *server, struct server_file *file)
 	file->memory_inode = 0;
 	file->reader.handle = file->writer.handle = NULL;
 	file->writable = false;
+	room_return(server, file);
 	lock_drop(&server->lock);
 	note_failure(server, quire_object_close(writer));
 	note_failure(server, quire_object_close(reader));
+	keeper_let_go_of_file(server, file);
 	close_fd(&file->own_fd);
+	close_fd(&file->kept_fd);
 	close_fd(&file->memory_readable);
 	close_fd(&file->memory_writable);
 	lock_take(&server->lock);

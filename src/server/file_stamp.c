@@ -1,13 +1,24 @@
 /* file_stamp.c - what outsiders have changed of a file is seen */
 /* SPDX-License-Identifier: MIT */
 /*
- * Size and times as they were seen last.  Our own write-back changes them as
- * well, at any time: so what differs may be ours, and clean pages are read
- * anew for nothing.  Dirty ones stay: they are newer.
+ * Size and times as they were seen last.  What changes them from here, a
+ * client's write(2) or a write-back, is between begin and end:
+ *
+ *   begin  the first that is under way compares: an outsider's change before
+ *          is remembered (doubtful)
+ *   end    the last one takes them anew
+ *
+ * So what an outsider changes while one is under way, and nothing later, is not
+ * seen.  If there is doubt clean pages are read anew; dirty ones stay: they are
+ * newer.
  */
 #include "server/server_private.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+
+static const char beyond[] =
+	"a file grew beyond what was kept free for it when it was first mapped";
 
 static bool read_stamp(const struct server_file *file, struct file_stamp *stamp)
 {
@@ -34,6 +45,19 @@ static bool is_same(const struct file_stamp *one,
 	       same_time(&one->changed, &other->changed);
 }
 
+int file_follow_size(struct server *server, struct server_file *file)
+{
+	int error = object_follow_size(file_object(file));
+
+	/* read by mapped_request() */
+	if (!error || error == -EFBIG)
+		atomic_store(&file->beyond, error == -EFBIG);
+	if (error != -EFBIG)
+		return error;
+	note_add(server, beyond, sizeof(beyond) - 1);
+	return 0;
+}
+
 void file_check_stamp(struct server *server, struct server_file *file)
 {
 	struct object *object = file_object(file);
@@ -43,12 +67,17 @@ void file_check_stamp(struct server *server, struct server_file *file)
 	if (!read_stamp(file, &now))
 		return;
 	lock_take(&server->lock);
-	changed = file->doubtful || !is_same(&file->stamp, &now);
-	file->stamp = now;
+	changed = file->doubtful;
+	if (file->changing == 0) {
+		changed = changed || !is_same(&file->stamp, &now);
+		file->stamp = now;
+	}
 	file->doubtful = false;
 	lock_drop(&server->lock);
-	if (now.size != object_size(object))
-		(void)object_follow_size(object);
+	if (now.size != object_size(object)) {
+		robust_cut(server, file, now.size);
+		(void)file_follow_size(server, file);
+	}
 	if (changed)
 		object_invalidate(object, 0, object_pages(object));
 }
@@ -56,11 +85,10 @@ void file_check_stamp(struct server *server, struct server_file *file)
 void file_begin_change(struct server *server, struct server_file *file)
 {
 	struct file_stamp now;
+	bool known = read_stamp(file, &now);
 
-	if (!read_stamp(file, &now))
-		return;
 	lock_take(&server->lock);
-	if (!is_same(&file->stamp, &now))
+	if (file->changing++ == 0 && known && !is_same(&file->stamp, &now))
 		file->doubtful = true;
 	lock_drop(&server->lock);
 }
@@ -68,11 +96,36 @@ void file_begin_change(struct server *server, struct server_file *file)
 void file_end_change(struct server *server, struct server_file *file)
 {
 	struct file_stamp now;
+	bool known = read_stamp(file, &now);
 
-	if (!read_stamp(file, &now))
-		return;
 	lock_take(&server->lock);
-	if (!file->doubtful)
+	if (--file->changing == 0 && known)
 		file->stamp = now;
 	lock_drop(&server->lock);
+}
+
+/* ---- what the engine writes ---- */
+
+static void begin_home(struct write_watch *watch)
+{
+	struct file_watch *own = container_of(watch, struct file_watch, watch);
+
+	file_begin_change(own->server, own->file);
+}
+
+static void end_home(struct write_watch *watch)
+{
+	struct file_watch *own = container_of(watch, struct file_watch, watch);
+
+	file_end_change(own->server, own->file);
+}
+
+void file_watch(struct server *server, struct server_file *file)
+{
+	file->watch = (struct file_watch){
+		.watch = { .begin = begin_home, .end = end_home },
+		.server = server,
+		.file = file,
+	};
+	object_watch_writes(file_object(file), &file->watch.watch);
 }

@@ -138,8 +138,10 @@ int fork_inherit(struct client *client)
  * Without its last holder a userfaultfd lets accesses through, to zeros: if
  * the child cannot be served, it waits rather, for ever.
  */
-static int adopt(struct client *parent, struct client *child, int descriptor)
+static int adopt(struct client *parent, struct client *child,
+		 const struct mmu_event *event)
 {
+	int descriptor = event->descriptor;
 	struct mmu_remote_features features = { .forks = true };
 	int spare = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
 	int error;
@@ -150,15 +152,15 @@ static int adopt(struct client *parent, struct client *child, int descriptor)
 	if (error)
 		return error;
 	close(spare);
-	keeper_keep(parent->server, child->layout, 0, -1);
+	child->layout->number = event->number;
 	return layout_fork(parent->layout, child->layout);
 }
 
-void fork_happened(struct client *parent, int descriptor)
+void fork_happened(struct client *parent, const struct mmu_event *event)
 {
 	struct server *server = parent->server;
 	struct client *child = client_create(server, 0, -1);
-	int error = child ? adopt(parent, child, descriptor) : -EMFILE;
+	int error = child ? adopt(parent, child, event) : -EMFILE;
 
 	if (child && claim_inherit(child, parent))
 		error = -ENOMEM;
@@ -169,11 +171,10 @@ void fork_happened(struct client *parent, int descriptor)
 	if (!child)
 		return;
 	child->parent = parent;
-	child->fork_number = parent->forking;
-	parent->forking = 0;
+	child->fork_number = atomic_exchange(&parent->forking, 0);
 }
 
-static struct client *find_child(struct client *parent, uint64_t number)
+struct client *fork_find_child(struct client *parent, uint64_t number)
 {
 	struct list *link;
 
@@ -184,6 +185,23 @@ static struct client *find_child(struct client *parent, uint64_t number)
 			return child;
 	}
 	return NULL;
+}
+
+struct client *fork_find_only_child(struct client *parent)
+{
+	struct client *found = NULL;
+	struct list *link;
+
+	list_for_each(link, &parent->server->clients) {
+		struct client *child = container_of(link, struct client, link);
+
+		if (child->parent != parent || child->pid || child->gone)
+			continue;
+		if (found)
+			return NULL;
+		found = child;
+	}
+	return found;
 }
 
 /* ---- who the child is ---- */
@@ -207,24 +225,19 @@ static void greet(struct client *client, struct channel *channel)
 }
 
 /* Its process is known from now on. */
-static void identify(struct client *child, pid_t pid, int pidfd)
+void fork_identify(struct client *child, pid_t pid, int pidfd)
 {
-	struct server *server = child->server;
-
 	child->pid = pid;
 	child->parent = NULL;
-	if (child->layout) {
-		uint64_t number = child->layout->number;
-
-		keeper_keep(server, child->layout, pid, pidfd);
-		keeper_let_go(server, number);
-	}
+	claim_identify(child);
+	if (child->layout)
+		keeper_keep(child->server, child->layout, pid, pidfd);
 	client_watch_process(child, pidfd);
 }
 
 static struct client *child_of(struct client *parent, uint64_t number)
 {
-	struct client *child = number ? find_child(parent, number) : NULL;
+	struct client *child = number ? fork_find_child(parent, number) : NULL;
 	struct snapshot *snapshot;
 
 	if (child)
@@ -256,7 +269,7 @@ int fork_claimed(struct client *parent, uint64_t number, int descriptor)
 		server_close_later(server, descriptor);
 		return error ? error : -ENOMEM;
 	}
-	identify(child, pid, pidfd);
+	fork_identify(child, pid, pidfd);
 	error = client_add_channel(child, descriptor, &channel);
 	if (!error)
 		greet(child, channel);

@@ -25,6 +25,7 @@ static void write_engine(struct json *json,
 	COUNT(json, engine, reads);
 	COUNT(json, engine, pages_read);
 	COUNT(json, engine, pages_ahead);
+	COUNT(json, engine, pages_ahead_unused);
 	COUNT(json, engine, read_errors);
 	COUNT(json, engine, writes);
 	COUNT(json, engine, pages_written);

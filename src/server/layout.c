@@ -99,6 +99,7 @@ static int map_part(struct layout *layout, const struct layout_piece *piece,
 		request.flags |= MAP_LOCKED;
 	if (piece->writable)
 		request.prot |= PROT_WRITE;
+	robust_forget(layout, start, end);
 	/* Counted first: a file that is mapped is never closed. */
 	file_mapped(server, piece->file, end - start, 0);
 	count_range(layout, start, end, false);
@@ -149,6 +150,7 @@ int layout_unmap(struct layout *layout, uint64_t start, uint64_t end)
 	start = page_round_down(start);
 	if (end <= start)
 		return 0;
+	robust_forget(layout, start, end);
 	count_range(layout, start, end, false);
 	error = space_unmap(&layout->space.space, start, end - start);
 	if (error)
@@ -182,7 +184,7 @@ static int apply(struct layout *layout, const struct mmu_event *event)
 	case MMU_EVENT_MOVE:
 		return move(layout, event);
 	case MMU_EVENT_FORK:
-		fork_happened(layout->client, event->descriptor);
+		fork_happened(layout->client, event);
 		return 0;
 	case MMU_EVENT_DROP: /* what is dropped traps again */
 	default:
@@ -257,6 +259,12 @@ static void on_wakes(struct watch *watch)
 
 /* ---- life ---- */
 
+/* As soon as it is read: its last holder must not be this process alone. */
+static uint64_t on_child(void *context, int descriptor)
+{
+	return keeper_keep_child(context, descriptor);
+}
+
 static bool on_unknown(void *context, uint64_t address)
 {
 	return layout_reconcile(context, address);
@@ -304,6 +312,7 @@ static int open_handler(struct layout *layout)
 	layout->faults.unknown = on_unknown;
 	layout->faults.unknown_context = layout;
 	mmu_remote_set_kick(layout->space.mmu, layout->faults.wake_fd);
+	mmu_remote_set_child(layout->space.mmu, on_child, layout);
 	error = watch_all(layout);
 	if (error)
 		fault_handler_finish(&layout->faults);
@@ -331,6 +340,7 @@ int layout_create(struct client *client, int descriptor,
 	layout->due_ns = UINT64_MAX;
 	layout->follows_forks = features->forks;
 	layout->traps.fd = layout->wakes.fd = -1;
+	list_init(&layout->robust);
 	init_space(layout, mmu);
 	error = open_handler(layout);
 	if (error) {
@@ -354,12 +364,24 @@ int layout_fork(struct layout *parent, struct layout *child)
 	return error;
 }
 
+void layout_wake(struct layout *layout)
+{
+	struct layout_piece piece;
+	uint64_t at = 0;
+
+	while (layout_next(layout, at, UINT64_MAX, &piece)) {
+		mmu_wake(layout->space.mmu, piece.address, piece.length);
+		at = piece.address + piece.length;
+	}
+}
+
 bool layout_end(struct layout *layout)
 {
 	if (!layout->ended) {
 		layout->ended = true;
 		layout->due_ns = UINT64_MAX;
 		loop_unwatch(layout->client->server, &layout->traps);
+		robust_forget(layout, 0, UINT64_MAX);
 		count_range(layout, 0, UINT64_MAX, false);
 		space_unmap_all(&layout->space.space);
 	}

@@ -29,7 +29,7 @@ static void run_overtake(struct work *work)
 		container_of(work, struct server_write, overtake);
 	struct server *server = write->server;
 
-	(void)write_follow_size(server, write->file);
+	write_follow_size(server, write->file);
 	write_recover(write);
 	write_forget(write);
 	/* Counted before they run: of these pages none runs now. */
@@ -49,6 +49,8 @@ static void overtake(struct server_write *write)
 	write->overdue = true;
 	lock_take(&server->lock);
 	write->overtaking = write->overtaken = true;
+	if (write->place)
+		atomic_store(&write->place->overtaken, 1);
 	lock_drop(&server->lock);
 	write->overtake.run = run_overtake;
 	worker_submit(server->enders, &write->overtake);
@@ -92,5 +94,6 @@ void write_take_back(struct server_write *write)
 /* => it was taken back: those that were under way have ended. */
 bool write_is_stale(const struct server_write *write)
 {
-	return write->overtaken && begun_writes(write) != write->writes;
+	return write->doubtful ||
+	       (write->overtaken && begun_writes(write) != write->writes);
 }

@@ -37,7 +37,8 @@ enum request_type {
 	 * Where forks are no events it attaches a userfaultfd of its own then,
 	 * and registers what it has inherited. */
 	REQUEST_FORKED,
-	/* The file to be mapped, as the program has opened it.  Reply: id of
+	/* The file to be mapped, as the program has opened it; [offset,
+	 * +length): what of it, if that is known.  Reply: id of
 	 * the object, value its size in bytes, and its memfd (read-only if
 	 * REPLY_READ_ONLY: then to be mapped MAP_PRIVATE, without PROT_WRITE
 	 * for a shared mapping); or -EAGAIN: to be left to the kernel.
@@ -85,13 +86,28 @@ enum request_type {
 	/* The bytes are behind the request; writing behind the end grows it.
 	 * FILE_APPEND: at its end.  Reply: value how many, id the offset. */
 	REQUEST_BOUND_WRITE,
+	/* The page at address, of a shared mapping, is to be one that the
+	 * kernel can store to at the process's end, as long as it is mapped:
+	 * once the process has stored to it, it traps no more. */
+	REQUEST_KEEP,
 	REQUEST_TYPES
 };
 
+/*
+ * After the server was lost, and there is one again.  id, if it is not 0: this
+ * process is the child of that fork of the process address, and has not said
+ * FORKED.  Reply: as to HELLO; if the userfaultfd that it had, or that a fork
+ * has given it, is known: REPLY_RETURNED; in the latter case it comes last
+ * (REPLY_HAS_USERFAULT).  Ids that were held are held no more.
+ */
+#define HELLO_AGAIN 0x1u
+/* The userfaultfd was sent before: that it is known already is no error. */
+#define ATTACH_AGAIN 0x1u
 #define MAPPED_SHARED 0x1u
 #define MAPPED_WRITABLE 0x2u /* its protection, or what it may become */
 #define FILE_DURABLE 0x1u
 #define WRITE_REPEATS 0x1u
+#define WRITE_UNSURE 0x2u /* perhaps other bytes as well */
 #define FILE_APPEND 0x2u
 
 struct request {
@@ -109,6 +125,7 @@ struct request {
 #define REPLY_FOLLOWS_FORKS 0x2u
 #define REPLY_READ_ONLY 0x4u
 #define REPLY_HAS_USERFAULT 0x8u /* FORKED: the child's own, last */
+#define REPLY_RETURNED 0x10u     /* HELLO_AGAIN: your userfaultfd is known */
 
 struct reply {
 	uint32_t version;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 /* One line of /proc/PID/maps. */
@@ -40,16 +41,21 @@ static bool parse(const char *text, struct line *line)
 	return true;
 }
 
-static bool find_line(pid_t pid, uint64_t address, struct line *line)
+static FILE *open_maps(pid_t pid)
 {
 	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	return fopen(path, "re");
+}
+
+static bool find_line(pid_t pid, uint64_t address, struct line *line)
+{
+	FILE *stream = open_maps(pid);
 	char *text = NULL;
 	size_t room = 0;
 	bool found = false;
-	FILE *stream;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	stream = fopen(path, "re");
 	if (!stream)
 		return false;
 	while (!found && getline(&text, &room, stream) > 0)
@@ -60,23 +66,52 @@ static bool find_line(pid_t pid, uint64_t address, struct line *line)
 	return found;
 }
 
+static bool is_memory(const char *text)
+{
+	return strstr(text, "/memfd:quire-object") != NULL;
+}
+
+static int map_line(struct layout *layout, const struct line *line)
+{
+	struct layout_piece piece = {
+		.file = file_of_memory(layout->client->server, line->device,
+				       line->inode),
+		.address = line->start,
+		.length = line->end - line->start,
+		.offset = line->offset,
+		.shared = line->shared,
+		/* A memfd for readers cannot be mapped and watched shared. */
+		.writable = line->shared,
+	};
+
+	return piece.file ? layout_map(layout, &piece) : -ENOENT;
+}
+
+int layout_rebuild(struct layout *layout)
+{
+	FILE *stream = open_maps(layout->client->pid);
+	char *text = NULL;
+	struct line line;
+	size_t room = 0;
+	int error = 0;
+
+	if (!stream)
+		return -errno;
+	while (!error && getline(&text, &room, stream) > 0)
+		if (is_memory(text) && parse(text, &line))
+			error = map_line(layout, &line);
+	free(text);
+	fclose(stream);
+	return error;
+}
+
 bool layout_reconcile(struct layout *layout, uint64_t address)
 {
 	struct client *client = layout->client;
-	struct layout_piece piece = { .file = NULL };
 	struct line line;
 
 	if (client->pid == 0 || layout->ended ||
 	    !find_line(client->pid, address, &line))
 		return false;
-	piece.file = file_of_memory(client->server, line.device, line.inode);
-	if (!piece.file)
-		return false;
-	piece.address = line.start;
-	piece.length = line.end - line.start;
-	piece.offset = line.offset;
-	piece.shared = line.shared;
-	/* A memfd for readers cannot be mapped and watched shared. */
-	piece.writable = line.shared;
-	return layout_map(layout, &piece) == 0;
+	return map_line(layout, &line) == 0;
 }

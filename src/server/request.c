@@ -47,8 +47,13 @@ void request_fill_hello(struct job *job)
 
 static int hello(struct job *job)
 {
+	if (job->request.flags & HELLO_AGAIN)
+		client_return(job);
 	job->client->greeted = true;
 	request_fill_hello(job);
+	if (job->reply.flags & REPLY_HAS_USERFAULT)
+		job->reply_fds[job->reply_fd_count++] =
+			mmu_remote_descriptor(job->client->layout->space.mmu);
 	return 0;
 }
 
@@ -67,6 +72,11 @@ static int attach(struct job *job)
 	struct mmu_remote_features features;
 	int error;
 
+	if (client->layout && (job->request.flags & ATTACH_AGAIN)) {
+		if (client->layout->follows_forks)
+			job->reply.flags |= REPLY_FOLLOWS_FORKS;
+		return 0;
+	}
 	if (client->layout || client->gone)
 		return -EBUSY;
 	error = mmu_remote_enable(job->fds[0], &features);
@@ -146,6 +156,10 @@ static const struct rule rules[REQUEST_TYPES] = {
 	[REQUEST_ADVISE] = { .prepare = layout_prepare,
 			     .run = advise_run,
 			     .slow = true },
+	[REQUEST_KEEP] = { .prepare = keep_prepare,
+			   .run = keep_run,
+			   .end = keep_end,
+			   .slow = true },
 	[REQUEST_KERNELS] = { .run = kernels_run,
 			      .least_fds = 1,
 			      .most_fds = 1 },

@@ -3,12 +3,11 @@
 #include "server/server_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char beyond[] = "a file grew beyond what was kept free for it";
 
 /* ---- OPEN ---- */
 
@@ -22,9 +21,13 @@ int file_open_run(struct job *job)
 		return error;
 	if (!access.readable)
 		return -EACCES;
+	if (job->request.length <= INT64_MAX &&
+	    job->request.offset <= INT64_MAX)
+		access.reach = job->request.offset + job->request.length;
 	error = file_take(server, job->fds[0], &access, &job->file);
 	if (error)
 		return error;
+	told_meet(job->client, job->file);
 	job->writable = access.writable;
 	job->reply_fds[0] = file_memory(server, job->file, access.writable);
 	if (job->reply_fds[0] < 0)
@@ -104,7 +107,7 @@ int file_sync_run(struct job *job)
 	bool durable = request->flags & FILE_DURABLE;
 	struct file_access access;
 	struct server_file *file;
-	int error;
+	int error, told;
 
 	if (job->fd_count == 0)
 		return sync_everything(server, durable);
@@ -115,15 +118,28 @@ int file_sync_run(struct job *job)
 			       request->offset >> PAGE_SHIFT,
 			       page_count(request->offset, request->length),
 			       durable);
+	/* Who only reads asks for what is there now. */
+	told = durable ? told_tell(job->client, file) : 0;
 	file_release(server, file);
-	return error;
+	return error ? error : told;
 }
 
 /* ---- WRITE_BEGIN, WRITE_END ---- */
 
 int write_begin_prepare(struct job *job)
 {
-	return job->client->write_count < SERVER_WRITES ? 0 : -ENOBUFS;
+	struct client *client = job->client;
+	struct list *link;
+
+	/* It was begun, and the server that did it has not said so. */
+	list_for_each(link, &client->writes) {
+		const struct server_write *write =
+			container_of(link, struct server_write, link);
+
+		if (write->token && write->token == job->request.id)
+			job->reply.id = write->id;
+	}
+	return client->write_count < SERVER_WRITES ? 0 : -ENOBUFS;
 }
 
 int write_begin_run(struct job *job)
@@ -132,8 +148,11 @@ int write_begin_run(struct job *job)
 	struct server_write *write;
 	struct file_access access;
 	struct server_file *file;
-	int error = find_file(job, &access, &file);
+	int error;
 
+	if (job->reply.id)
+		return 0;
+	error = find_file(job, &access, &file);
 	if (error || !file)
 		return error;
 	write = access.writable ? calloc(1, sizeof(*write)) : NULL;
@@ -141,8 +160,10 @@ int write_begin_run(struct job *job)
 		file_release(server, file);
 		return access.writable ? -ENOMEM : -EBADF;
 	}
+	told_meet(job->client, file);
 	write->server = server;
 	write->file = file;
+	write->token = job->request.id;
 	write->offset = job->request.offset;
 	write->length = job->request.length;
 	object_foreign_begin(file_object(file), &write->foreign,
@@ -165,7 +186,15 @@ void write_begin_end(struct job *job)
 		write_abandon(job->write);
 		return;
 	}
-	job->write->id = job->reply.id = ++client->next_write;
+	job->write->channel = job->channel;
+	job->write->id = ++client->server->next_write;
+	job->reply.error =
+		ledger_add_write(client->server, job->write, client->pid);
+	if (job->reply.error) {
+		write_abandon(job->write);
+		return;
+	}
+	job->reply.id = job->write->id;
 	list_add_tail(&client->writes, &job->write->link);
 	client->write_count++;
 }
@@ -189,19 +218,27 @@ int write_end_prepare(struct job *job)
 	return -EINVAL;
 }
 
-int write_follow_size(struct server *server, struct server_file *file)
+/* The mappings of what was written are not as they should be. */
+static void note_failure(struct server *server, int error)
 {
-	struct object *object = file_object(file);
+	char text[SERVER_NOTE_BYTES];
+	int length = snprintf(text, sizeof(text),
+			      "a mapping could not follow a write: %s",
+			      strerror(-error));
+
+	if (error && error != -ESTALE)
+		note_add(server, text, (size_t)length);
+}
+
+void write_follow_size(struct server *server, struct server_file *file)
+{
 	struct stat status;
-	int error;
 
 	if (file->binding || fstat(file->own_fd, &status) ||
-	    (uint64_t)status.st_size == object_size(object))
-		return 0;
-	error = object_follow_size(object);
-	if (error == -EFBIG)
-		note_add(server, beyond, sizeof(beyond) - 1);
-	return error;
+	    (uint64_t)status.st_size == object_size(file_object(file)))
+		return;
+	robust_cut(server, file, (uint64_t)status.st_size);
+	note_failure(server, file_follow_size(server, file));
 }
 
 static void end_write(struct server_write *write)
@@ -212,8 +249,36 @@ static void end_write(struct server_write *write)
 	object_foreign_end(file_object(file), &write->foreign);
 	file_end_change(server, file);
 	file_release(server, file);
+	ledger_remove_write(write);
 	write_forget(write);
 	free(write);
+}
+
+struct server_write *write_restore(struct client *client,
+				   struct server_file *file,
+				   struct ledger_write *place)
+{
+	struct server_write *write = calloc(1, sizeof(*write));
+
+	if (!write)
+		return NULL;
+	write->server = client->server;
+	write->file = file;
+	write->place = place;
+	write->id = atomic_load(&place->id);
+	write->token = place->token;
+	write->offset = place->offset;
+	write->length = place->length;
+	write->begun_ns = clock_now_ns();
+	/* Then it is stale whatever comes: nobody knows what has gone home. */
+	write->doubtful = atomic_load(&place->overtaken);
+	file_use(client->server, file);
+	object_foreign_begin(file_object(file), &write->foreign,
+			     write->offset >> PAGE_SHIFT,
+			     page_count(write->offset, write->length));
+	list_add_tail(&client->writes, &write->link);
+	client->write_count++;
+	return write;
 }
 
 /* What was written comes into memory; or, if it may be gone and comes once
@@ -224,6 +289,8 @@ static int refresh(struct server_write *write, const struct request *request)
 	uint64_t offset = request->offset, length = request->length;
 	int error;
 
+	if (request->flags & WRITE_UNSURE)
+		(void)object_refresh_clean(object, 0, INT64_MAX);
 	if (length > INT64_MAX) /* to the end of all */
 		length = INT64_MAX;
 	if (length == 0 || offset > INT64_MAX)
@@ -237,13 +304,14 @@ static int refresh(struct server_write *write, const struct request *request)
 int write_end_run(struct job *job)
 {
 	struct server_write *write = job->write;
-	int error, refreshed;
+	int error;
 
 	write_take_back(write);
-	error = write_follow_size(write->server, write->file);
-	refreshed = refresh(write, &job->request);
+	write_follow_size(write->server, write->file);
+	error = refresh(write, &job->request);
+	note_failure(write->server, error);
 	end_write(write);
-	return error ? error : refreshed;
+	return error;
 }
 
 static void run_abandoned(struct work *work)
@@ -252,7 +320,7 @@ static void run_abandoned(struct work *work)
 		container_of(work, struct server_write, work);
 
 	write_take_back(write);
-	(void)write_follow_size(write->server, write->file);
+	write_follow_size(write->server, write->file);
 	write_recover(write);
 	end_write(write);
 }
@@ -268,23 +336,28 @@ void write_abandon(struct server_write *write)
 
 /* ---- TRUNCATE ---- */
 
-/* Nobody could store to it, so nothing is dirty. */
-static int cut_by_kernel(struct server_file *file, int fd, uint64_t length)
+/* Nobody could store to what lies behind the end, so nothing is dirty there. */
+static int cut_by_kernel(struct server *server, struct server_file *file,
+			 int fd, uint64_t length)
 {
 	if (ftruncate(fd, (off_t)length))
 		return -errno;
-	return object_follow_size(file_object(file));
+	return file_follow_size(server, file);
 }
 
-static int cut(struct server_file *file, int fd, uint64_t length)
+static int cut(struct server *server, struct server_file *file, int fd,
+	       uint64_t length)
 {
 	struct object *object = file_object(file);
 	bool same = object_size(object) == length;
 	int error;
 
-	if (!file->binding && (same || !file_has_writer(file)))
-		return cut_by_kernel(file, fd, length);
+	if (!file->binding && (same || !file_has_writer(file) ||
+			       length > object_capacity(object)))
+		return cut_by_kernel(server, file, fd, length);
 	error = object_resize(object, length);
+	if (!error)
+		atomic_store(&file->beyond, false);
 	/* What shows its size. */
 	if (!error && file->binding && ftruncate(file->own_fd, (off_t)length))
 		error = -errno;
@@ -306,7 +379,8 @@ int truncate_run(struct job *job)
 		error = -EINVAL;
 	if (!error) {
 		file_begin_change(server, file);
-		error = cut(file, job->fds[0], job->request.length);
+		robust_cut(server, file, job->request.length);
+		error = cut(server, file, job->fds[0], job->request.length);
 		file_end_change(server, file);
 	}
 	file_release(server, file);

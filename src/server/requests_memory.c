@@ -58,6 +58,14 @@ static int check_place(const struct request *request)
 	return 0;
 }
 
+/* Pages that the file has, and that cannot be had. */
+static bool is_beyond(const struct layout_piece *piece)
+{
+	return atomic_load(&piece->file->beyond) && /* file_follow_size() */
+	       piece->offset + piece->length >
+		       object_capacity(file_object(piece->file));
+}
+
 static void record(const struct client *client,
 		   const struct layout_piece *piece)
 {
@@ -84,8 +92,13 @@ int mapped_request(struct job *job)
 
 	if (!error)
 		error = check_place(request);
-	if (!error)
-		error = find_file(client, request->id, &piece);
+	if (error)
+		return error;
+	error = find_file(client, request->id, &piece);
+	/* A server before this one had given it; the kernel knows. */
+	if (error && client->server->options.restarts &&
+	    layout_reconcile(client->layout, request->address))
+		return 0;
 	if (error)
 		return error;
 	/* Who may only read has nothing that could be stored to. */
@@ -95,6 +108,8 @@ int mapped_request(struct job *job)
 	piece.length = page_round_up(request->length);
 	piece.offset = request->offset;
 	piece.locked = false;
+	if (is_beyond(&piece))
+		return -ENOMEM;
 	error = layout_map(client->layout, &piece);
 	if (!error)
 		record(client, &piece);
@@ -106,50 +121,6 @@ int release_request(struct job *job)
 	uint64_t count = job->request.length ? job->request.length : 1;
 
 	return client_release_holds(job->client, job->request.id, count);
-}
-
-/* ---- SYNC ---- */
-
-/* Outsiders' changes: of every file in the range. */
-static void check_stamps(struct client *client, uint64_t start, uint64_t end)
-{
-	struct server *server = client->server;
-	struct space_run run;
-
-	while (start < end &&
-	       space_run_at(&client->layout->space.space, start, end, &run)) {
-		struct server_file *file =
-			run.handle ? file_use_of_handle(server, run.handle)
-				   : NULL;
-
-		if (file) {
-			file_check_stamp(server, file);
-			file_release(server, file);
-		}
-		start = run.end;
-		space_run_drop(&run);
-	}
-}
-
-static void *address_of(const struct request *request)
-{
-	return (void *)(uintptr_t)request->address;
-}
-
-int sync_run(struct job *job)
-{
-	const struct request *request = &job->request;
-	struct layout *layout = job->client->layout;
-	uint64_t end = request->address + request->length;
-
-	if (quire_msync(&layout->space, address_of(request), request->length,
-			(int)request->flags))
-		return -errno;
-	if ((request->flags & MS_INVALIDATE) && end > request->address) {
-		check_stamps(job->client, request->address, end);
-		fault_handler_retry(&layout->faults);
-	}
-	return 0;
 }
 
 /* ---- LOCK, UNLOCK ---- */
@@ -237,6 +208,11 @@ int unlock_run(struct job *job)
 }
 
 /* ---- ADVISE ---- */
+
+static void *address_of(const struct request *request)
+{
+	return (void *)(uintptr_t)request->address;
+}
 
 int advise_run(struct job *job)
 {

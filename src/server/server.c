@@ -15,6 +15,7 @@
 #define ENDERS 4
 #define END_NS UINT64_C(10000000000) /* for clients that were killed */
 #define TURN_MS 20
+#define LEAVE_NS UINT64_C(2000000000) /* for requests in work */
 #define MS UINT64_C(1000000)
 #define WRITE_MS 1000 /* less than accesses wait for a full budget */
 
@@ -44,6 +45,13 @@ static void init_lists(struct server *server)
 	list_init(&server->done);
 	list_init(&server->idle);
 	list_init(&server->closed);
+}
+
+static void init_locks(struct server *server)
+{
+	lock_init(&server->lock, LOCK_RANK_SERVER);
+	condition_init(&server->settled);
+	lock_init(&server->keeper_lock, LOCK_RANK_KEEPER);
 }
 
 /* A client costs several descriptors, a file as many. */
@@ -99,8 +107,12 @@ static int open_engine(struct server *server)
 	if (engine.size == 0)
 		engine.size = sizeof(engine);
 	error = quire_open(&engine, &server->quire);
-	if (error || !server->options.record)
+	if (error)
 		return error;
+	server->quire->stores.others_write = true; /* its clients */
+	server->quire->lasting = server->options.keeper > 0;
+	if (!server->options.record)
+		return 0;
 	error = recorder_create(&server->recorder);
 	if (error)
 		return error_say(error, "no memory to record in");
@@ -113,21 +125,26 @@ static int open_engine(struct server *server)
 
 static int open_tables(struct server *server)
 {
-	int error;
+	int taken, ledger, error;
 
+	restart_tables(server, &taken, &ledger);
 	server->buffer = malloc(sizeof(struct request) + PROTOCOL_BYTES_MAX);
 	server->bound = calloc(server->options.binding_count + 1,
 			       sizeof(*server->bound));
+	error = taken_create(server, taken);
+	if (!error)
+		error = ledger_create(server, ledger);
 	if (!server->buffer || !server->bound)
-		return -ENOMEM;
-	error = taken_create(server);
+		error = -ENOMEM;
 	return error ? error : settings_create(server);
 }
 
 static int open_all(struct server *server)
 {
-	int error = open_engine(server);
+	int error = restart_receive(server);
 
+	if (!error)
+		error = open_engine(server);
 	if (!error)
 		error = open_tables(server);
 	if (!error)
@@ -155,9 +172,9 @@ int server_create(const struct server_options *options, struct server **created)
 	server->patience_ns = server->options.write_ms * MS;
 	server->epoll = server->wake.fd = server->listening.fd = -1;
 	server->taken_memory = server->taken_readable = -1;
+	server->ledger_memory = -1;
 	init_lists(server);
-	lock_init(&server->lock, LOCK_RANK_SERVER);
-	condition_init(&server->settled);
+	init_locks(server);
 	raise_limit();
 	server->device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	error = open_all(server);
@@ -167,6 +184,9 @@ int server_create(const struct server_options *options, struct server **created)
 		return error_say_first(error, "the server did not start: %s",
 				       strerror(-error));
 	}
+	if (!options->restarts)
+		keeper_keep_tables(server);
+	restart_restore(server);
 	*created = server;
 	return 0;
 }
@@ -189,12 +209,47 @@ static bool is_over(const struct server *server, bool until_idle)
 	return !until_idle || stops > 1 || list_empty(&server->clients);
 }
 
+void server_leave(struct server *server)
+{
+	atomic_store(&server->leaving, true); /* read by is_left() */
+	loop_wake(server);
+}
+
+bool server_has_left(const struct server *server)
+{
+	return server->left;
+}
+
+static bool any_in_work(struct server *server)
+{
+	struct list *link;
+
+	list_for_each(link, &server->clients)
+		if (container_of(link, struct client, link)->working > 0)
+			return true;
+	return false;
+}
+
+/* Who waits at the door, or has asked since, is heard by the next server. */
+static bool is_left(struct server *server)
+{
+	if (!atomic_load(&server->leaving))
+		return false;
+	if (!server->leave_ns) {
+		server->leave_ns = clock_now_ns() + LEAVE_NS;
+		loop_unwatch(server, &server->listening);
+	}
+	server->left = !any_in_work(server) ||
+		       clock_now_ns() >= server->leave_ns;
+	return server->left;
+}
+
 int server_run(struct server *server, bool until_idle)
 {
 	int error = 0;
 
-	while (!error && !is_over(server, until_idle)) {
-		bool ends = atomic_load(&server->stops) > 0;
+	while (!error && !is_over(server, until_idle) && !is_left(server)) {
+		bool ends = atomic_load(&server->stops) > 0 || server->leave_ns;
 
 		if (ends) /* who is left is asked, and does not tell */
 			server->next_probe_ns = 0;
@@ -280,6 +335,8 @@ void server_destroy(struct server *server)
 	ask_destroy(server);
 	recorder_destroy(server->recorder);
 	taken_destroy(server);
+	ledger_destroy(server);
+	restart_forget(server);
 	free_notes(server);
 	close_if_open(server->device);
 	close_if_open(server->wake.fd);
@@ -287,6 +344,7 @@ void server_destroy(struct server *server)
 	close_if_open(server->options.socket);
 	condition_finish(&server->settled);
 	lock_finish(&server->lock);
+	lock_finish(&server->keeper_lock);
 	free(server->settings);
 	free(server->buffer);
 	free(server->bound);

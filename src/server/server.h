@@ -36,6 +36,8 @@ struct server_options {
 	/* A SOCK_SEQPACKET socket to who keeps the clients' userfaultfds alive
 	 * (keeper.h); -1: nobody. */
 	int keeper;
+	/* It speaks first, and says what a server before this one has left. */
+	bool restarts;
 };
 
 /* 0 or a negative errno, with its sentence.  The engine is open then. */
@@ -47,6 +49,14 @@ int server_create(const struct server_options *options, struct server **server);
 int server_run(struct server *server, bool until_idle);
 /* From any thread, or a signal handler. */
 void server_stop(struct server *server);
+/*
+ * From any thread: server_run() ends when the requests in work are answered, or
+ * soon, and takes no others; another server goes on with all that there is
+ * (keeper.h).  server_has_left(): it has ended so, and the process shall, without
+ * server_finish().
+ */
+void server_leave(struct server *server);
+bool server_has_left(const struct server *server);
 /* Drops the clients that are left, writes all home.  0, or the first error of
  * a write.  What it did can still be asked for. */
 int server_finish(struct server *server);

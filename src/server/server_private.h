@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "server/keeper.h"
+#include "server/ledger.h"
 #include "server/protocol.h"
 #include "server/record.h"
 #include "mmu/mmu_remote.h"
@@ -22,8 +23,9 @@
 #define SERVER_WRITES 256u           /* of a client, begun and not ended */
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
+#define SERVER_ROBUST 64u            /* pages of a client: KEEP */
 #define SERVER_CLIENTS 16384u
-#define SERVER_JOBS 6u /* of a client, in the hands of one kind of workers */
+#define SERVER_JOBS 6u    /* of a client, in the hands of one kind of workers */
 #define SERVER_NOTES 256u /* that differ */
 #define SERVER_NOTE_BYTES 512u
 #define SERVER_IDLE_FILES 64u
@@ -120,7 +122,10 @@ struct server {
 	struct watch listening;
 	struct watch wake; /* eventfd: stop, or a job is done */
 	_Atomic unsigned stops;
-	_Atomic int failed; /* the first error of a write home */
+	_Atomic bool leaving; /* for another server's sake */
+	uint64_t leave_ns;    /* [l] at the latest; 0: not yet */
+	bool left;            /* [l] */
+	_Atomic int failed;   /* the first error of a write home */
 
 	struct asking *asking; /* [I] */
 	struct list clients;   /* [l] */
@@ -131,10 +136,17 @@ struct server {
 	unsigned note_count;       /* [s] */
 	uint64_t next_probe_ns;    /* [l] */
 	uint64_t probes;           /* [l] */
-	bool resting;         /* [l] the door is shut until the next probe */
-	uint64_t next_number; /* [l] the keeper's */
-	bool keeper_lost;     /* [l] */
-	void *buffer;         /* [l] of one message */
+	bool resting;        /* [l] the door is shut until the next probe */
+	uint64_t next_write; /* [l] ids */
+	void *buffer;        /* [l] of one message */
+
+	_Atomic uint64_t next_number;    /* the keeper's, of what it holds */
+	struct lock keeper_lock;         /* LOCK_RANK_KEEPER */
+	uint64_t keeper_sequence;        /* [keeper_lock] */
+	bool keeper_lost;                /* [keeper_lock] */
+	struct inheritance *inheritance; /* [I] while it begins; or NULL */
+	struct ledger *ledger;           /* [I] written under [s] */
+	int ledger_memory;               /* [I] */
 
 	struct taken_table *taken; /* [I] written under [s] */
 	int taken_memory;          /* [I] */
@@ -150,13 +162,15 @@ struct server {
 	struct list idle;                     /* [s] oldest first */
 	unsigned idle_count;                  /* [s] */
 	uint64_t next_file;                   /* [s] ids */
+	uint64_t room;                        /* [s] of all files; room.c */
 	struct list closed;                   /* [s] records, oldest first */
 	unsigned closed_count;                /* [s] */
 	struct file_facts forgotten;          /* [s] */
 	struct server_file **bound;           /* [s] one a binding */
 	bool binding;                         /* [s] one is being opened */
 	struct work sweeper;
-	bool sweeping; /* [s] */
+	bool sweeping;         /* [s] */
+	uint64_t robust_count; /* [s] pages, of all clients */
 };
 
 int loop_watch(struct server *server, struct watch *watch, int fd,
@@ -181,9 +195,11 @@ struct layout {
 	struct watch wakes;
 	struct client *client;
 	uint64_t due_ns; /* when the handler wants to be called; UINT64_MAX */
-	uint64_t number; /* the keeper's */
+	uint64_t number; /* [I] the keeper's, since it was told */
 	bool follows_forks;
 	bool ended;
+	struct list robust; /* [l] */
+	unsigned robust_count;
 };
 
 /* The userfaultfd, enabled, is taken over, also when it fails. */
@@ -217,9 +233,16 @@ int layout_fork(struct layout *parent, struct layout *child);
 /* The mapping at address, or the first one behind it below end. */
 bool layout_next(struct layout *layout, uint64_t address, uint64_t end,
 		 struct layout_piece *piece);
+/* Pages that are unmapped need not be kept: robust.c. */
+void robust_forget(struct layout *layout, uint64_t start, uint64_t end);
 /* What the client's kernel says of the mapping at address comes into the
  * layout.  True: something has changed. */
 bool layout_reconcile(struct layout *layout, uint64_t address);
+/* All that the client's kernel has mapped comes into the layout.  0, or why it
+ * cannot be known, or served. */
+int layout_rebuild(struct layout *layout);
+/* Whoever waits for a page traps again. */
+void layout_wake(struct layout *layout);
 
 /* ---- clients: client.c, channel.c, fork.c ---- */
 
@@ -250,21 +273,23 @@ struct client {
 	uint32_t id_room;
 	struct list writes; /* foreign ones that were begun */
 	unsigned write_count;
-	uint64_t next_write;
-	unsigned working;   /* jobs, until they are answered */
+	unsigned working; /* jobs, until they are answered */
 	/* By kind of workers: those of them that are in their hands, and
 	 * those that wait for their turn. */
 	unsigned begun[JOB_KINDS];
 	struct list queued[JOB_KINDS];
 	bool greeted;
-	bool gone; /* its process has ended, or executes another program */
-	uint64_t forking;      /* the number of the next fork */
-	struct client *parent; /* NULL: it has a channel of its own */
+	bool gone;    /* its process has ended, or executes another program */
+	bool awaited; /* it has not come back yet since there is this server */
+	_Atomic uint64_t forking; /* the number of the next fork */
+	struct client *parent;    /* NULL: it has a channel of its own */
 	uint64_t fork_number;
 	struct list snapshots; /* FORKING's, where forks are no events */
 	struct snapshot *inherited;
 	struct list claims;   /* [s] */
 	unsigned claim_count; /* [s] */
+	struct list told;     /* [s] */
+	unsigned told_count;  /* [s] */
 };
 
 struct channel {
@@ -284,6 +309,11 @@ void client_accept(struct watch *watch);
 void client_probe(struct client *client);
 /* Its address space is gone. */
 void client_end(struct client *client);
+/* The process of that number; NULL: none that lives. */
+struct client *client_find(struct server *server, pid_t pid);
+/* Says HELLO_AGAIN: its channel, and the job, become those of the client that
+ * it was before this server began.  returned.c */
+void client_return(struct job *job);
 /* Ends the process itself: it cannot be served any more. */
 void client_kill(struct client *client);
 /* Frees it if nothing is left of it. */
@@ -297,6 +327,8 @@ int client_release_holds(struct client *client, uint64_t id, uint64_t count);
 void client_release_ids(struct client *client);
 
 void channel_destroy(struct channel *channel);
+/* It speaks for another client from now on. */
+void channel_move(struct channel *channel, struct client *client);
 void client_hang_up(struct client *client);
 /* Whose other end is who: process and user. */
 int channel_peer(int descriptor, pid_t *pid, uid_t *uid, int *pidfd);
@@ -306,7 +338,13 @@ bool channel_send(struct channel *channel, struct job *job);
 void channel_reply(struct channel *channel, struct job *job);
 
 /* The child of a fork event, whose userfaultfd is taken over. */
-void fork_happened(struct client *parent, int descriptor);
+void fork_happened(struct client *parent, const struct mmu_event *event);
+/* The child of parent's fork of that number that has not said who it is. */
+struct client *fork_find_child(struct client *parent, uint64_t number);
+/* The only child of parent's that has not; NULL: there is none, or several. */
+struct client *fork_find_only_child(struct client *parent);
+/* It has: the pidfd is taken over. */
+void fork_identify(struct client *child, pid_t pid, int pidfd);
 int fork_announced(struct client *client, uint64_t number);
 /* The socket is taken over. */
 int fork_claimed(struct client *parent, uint64_t number, int descriptor);
@@ -339,6 +377,7 @@ struct job {
 	struct server_file *file;
 	bool writable;
 	struct server_write *write;
+	struct robust *robust;
 	/* On a worker; the error is the reply's. */
 	int (*run)(struct job *job);
 	/* On the loop afterwards, also if nobody is there to reply to; NULL:
@@ -349,17 +388,21 @@ struct job {
 /* A foreign write that was begun. */
 struct server_write {
 	struct list link;
-	struct work work; /* of one whose client is gone */
+	struct work work;        /* of one whose client is gone */
+	struct channel *channel; /* [l] over which it was begun */
 	struct server *server;
 	struct server_file *file; /* one user is this write's */
 	struct foreign_write foreign;
 	uint64_t id;
+	uint64_t token; /* the client's; 0: none */
+	struct ledger_write *place;
 	uint64_t offset;
 	uint64_t length;
 	struct remembered *remembered; /* what dirty pages were in the file */
 	unsigned remembered_count;
 	uint64_t begun_ns;
 	struct work overtake;
+	bool doubtful;   /* [I] it was overtaken while another server was */
 	bool overdue;    /* [l] it was asked to be overtaken, or will not be */
 	bool overtaking; /* [s] a worker does it */
 	bool overtaken;  /* [s] it excludes nobody any more */
@@ -412,14 +455,21 @@ int unlock_run(struct job *job);
 int release_request(struct job *job);
 int mapped_request(struct job *job);
 int advise_run(struct job *job);
+int keep_prepare(struct job *job);
+int keep_run(struct job *job);
+void keep_end(struct job *job);
 int bound_open_run(struct job *job);
 void bound_open_end(struct job *job);
 int bound_read_run(struct job *job);
 int bound_write_run(struct job *job);
 /* Ends a write whose client is gone, on a worker. */
 void write_abandon(struct server_write *write);
-/* What was appended has pages then. */
-int write_follow_size(struct server *server, struct server_file *file);
+/* [l] Those that were begun on a channel which ends: by a child with its
+ * parent's memory it is the only sign that it has died. */
+void writes_hung_up(struct client *client, const struct channel *channel);
+/* What was appended has pages then, as far as the object may grow.  Nobody is
+ * refused for it: failures go to the summary. */
+void write_follow_size(struct server *server, struct server_file *file);
 
 /* ---- files: file.c, file_close.c, taken.c, claim.c ---- */
 
@@ -434,6 +484,13 @@ struct file_stamp {
 	uint64_t size;
 	struct timespec modified;
 	struct timespec changed;
+};
+
+/* Tells a file that the engine writes to it. */
+struct file_watch {
+	struct write_watch watch;
+	struct server *server;
+	struct server_file *file;
 };
 
 struct handle_link {
@@ -461,6 +518,10 @@ struct server_file {
 	struct handle_link writer; /* [s] handle NULL: none, or the first */
 	bool writable;             /* [s] the first one is */
 	int own_fd;                /* for reading; or the stand-in */
+	int kept_fd;     /* for the keeper alone: for writing, or what is
+			    bound; -1 */
+	uint64_t number; /* the keeper's; 0: it was not told */
+	struct foreign_write hold; /* while the server begins */
 	int memory_readable;       /* the memfd, for readers; -1 */
 	int memory_writable;       /* and for writers; -1 */
 	uint64_t memory_device;
@@ -468,8 +529,15 @@ struct server_file {
 	struct taken_entry *entry; /* [I] */
 	struct file_stamp stamp;   /* [s] */
 	bool doubtful; /* [s] an outsider's change may hide behind our own */
+	unsigned changing;       /* [s] changes from here that are under way */
+	struct file_watch watch; /* [I] */
+	uint64_t room;           /* [s] addresses that were asked for */
+	_Atomic bool beyond;     /* it has grown beyond the object's capacity */
 	struct file_counts past; /* [s] of objects that have ended */
 	uint64_t size;           /* [s] when it was closed */
+	struct list robust;      /* [s] pages of clients */
+	uint64_t generation;     /* [s] of its object: the how manieth */
+	uint64_t errors_told;    /* [s] of the object's: somebody was told */
 };
 
 /* How a descriptor may be used. */
@@ -477,6 +545,7 @@ struct file_access {
 	uint64_t device;
 	uint64_t inode;
 	uint64_t size;
+	uint64_t reach; /* to where it is to be mapped; 0: not known */
 	bool readable;
 	bool writable;
 };
@@ -493,6 +562,14 @@ int file_take(struct server *server, int fd, const struct file_access *access,
 	      struct server_file **file);
 /* What outsiders have changed is seen. */
 void file_check_stamp(struct server *server, struct server_file *file);
+/* The object has the file's size, or its capacity.  0 or a negative errno:
+ * -EFBIG is none. */
+int file_follow_size(struct server *server, struct server_file *file);
+/* The file is about to end at size: what is kept behind is let go.  robust.c */
+void robust_cut(struct server *server, struct server_file *file, uint64_t size);
+/* The engine's own writes are no outsider's either; of an object just opened
+ * for the file. */
+void file_watch(struct server *server, struct server_file *file);
 /* Before and after a client's own write: that is no outsider's. */
 void file_begin_change(struct server *server, struct server_file *file);
 void file_end_change(struct server *server, struct server_file *file);
@@ -553,10 +630,18 @@ void file_close_all(struct server *server);
 /* Nobody uses any file, nor asks for facts. */
 void file_forget_all(struct server *server);
 void file_facts(const struct server_file *file, struct file_facts *facts);
+/* The first handle, of an object that may grow. */
+int room_open(struct server *server, struct server_file *file, int fd,
+	      const struct file_access *access, struct quire_object **handle);
+/* [s] It is closed. */
+void room_return(struct server *server, struct server_file *file);
 /* A bucket's number. */
 uint32_t server_bucket(uint64_t one, uint64_t other);
 
-int taken_create(struct server *server);
+/* memory: an earlier server's, taken over; -1: there was none. */
+int taken_create(struct server *server, int memory);
+/* Entries that no file stands behind go, and the count is right. */
+void taken_restore(struct server *server);
 void taken_destroy(struct server *server);
 /* [s]; NULL: no room near its slot. */
 struct taken_entry *taken_entry(struct server *server, uint64_t device,
@@ -568,6 +653,7 @@ void taken_set(struct server *server, struct taken_entry *entry,
 struct claim {
 	struct list link;        /* [s] in its bucket */
 	struct list client_link; /* [s] */
+	struct ledger_claim *place;
 	uint64_t device;
 	uint64_t inode;
 };
@@ -580,14 +666,49 @@ bool file_is_taken(struct server *server, uint64_t device, uint64_t inode);
 int claim_add(struct client *client, uint64_t device, uint64_t inode);
 /* A forked child has what its parent has mapped.  -ENOMEM. */
 int claim_inherit(struct client *child, const struct client *parent);
+/* [s] As add(), where a ledger has it already. */
+int claim_restore(struct client *client, struct ledger_claim *place);
+/* Its process is known by now. */
+void claim_identify(struct client *client);
 void claim_drop_all(struct client *client);
+
+/* ---- failed writes: told.c; on workers ---- */
+
+/* The client uses the file: it is told of what fails from now on. */
+void told_meet(struct client *client, struct server_file *file);
+/* The error of writes that the client was not told of, once; or 0. */
+int told_tell(struct client *client, struct server_file *file);
+/* [l] */
+void told_forget_all(struct client *client);
 
 /* ---- the keeper: keeper.c ---- */
 
-/* pidfd -1: not known. */
+/* All on any thread; never block. */
+
+/* pidfd -1: not known.  Once more: instead of what it was told before. */
 void keeper_keep(struct server *server, struct layout *layout, pid_t pid,
 		 int pidfd);
+/* A userfaultfd that a fork of parent's has just brought; its number. */
+uint64_t keeper_keep_child(struct layout *parent, int descriptor);
 void keeper_let_go(struct server *server, uint64_t number);
+/* Once more: it has a writer by now. */
+void keeper_keep_file(struct server *server, struct server_file *file);
+void keeper_let_go_of_file(struct server *server, struct server_file *file);
+void keeper_keep_tables(struct server *server);
+
+/* ---- what an earlier server has left: restart.c ---- */
+
+/* What the keeper says first.  -EPROTO: that it cannot be used. */
+int restart_receive(struct server *server);
+/* Descriptors of the tables, which become the caller's; -1: there are none. */
+void restart_tables(struct server *server, int *taken, int *ledger);
+/* All of it is served again; the loop does not run yet. */
+void restart_restore(struct server *server);
+void restart_forget(struct server *server);
+/* [l] A write that an earlier server had begun. */
+struct server_write *write_restore(struct client *client,
+				   struct server_file *file,
+				   struct ledger_write *place);
 
 /* ---- who has what mapped, asked from outside: ask.c ---- */
 

@@ -41,6 +41,9 @@ struct store_io {
 	uint64_t offset;
 	struct iovec iov[STORE_IOV_MAX]; /* buffers aligned to 4096 bytes */
 	unsigned iov_count;
+	/* The caller waits for it in any case: a store that can may block, move
+	 * the bytes on this thread, and save two switches. */
+	bool now;
 	void (*complete)(struct store_io *io, int64_t result);
 
 	/* store.c's and the store's own, while in flight */
@@ -78,6 +81,8 @@ struct store {
 struct store_context {
 	struct ring *ring; /* NULL: none to be had */
 	struct worker_pool *workers;
+	/* Others write to the files, too, through the kernel's page cache. */
+	bool others_write;
 };
 
 void store_submit(struct store *store, struct store_io *io);

@@ -6,12 +6,14 @@
 static void flush_object(struct writeback *writeback, struct object *object,
 			 bool urgent)
 {
+	struct write_watch *watch;
 	uint64_t index = 0;
 	struct batch batch;
 
 	if (object_dirty_pages(object) == 0 ||
 	    (object_discards(object) && !urgent))
 		return;
+	watch = object_writes_begin(object);
 	batch_init(&batch, writeback);
 	while ((index = object_next_dirty(object, index)) != BITMAP_NONE) {
 		int64_t started = batch_write(&batch, object, index,
@@ -20,6 +22,7 @@ static void flush_object(struct writeback *writeback, struct object *object,
 		index += started > 0 ? (uint64_t)started : 1;
 	}
 	batch_finish(&batch);
+	object_writes_end(object, watch);
 }
 
 /*

@@ -9,6 +9,9 @@
 
 #define RUN_MAX 256     /* pages: the largest staging buffer */
 #define RUNS_AT_ONCE 32 /* of one batch */
+/* So many may still be under way when the caller is woken to begin others: a
+ * thread that is woken for each gets no further than one at a time. */
+#define RUNS_LEFT 16
 
 struct run {
 	struct pager_io io;
@@ -33,21 +36,35 @@ void batch_init(struct batch *batch, struct writeback *writeback)
 	batch->writeback = writeback;
 	lock_init(&batch->lock, LOCK_RANK_WRITEBACK);
 	condition_init(&batch->condition);
+	ring_plug_init(&batch->plug);
 	batch->pending = 0;
+	batch->enough = 0;
 	batch->error = 0;
 }
 
-void batch_wait(struct batch *batch, unsigned count)
+void batch_release(struct batch *batch)
+{
+	ring_plug_release(&batch->plug);
+}
+
+/* Waits, if more than most runs are under way, until only enough are. */
+static void batch_wait(struct batch *batch, unsigned most, unsigned enough)
 {
 	lock_take(&batch->lock);
-	while (batch->pending > count)
-		condition_wait(&batch->condition, &batch->lock);
+	if (batch->pending > most) {
+		lock_drop(&batch->lock);
+		batch_release(batch);
+		lock_take(&batch->lock);
+		batch->enough = enough;
+		while (batch->pending > enough)
+			condition_wait(&batch->condition, &batch->lock);
+	}
 	lock_drop(&batch->lock);
 }
 
 int batch_finish(struct batch *batch)
 {
-	batch_wait(batch, 0);
+	batch_wait(batch, 0, 0);
 	lock_finish(&batch->lock);
 	condition_finish(&batch->condition);
 	return batch->error;
@@ -60,7 +77,8 @@ static void batch_end_run(struct batch *batch, int error)
 	batch->pending--;
 	if (!batch->error)
 		batch->error = error;
-	condition_wake_all(&batch->condition);
+	if (batch->pending == batch->enough)
+		condition_wake_one(&batch->condition);
 	lock_drop(&batch->lock);
 }
 
@@ -73,6 +91,15 @@ static uint64_t end_pages(struct object *object, uint64_t index, uint64_t count,
 	for (uint64_t i = 0; i < count; i++)
 		clean += object_end_write(object, index + i, good);
 	return clean;
+}
+
+/* Then whoever waits for room is told by who lets go of them. */
+static bool all_pinned(struct object *object, uint64_t index, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (!word_wpinned(atomic_load(object_word(object, index + i))))
+			return false;
+	return true;
 }
 
 static void failed(struct object *object, uint64_t count, int error)
@@ -112,7 +139,9 @@ static void run_complete(struct pager_io *io, int error)
 		object_count(&object_counts(object)->pages_written, count);
 		object_happened(object, index, count, OBJECT_WRITTEN);
 		writeback_relax(writeback);
-		cache_encourage(host->cache);
+		/* Else who waits would ask for the same write again. */
+		if (clean > 0 || !all_pinned(object, index, count))
+			cache_encourage(host->cache);
 	}
 	batch_end_run(batch, error);
 	object_release(object);
@@ -136,6 +165,7 @@ static void submit(struct batch *batch, struct object *object, struct run *run,
 	run->batch = batch;
 	run->io.operation = PAGER_WRITE;
 	run->io.staging = staging;
+	run->io.now = false;
 	run->io.complete = run_complete;
 	object_use(object);
 	lock_take(&batch->lock);
@@ -143,7 +173,9 @@ static void submit(struct batch *batch, struct object *object, struct run *run,
 	lock_drop(&batch->lock);
 	count_add(object_host(object)->counters, COUNT_WRITES, 1);
 	object_count(&object_counts(object)->writes, 1);
+	ring_plug_begin(&batch->plug);
 	pager_submit(object_writer(object), &run->io);
+	ring_plug_end(&batch->plug);
 }
 
 /*
@@ -169,7 +201,9 @@ static int64_t write_with(struct batch *batch, struct object *object,
 			  uint64_t index, uint64_t most, struct run *run,
 			  struct staging *staging)
 {
-	uint64_t length, count = object_begin_write(object, index, most);
+	bool pinned;
+	uint64_t length;
+	uint64_t count = object_begin_write(object, index, most, &pinned);
 	int error;
 
 	if (count == 0)
@@ -178,8 +212,11 @@ static int64_t write_with(struct batch *batch, struct object *object,
 	 * Rule 4: protect, and only when the last call has returned, read.
 	 * The size in between: a store to what it does not include yet will
 	 * trap, and what it includes had its tail zeroed before the copy.
+	 * What had a write pin at the swap ends DIRTY by rule 3, whatever is
+	 * stored to it: it need not be protected, and who pins it may count on
+	 * that.
 	 */
-	error = object_write_protect(object, index, count);
+	error = pinned ? 0 : object_write_protect(object, index, count);
 	hook_point(HOOK_WRITE_GUARDED, object_table(object), index);
 	length = length_of(object, index, count);
 	if (!error && length > 0)
@@ -214,7 +251,7 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 		most = end - index;
 	if (object_before_foreign(object, index, 1) == 0)
 		return 0; /* seen by object_begin_write(), too: but cheaper */
-	batch_wait(batch, RUNS_AT_ONCE - 1);
+	batch_wait(batch, RUNS_AT_ONCE - 1, RUNS_LEFT);
 	if (object_writes_singly(object))
 		most = 1;
 	run = pool_take(&writeback->runs);

@@ -5,18 +5,24 @@
 
 #include "writeback/writeback.h"
 
-/* Writes under way for one caller. */
+/*
+ * Writes under way for one caller, on one thread.  Runs go to the store many at
+ * once: those of a plug have not begun, although their pages are WRITING.
+ */
 struct batch {
 	struct writeback *writeback;
-	struct lock lock; /* LOCK_RANK_WRITEBACK */
+	struct ring_plug plug; /* the caller's */
+	struct lock lock;      /* LOCK_RANK_WRITEBACK */
 	struct condition condition;
 	unsigned pending; /* [lock] runs */
+	unsigned enough;  /* [lock] the caller is woken at so many */
 	int error;        /* [lock] the first */
 };
 
 void batch_init(struct batch *batch, struct writeback *writeback);
-/* Waits until at most count runs are under way. */
-void batch_wait(struct batch *batch, unsigned count);
+/* What was begun reaches the store.  Before the caller waits for whatever may
+ * wait for a page. */
+void batch_release(struct batch *batch);
 /* Waits for all; the first error. */
 int batch_finish(struct batch *batch);
 

@@ -177,7 +177,7 @@ def expected_cached(page):
 
 
 def expected_space(process):
-    areas = process["areas"]
+    areas, nodes = process["areas"], process["nodes"]
     many = len(areas) > 1
     return {
         "label": "Address space of the " + process["name"],
@@ -186,10 +186,12 @@ def expected_space(process):
                            + (f"{a['object']} from byte {a['offset']}"
                               if a["object"] else "anonymous") + a["names"],
                    "changed": a["changed"]} for a in areas],
-        "tree": [f"{a['start']}-{a['end']}{a['rights']} "
-                 + (a["object"] or "anonymous")[:16] for a in areas]
+        "tree": [f"{n['start']}-{n['end']}widest gap: {n['widest_gap']}"
+                 for n in nodes]
+        + [f"{a['start']}-{a['end']}{a['rights']} "
+           + (a["object"] or "anonymous")[:16] for a in areas]
         if many else [],
-        "lines": len(areas) - 1 if many else 0,
+        "lines": len(nodes) + len(areas) - 1 if many else 0,
         "rows": [expected_entry(p) for a in areas for p in a["table"]],
     }
 

@@ -6,9 +6,10 @@
 . "$(dirname "$0")/lib.sh"
 
 : "${QUIRE_PROGRAMS:?is not set: the folder of the test programs}"
-programs="advice bare_calls children descriptor_io descriptors forks handlers
-	locks maps_reader mutexes other_calls outlive past_end places refusals
-	streams system_calls"
+programs="advice bare_calls beyond children descriptor_io descriptors forks
+	handlers killed locks maps_reader meanwhile mutexes other_calls
+	outlive past_end places refusals results robust stopped streams
+	system_calls"
 chmod 755 "$WORK"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups
 	env -u XDG_RUNTIME_DIR TMPDIR=/tmp)
@@ -45,7 +46,7 @@ for name in $programs; do
 done
 
 # Less than one of the files that it maps.
-for name in descriptor_io forks past_end system_calls; do
+for name in descriptor_io forks past_end robust stopped system_calls; do
 	under 1M "$name" "$QUIRE" run --budget 1M --
 done
 

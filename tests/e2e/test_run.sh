@@ -8,6 +8,7 @@ export XDG_RUNTIME_DIR=$WORK/runtime
 mkdir -m 0700 "$XDG_RUNTIME_DIR"
 mkfifo "$WORK/ready" "$WORK/go"
 quire_run=("$QUIRE" run --quiet --)
+lone_run=("$QUIRE" run --quiet --no-restart --)
 
 nothing_left() {
 	[ -z "$(ls -A "$XDG_RUNTIME_DIR")" ]
@@ -193,7 +194,7 @@ check "nothing remains" nothing_left
 
 # ---- deaths ----
 
-start "${quire_run[@]}" sh -c '
+start "${lone_run[@]}" sh -c '
 	setsid sh -c "echo \$\$ >\$0; read -r line <\$1" "$0" "$1" & wait' \
 	"$WORK/ready" "$WORK/go"
 read -r daemon <"$WORK/ready"
@@ -246,7 +247,7 @@ await $program "$server"
 check "... its program ends well" grep -q good "$WORK/good"
 check "... and the socket is gone" nothing_left
 
-start "${quire_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
+start "${lone_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/never"
 read -r line <"$WORK/ready"
 kill -KILL "$(server_of "$child")"

@@ -111,9 +111,9 @@ check "... and its clients" [ $? -eq 137 ]
 check "... what they stored is home" \
 	[ "$(od -An -tu1 -j5 -N1 "$WORK/mapped" | tr -d ' ')" = 77 ]
 
-# ---- crashes ----
+# ---- crashes, where no other server goes on: test_restart.sh has those ----
 
-serve --quiet
+serve --quiet --no-restart
 "${connected[@]}" python3 -c "$stays" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/never" &
 client=$!

@@ -6,7 +6,7 @@
 "$python" -c 'import lmdb' 2>/dev/null || skip "no python3-lmdb"
 have mdb_dump || skip "no lmdb-utils"
 
-count=$(quick_or_full 10000 40000)
+count=$(quick_or_full 5000 40000)
 
 # What is in the database FOLDER, as LMDB's own programs see it.
 look() {
@@ -67,11 +67,11 @@ work_locks() {
 cases() {
 	local budgets
 
-	budgets=$(quick_or_full "2M" "64M 16M 4M")
+	budgets=$(quick_or_full "1M" "64M 16M 4M")
 	compare write "$budgets"
 	compare writemap "$budgets"
 	compare processes "$budgets"
-	compare locks "$(quick_or_full "1M" "64M 2M")"
+	compare locks "$(quick_or_full "512K" "64M 2M")"
 }
 
 main "$@"

@@ -5,7 +5,7 @@
 
 "$python" -c 'import numpy' 2>/dev/null || skip "no python3-numpy"
 
-mib=$(quick_or_full 8 64)
+mib=$(quick_or_full 4 64)
 
 prepare_memmap() {
 	:
@@ -16,7 +16,7 @@ work_memmap() {
 }
 
 cases() {
-	compare memmap "$(quick_or_full "16M 1M" "128M 16M 6M")"
+	compare memmap "$(quick_or_full "8M 512K" "128M 16M 6M")"
 }
 
 main "$@"

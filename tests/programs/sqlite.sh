@@ -5,7 +5,7 @@
 
 have sqlite3 || skip "no sqlite3"
 
-rows=$(quick_or_full 20000 100000)
+rows=$(quick_or_full 12000 100000)
 
 # Numbers that look random and are always the same.
 load_script() {
@@ -119,7 +119,7 @@ work_processes_journal() {
 cases() {
 	local budgets
 
-	budgets=$(quick_or_full "384K" "16M 6M 1536K")
+	budgets=$(quick_or_full "256K" "16M 6M 1536K")
 	compare journal "$budgets"
 	[ "$scale" = quick ] || compare truncate 1536K
 	compare wal "$budgets"

@@ -169,11 +169,38 @@ static void test_bit_outside_fails(void **state)
 }
 #endif
 
+/* The levels above, and what is behind the members, as they may be. */
+static void test_members_are_restored(void **state)
+{
+	static const uint64_t members[] = { 0, 1, 63, 64, 65, 4095, 9000 };
+	uint64_t seed = 7;
+	struct pair pair;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		size_t kept = bitmap_member_bytes(members[i]);
+
+		pair_create(&pair, 9000);
+		for (int j = 0; j < 300; j++)
+			random_step(&pair, &seed, 90);
+		for (uint64_t j = members[i]; j < 9000; j++)
+			pair.naive[j] = false;
+		memset((char *)pair.memory + kept, 0,
+		       bitmap_bytes(9000) - kept);
+		bitmap_restore(&pair.bitmap, members[i]);
+		compare(&pair);
+		random_step(&pair, &seed, 90);
+		compare(&pair);
+		pair_destroy(&pair);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_against_naive),
 		cmocka_unit_test(test_empty_bitmap),
+		cmocka_unit_test(test_members_are_restored),
 		cmocka_unit_test(test_bytes_of_all_levels),
 		cmocka_unit_test(test_huge_and_sparse),
 		cmocka_unit_test(test_clearing_no_member_writes_nothing),

@@ -19,6 +19,7 @@
 struct world {
 	struct keep keep;
 	int server; /* the server's end */
+	uint64_t sequence;
 };
 
 static int begin(void **state)
@@ -46,17 +47,20 @@ static int end(void **state)
 }
 
 static void send_message(struct world *world,
-			 const struct keeper_message *message, const int *fds,
+			 const struct keeper_message *given, const int *fds,
 			 size_t count)
 {
+	struct keeper_message numbered = *given, *message = &numbered;
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(KEEPER_DESCRIPTORS * sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec part = { (void *)(uintptr_t)message, sizeof(*message) };
 	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 	struct cmsghdr *first;
 
+	message->version = KEEPER_VERSION;
+	message->sequence = ++world->sequence;
 	if (count) {
 		header.msg_control = &control;
 		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -217,6 +221,109 @@ static void test_nobody_is_killed_who_was_let_go(void **state)
 	close(fd);
 }
 
+/* ---- another server ---- */
+
+/* What the next server hears; how many descriptors came. */
+static size_t hear(int socket, struct keeper_message *message, int *fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(KEEPER_DESCRIPTORS * sizeof(int))];
+	} control;
+	struct iovec part = { message, sizeof(*message) };
+	struct msghdr header = { .msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control) };
+	struct cmsghdr *first;
+	size_t bytes;
+
+	assert_int_equal(recvmsg(socket, &header, 0), sizeof(*message));
+	first = CMSG_FIRSTHDR(&header);
+	if (!first)
+		return 0;
+	bytes = first->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(first), bytes);
+	return bytes / sizeof(int);
+}
+
+static void expect_to_hear(int socket, enum keeper_type type, uint64_t number,
+			   size_t count)
+{
+	struct keeper_message message;
+	int fds[KEEPER_DESCRIPTORS];
+
+	assert_int_equal(hear(socket, &message, fds), count);
+	assert_int_equal(message.type, type);
+	assert_int_equal(message.number, number);
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static void test_another_server_is_told_all(void **state)
+{
+	struct world *world = *state;
+	struct keeper_message file = { .type = KEEPER_FILE, .number = 7 };
+	struct keeper_message tables = { .type = KEEPER_TABLES, .number = 1 };
+	const int fds[] = { 0, 1, 2, 0 };
+	int client = send_kept(world, 3, getpid(), true);
+	int gone = send_kept(world, 4, getpid(), true);
+	int ends[2];
+
+	send_message(world, &file, fds, 3);
+	send_message(world, &file, fds, 4); /* once more: instead */
+	send_message(world, &tables, fds, 2);
+	let_go(world, 4);
+	keep_take(&world->keep);
+	assert_false(world->keep.incomplete);
+	assert_int_equal(keep_clients(&world->keep), 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	assert_true(keep_hand_over(&world->keep, ends[0]));
+	expect_to_hear(ends[1], KEEPER_TABLES, 1, 2);
+	expect_to_hear(ends[1], KEEPER_FILE, 7, 4);
+	expect_to_hear(ends[1], KEEPER_KEEP, 3, 2);
+	expect_to_hear(ends[1], KEEPER_END, 1, 0);
+	assert_true(is_held(client));
+	assert_false(is_held(gone));
+	close(client);
+	close(gone);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void test_a_server_that_dies_of_it(void **state)
+{
+	struct world *world = *state;
+	int client = send_kept(world, 3, getpid(), true), ends[2];
+
+	keep_take(&world->keep);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	close(ends[1]);
+	assert_false(keep_hand_over(&world->keep, ends[0]));
+	assert_true(is_held(client));
+	close(ends[0]);
+	close(client);
+}
+
+static void test_what_is_missing_is_known(void **state)
+{
+	struct world *world = *state;
+	struct keeper_message lost = { .type = KEEPER_LOST };
+	int client = send_kept(world, 3, getpid(), true);
+
+	keep_take(&world->keep);
+	assert_false(world->keep.incomplete);
+	world->sequence++; /* one that could not be sent */
+	let_go(world, 77);
+	keep_take(&world->keep);
+	assert_true(world->keep.incomplete);
+	world->keep.incomplete = false;
+	send_message(world, &lost, NULL, 0);
+	keep_take(&world->keep);
+	assert_true(world->keep.incomplete);
+	close(client);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -226,6 +333,9 @@ int main(void)
 		TEST(test_garbage_is_nothing),
 		TEST(test_clients_are_dead_before_anything_is_let_go),
 		TEST(test_nobody_is_killed_who_was_let_go),
+		TEST(test_another_server_is_told_all),
+		TEST(test_a_server_that_dies_of_it),
+		TEST(test_what_is_missing_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,10 @@ static void test_longer_than_it_can_be(void **state)
 		store_resize(thing.home, object_capacity(thing.object) + 1), 0);
 	assert_int_equal(follow(), -EFBIG);
 	assert_non_null(strstr(error_sentence(), "capacity"));
-	assert_int_equal(object_size(thing.object), OLD);
+	assert_int_equal(object_size(thing.object),
+			 object_capacity(thing.object));
+	assert_int_equal(follow(), -EFBIG);
+	assert_all(OLD, object_capacity(thing.object), 0);
 	cut_home(object_capacity(thing.object));
 	assert_int_equal(follow(), 0);
 	assert_size(object_capacity(thing.object));

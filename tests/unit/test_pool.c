@@ -56,14 +56,13 @@ static bool is_zero(const unsigned char *bytes, size_t count)
 }
 
 /* Each item is filled by its own byte, so an overlap would show. */
-static void test_items_are_apart_aligned_and_zero(void **state)
+static void test_items_are_apart_and_zero(void **state)
 {
 	static unsigned char *items[ITEMS];
 
 	for (size_t i = 0; i < ITEMS; i++) {
 		items[i] = pool_take(*state);
 		assert_non_null(items[i]);
-		assert_int_equal((uintptr_t)items[i] % 16, 0);
 		assert_true(is_zero(items[i], 100));
 		memset(items[i], (int)(i % 255 + 1), 100);
 	}
@@ -72,6 +71,100 @@ static void test_items_are_apart_aligned_and_zero(void **state)
 		for (size_t j = 0; j < 100; j++)
 			assert_int_equal(items[i][j], i % 255 + 1);
 	}
+}
+
+/* As whole pages from the host are. */
+static void *map_aligned(size_t bytes)
+{
+	void *memory = aligned_alloc(4096, bytes);
+
+	return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+static void unmap_aligned(void *memory, size_t bytes)
+{
+	(void)bytes;
+	free(memory);
+}
+
+/* What a size of so many bytes can need. */
+static void test_items_are_aligned(void **state)
+{
+	static const size_t sizes[][2] = { { 1, 8 },    { 88, 8 },
+					   { 100, 8 },  { 112, 16 },
+					   { 96, 32 },  { 128, 64 },
+					   { 768, 64 }, { 1024, 64 } };
+	struct pool pool;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		pool_init(&pool, sizes[i][0], LOCK_RANK_STORE, map_aligned,
+			  unmap_aligned);
+		for (size_t j = 0; j < 200; j++)
+			assert_int_equal(
+				(uintptr_t)pool_take(&pool) % sizes[i][1], 0);
+		pool_finish(&pool);
+	}
+}
+
+static size_t count_chain(const struct pool_link *first)
+{
+	size_t count = 0;
+
+	for (; first; first = first->next) {
+		assert_true(is_zero((const unsigned char *)(first + 1),
+				    100 - sizeof(*first)));
+		count++;
+	}
+	return count;
+}
+
+static void test_several_at_once(void **state)
+{
+	struct pool_link *first = pool_take_several(*state, ITEMS), *second;
+	size_t before;
+
+	assert_int_equal(count_chain(first), ITEMS);
+	second = pool_take_several(*state, 3);
+	assert_int_equal(count_chain(second), 3);
+	for (struct pool_link *item = second; item; item = item->next)
+		memset(item + 1, 0xff, 100 - sizeof(*item));
+	pool_drop_several(*state, second);
+	pool_drop_several(*state, NULL);
+	pool_drop_several(*state, first);
+	before = mapped_bytes;
+	first = pool_take_several(*state, ITEMS + 3);
+	assert_int_equal(count_chain(first), ITEMS + 3);
+	assert_int_equal(mapped_bytes, before);
+	/* All or none: what could be taken is there again. */
+	refuse = true;
+	assert_null(pool_take_several(*state, 10 * ITEMS));
+	refuse = false;
+	pool_drop_several(*state, first);
+	refuse = true;
+	first = pool_take_several(*state, ITEMS + 3);
+	assert_int_equal(count_chain(first), ITEMS + 3);
+	pool_drop_several(*state, first);
+}
+
+/* What is provided can be taken when nothing is to be had any more. */
+static void test_provided_items(void **state)
+{
+	assert_true(pool_provide(*state, ITEMS));
+	assert_int_equal(chunks, 1);
+	refuse = true;
+	assert_true(pool_provide(*state, ITEMS));
+	for (size_t i = 0; i < ITEMS; i++)
+		assert_non_null(pool_take(*state));
+	assert_false(pool_provide(*state, 100 * ITEMS));
+}
+
+/* Each chunk doubles the pool. */
+static void test_few_chunks(void **state)
+{
+	for (size_t i = 0; i < 100 * ITEMS; i++)
+		assert_non_null(pool_take(*state));
+	assert_in_range(chunks, 8, 11);
 }
 
 static void test_dropped_items_come_again_zeroed(void **state)
@@ -175,7 +268,11 @@ static void test_threads_share_a_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_items_are_apart_aligned_and_zero),
+		TEST(test_items_are_apart_and_zero),
+		TEST(test_items_are_aligned),
+		TEST(test_several_at_once),
+		TEST(test_provided_items),
+		TEST(test_few_chunks),
 		TEST(test_dropped_items_come_again_zeroed),
 		TEST(test_no_memory),
 		TEST(test_items_larger_than_a_usual_chunk),

@@ -211,26 +211,43 @@ static void maps(struct user *user)
 	expect(user_map(user, O_RDWR)[0] == 1);
 }
 
+/* The next message, without a gap before it. */
+static void expect_kept(enum keeper_type type, unsigned count,
+			struct keeper_message *message)
+{
+	static uint64_t last;
+	int fds[KEEPER_DESCRIPTORS];
+
+	assert_int_equal(receive_kept(message, fds), count);
+	assert_int_equal(message->type, type);
+	assert_int_equal(message->version, KEEPER_VERSION);
+	assert_int_equal(message->sequence, ++last);
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
 static void test_keeper_is_told(void **state)
 {
 	struct keeper_message message;
-	int fds[KEEPER_DESCRIPTORS];
-	uint64_t number;
+	uint64_t number, file;
 	pid_t child;
 
 	(void)state;
+	expect_kept(KEEPER_TABLES, 2, &message);
 	child = start_client(&world, maps, true, -1);
-	assert_int_equal(receive_kept(&message, fds), 2);
-	assert_int_equal(message.type, KEEPER_KEEP);
+	expect_kept(KEEPER_KEEP, 2, &message);
 	assert_int_equal(message.pid, child);
 	number = message.number;
-	close(fds[0]);
-	close(fds[1]);
+	/* The memory, its record, the file for reading, and for writing. */
+	expect_kept(KEEPER_FILE, 4, &message);
+	assert_int_equal(message.flags, KEEPER_WRITER);
+	file = message.number;
 	assert_succeeds(child);
-	assert_int_equal(receive_kept(&message, fds), 0);
-	assert_int_equal(message.type, KEEPER_LET_GO);
+	expect_kept(KEEPER_LET_GO, 0, &message);
 	assert_int_equal(message.number, number);
 	assert_int_equal(world_finish(&world), 0);
+	expect_kept(KEEPER_LET_GO, 0, &message);
+	assert_int_equal(message.number, file);
 }
 
 /* ---- what the summary is made of ---- */

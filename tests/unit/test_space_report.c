@@ -81,23 +81,20 @@ static void test_empty(void **state)
 					 ". 64 pages free\n");
 }
 
-/*
- *          [6-8) b
- *         /       \
- *   [2-4) a      [12-13) C
- */
+/* A node with three VMAs, and four pages between two at most. */
 static void test_tree(void **state)
 {
 	(void)state;
 	draw_map("..aa..bb....C");
 	assert_report(SPACE_REPORT_TREE,
 		      "3 mappings, 5 pages, generation 3\n"
+		      "00012000-0001d000 [4 free]\n"
 		      ". 2 pages free\n"
-		      "    / 00012000-00014000 r--s 00002000 [0 below] a\n"
+		      "    00012000-00014000 r--s 00002000 a\n"
 		      ". 2 pages free\n"
-		      "00016000-00018000 r--s 00006000 [4 below] b\n"
+		      "    00016000-00018000 r--s 00006000 b\n"
 		      ". 4 pages free\n"
-		      "    \\ 0001c000-0001d000 rw-s 0000c000 [0 below] c\n"
+		      "    0001c000-0001d000 rw-s 0000c000 c\n"
 		      ". 51 pages free\n");
 }
 

@@ -1,45 +1,40 @@
 /* test_space_scale.c - space/: a hundred thousand mappings, counted in steps */
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree recomputes a summary at each node that it passes on its way up from
- * a change, so the calls of summarise() are the steps of an operation; on its
- * way down a search passes each level once, or twice.
+ * The tree counts the nodes that its changes pass, down to the leaf and up
+ * again; those are the steps of an operation.  A search passes each level once,
+ * or twice.
  */
 #include "unit/space_world.h"
 
+#include "base/range_node.h"
 #include "space/space_private.h"
 
 #define MANY 100000
-/* An AVL tree of that many nodes is at most 1.44 * log2(MANY) + 1 high. */
-#define HEIGHT 25
-/* Up from the change, with the nodes of a rotation; at most three changes (a
- * VMA is cut twice, or goes and another one shrinks). */
-#define STEPS (3 * 3 * HEIGHT)
+/* Each node but the root has 8 slots in use at least: 8^5 leaves are full of
+ * more than MANY, and there are fewer. */
+#define LEVELS 6
+/* Down, up, and what is split or joined; at most three changes (a VMA is cut
+ * twice, or goes and another one shrinks). */
+#define STEPS (3 * 3 * LEVELS)
+/* Of a VMA, and its part of the tree. */
+#define BYTES 160
 
-static void (*summarise)(struct tree_node *node);
-static uint64_t steps;
-
-static void counting(struct tree_node *node)
-{
-	steps++;
-	summarise(node);
-}
+static uint64_t steps; /* so far */
 
 static int start(void **state)
 {
 	(void)state;
 	world_start_at(UINT64_C(1) << 32, 16 * MANY, false);
 	world.space.limit[SPACE_LIMIT_MAPPINGS] = 2 * MANY;
-	summarise = world.space.tree.summarise;
-	world.space.tree.summarise = counting;
 	return 0;
 }
 
 static void assert_few_steps(void)
 {
-	assert_true(steps <= STEPS);
+	assert_true(world.space.tree.steps - steps <= STEPS);
 	assert_int_equal(world.calls, 1);
-	steps = 0;
+	steps = world.space.tree.steps;
 	clear_log();
 }
 
@@ -49,7 +44,7 @@ static void map_many(void)
 	uint64_t address;
 
 	clear_log();
-	steps = 0;
+	steps = world.space.tree.steps;
 	for (uint64_t i = 0; i < MANY; i++) {
 		struct space_map_request request = {
 			/* 7919 is prime to MANY */
@@ -65,13 +60,29 @@ static void map_many(void)
 		assert_few_steps();
 	}
 	assert_int_equal(world.space.map_count, MANY);
-	assert_true(world.space.tree.root->height <= HEIGHT);
+	assert_true(world.space.tree.levels <= LEVELS);
+}
+
+static void add_node(void *context, const struct range_view *view)
+{
+	uint64_t *bytes = context;
+
+	if (!view->item)
+		*bytes += view->depth + 1 == world.space.tree.levels
+				  ? RANGE_LEAF_BYTES
+				  : sizeof(struct range_node);
+	else
+		*bytes += world.space.pool.item_size;
 }
 
 static void test_map_and_unmap(void **state)
 {
+	uint64_t bytes = 0;
+
 	(void)state;
 	map_many();
+	range_tree_walk(&world.space.tree, add_node, &bytes);
+	assert_true(bytes <= BYTES * MANY);
 	for (uint64_t i = 0; i < MANY; i++) {
 		uint64_t first = i * 104729 % MANY * 4;
 
@@ -117,7 +128,7 @@ static void test_places(void **state)
 		};
 
 		clear_log();
-		steps = 0;
+		steps = world.space.tree.steps;
 		assert_int_equal(space_map(&world.space, &request, &address),
 				 0);
 		assert_few_steps();

@@ -21,9 +21,15 @@ static uint64_t in_state(int state)
 	return (uint64_t)state;
 }
 
+/* TOUCHED has a test of its own. */
 static void assert_word(page_word *word, uint64_t expected)
 {
-	assert_int_equal(atomic_load(word), expected);
+	assert_int_equal(atomic_load(word) & ~WORD_TOUCHED, expected);
+}
+
+static bool touched(page_word *word)
+{
+	return atomic_load(word) & WORD_TOUCHED;
 }
 
 /* ---- pins ---- */
@@ -123,6 +129,31 @@ static void test_referenced(void **state)
 	assert_word(&word, PAGE_CLEAN | WORD_RPIN);
 	page_take_wpin(&word, true, true);
 	assert_true(page_forgive(&word));
+}
+
+/* Whoever waits for a page, is shown it, or holds it; until it leaves. */
+static void test_touched(void **state)
+{
+	page_word word = PAGE_ABSENT;
+
+	(void)state;
+	assert_true(page_begin_read(&word));
+	page_end_read(&word, PAGE_CLEAN);
+	assert_false(touched(&word));
+	page_take_rpin(&word, false);
+	assert_true(touched(&word));
+	page_drop_rpin(&word);
+	assert_true(page_begin_evict(&word));
+	assert_true(touched(&word)); /* the owner looks at it now */
+	page_end_evict(&word, PAGE_ABSENT);
+	assert_true(page_begin_read(&word));
+	assert_false(touched(&word));
+	assert_true(page_set_waiters(&word, PAGE_READING));
+	assert_true(page_end_read(&word, PAGE_CLEAN));
+	assert_true(touched(&word));
+	atomic_store(&word, PAGE_CLEAN);
+	page_take_wpin(&word, false, true);
+	assert_true(touched(&word));
 }
 
 static void test_full_counts_refuse(void **state)
@@ -574,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_pins_leave_the_flags_alone),
 		cmocka_unit_test(test_each_kind_of_pin_sees_the_other),
 		cmocka_unit_test(test_referenced),
+		cmocka_unit_test(test_touched),
 		cmocka_unit_test(test_full_counts_refuse),
 		cmocka_unit_test(test_counts_reach_their_maximum),
 		cmocka_unit_test(test_begin_read),

@@ -50,6 +50,18 @@ static void writes(int fd)
 	must(munmap(bytes, FILE_BYTES) == 0);
 }
 
+/* As any file says it; and goes on. */
+static void memory_must_be_there(int fd)
+{
+	void *volatile nowhere = (void *)8;
+	char byte = 0;
+
+	must(pwrite(fd, nowhere, 10, 0) == -1 && errno == EFAULT);
+	must(pread(fd, nowhere, 10, 0) == -1 && errno == EFAULT);
+	must(pread(fd, &byte, 1, 0) == 1);
+	must(pwrite(fd, &byte, 1, 0) == 1);
+}
+
 int main(int count, char **arguments)
 {
 	int fd;
@@ -60,6 +72,7 @@ int main(int count, char **arguments)
 	must(fd >= 0);
 	reads(fd);
 	writes(fd);
+	memory_must_be_there(fd);
 	must(close(fd) == 0);
 	fd = open("bound", O_RDONLY);
 	must(fd >= 0 && write(fd, "x", 1) == -1 && errno == EBADF);

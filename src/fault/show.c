@@ -1,0 +1,60 @@
+/* show.c - pages are shown before they are touched */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who announces pages is about to touch them: a trap would cost more than all
+ * else that is left to do.  It is an install as in a round of a fault (rules 1,
+ * 10 and 11), but that nobody waits: whatever stands in its way, the touch
+ * traps, and a fault sees to it.
+ */
+#include "fault/fault_private.h"
+
+/* The space's read lock is held.  How many pages from address on may be shown;
+ * 0: it is another mapping by now, or nobody may load there. */
+static uint64_t showable(const struct fault_handler *handler,
+			 const struct object *object, uint64_t index,
+			 uint64_t address)
+{
+	const struct vma *vma = space_find(handler->space, address);
+	uint64_t pages = object_pages(object), left;
+
+	if (!vma || !vma->handle || vma->handle->object != object ||
+	    vma_index_at(vma, address) != index || index >= pages)
+		return 0;
+	/* A guard's mark would be replaced by the page. */
+	if (!(vma->flags & VM_READ) || (vma->flags & VM_GUARDED))
+		return 0;
+	left = (vma->mapping.end - address) >> PAGE_SHIFT;
+	return left < pages - index ? left : pages - index;
+}
+
+/* The same. */
+static void show(struct fault_handler *handler, struct object *object,
+		 uint64_t index, uint64_t count, uint64_t address)
+{
+	uint64_t most = showable(handler, object, index, address);
+	const struct vma *vma = space_find(handler->space, address);
+
+	count = fault_pin_run(object, index, count < most ? count : most);
+	if (count == 0)
+		return;
+	hook_point(HOOK_INSTALL, object_table(object), index);
+	/* Rule 11: store, then look. */
+	if (index + count <= object_pages(object))
+		mmu_install(handler->mmu, address, count << PAGE_SHIFT,
+			    vma->mapping.shared);
+	fault_drop_run(object, index, count);
+}
+
+void fault_show(struct fault_handler *handler, struct object *object,
+		uint64_t index, uint64_t count)
+{
+	struct space *space = handler->space;
+	uint64_t address;
+
+	if (mmu_must_hide(handler->mmu) ||
+	    !object_mapped_at(object, handler->mmu, index, &address))
+		return;
+	rwlock_take_read(&space->lock);
+	show(handler, object, index, count, address);
+	rwlock_drop_read(&space->lock);
+}

@@ -1,0 +1,272 @@
+/* test_server_writes.c - writes by descriptor that end as nobody expects */
+/* SPDX-License-Identifier: MIT */
+#include "server_world.h"
+
+#define FAR ((off_t)80 << 30) /* more than a file may grow by */
+
+static struct world world;
+
+/* A write that was begun is never overtaken. */
+static int setup(void **state)
+{
+	(void)state;
+	world_begin_with(&world, &(struct server_options){
+					 .keeper = -1, .write_ms = 3600000 });
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_remove(&world);
+	return 0;
+}
+
+static void run(client_body *body)
+{
+	run_client(&world, body);
+	assert_int_equal(world_finish(&world), 0);
+}
+
+static int add_channel(struct user *user)
+{
+	int ends[2];
+
+	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+	expect(ask_simply(user, (struct request){ .type = REQUEST_CHANNEL },
+			  ends[1]) == 0);
+	close(ends[1]);
+	return ends[0];
+}
+
+static int file_request(struct user *user, uint32_t type, int fd, size_t offset,
+			size_t length)
+{
+	return ask_simply(user,
+			  (struct request){ .type = type,
+					    .offset = offset,
+					    .length = length },
+			  fd);
+}
+
+static uint64_t write_begin(struct user *user, int fd, size_t offset,
+			    size_t length)
+{
+	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
+					  .offset = offset,
+					  .length = length },
+			     .fd = fd,
+			     .bytes = "" };
+
+	expect(ask(user, &call) == 0);
+	expect(call.reply.id != 0);
+	return call.reply.id;
+}
+
+static int write_end(struct user *user, uint64_t id, size_t offset,
+		     size_t length, uint32_t flags)
+{
+	return ask_simply(user,
+			  (struct request){ .type = REQUEST_WRITE_END,
+					    .id = id,
+					    .offset = offset,
+					    .length = length,
+					    .flags = flags },
+			  -1);
+}
+
+/* ---- whose channel has gone ---- */
+
+static void hangs_up(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR), first = user->channel;
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[0] = 100;
+	user->channel = add_channel(user);
+	id = write_begin(user, fd, 0, 0);
+	expect(pwrite(fd, "B", 1, 1) == 1);
+	close(user->channel);
+	user->channel = first;
+	/* Waits for a write that is under way. */
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+	expect(at[0] == 100 && at[1] == 'B');
+	expect(write_end(user, id, 0, 1, 0) == -EINVAL);
+}
+
+static void test_a_write_ends_with_its_channel(void **state)
+{
+	(void)state;
+	run(hangs_up);
+	assert_int_equal(byte_in_file(world.file, 0), 100);
+	assert_int_equal(byte_in_file(world.file, 1), 'B');
+}
+
+/* Begun over one, ended over the other, which lasts. */
+static void changes_channels(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	int first = user->channel, second = add_channel(user);
+	uint64_t id;
+
+	expect(at[0] == 1);
+	id = write_begin(user, fd, 0, 1);
+	expect(pwrite(fd, "C", 1, 0) == 1);
+	user->channel = second;
+	expect(write_end(user, id, 0, 1, 0) == 0);
+	expect(at[0] == 'C');
+	id = write_begin(user, fd, 0, 1);
+	user->channel = first;
+	expect(write_end(user, id, 0, 0, 0) == 0);
+	user->channel = second;
+	expect(write_end(user, id, 0, 0, 0) == -EINVAL);
+}
+
+static void test_a_write_is_ended_by_another_channel(void **state)
+{
+	(void)state;
+	run(changes_channels);
+}
+
+/* ---- where it went is not known ---- */
+
+static void is_not_sure(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	expect(at[at_page(9)] == 10 && at[at_page(20)] == 21);
+	at[at_page(20)] = 200;
+	expect(pwrite(fd, "U", 1, (off_t)at_page(9)) == 1);
+	expect(pwrite(fd, "V", 1, (off_t)at_page(20) + 1) == 1);
+	expect(at[at_page(9)] == 10);
+	id = write_begin(user, fd, 0, 0);
+	expect(write_end(user, id, at_page(20) + 1, 1, WRITE_UNSURE) == 0);
+	expect(at[at_page(9)] == 'U');
+	expect(at[at_page(20)] == 200 && at[at_page(20) + 1] == 'V');
+}
+
+static void test_a_write_whose_place_is_not_sure(void **state)
+{
+	(void)state;
+	run(is_not_sure);
+	assert_int_equal(byte_in_file(world.file, at_page(20)), 200);
+}
+
+/* ---- further than it may grow ---- */
+
+static int map_at(struct user *user, uint64_t id, off_t offset)
+{
+	struct request request = {
+		.type = REQUEST_MAPPED,
+		.id = id,
+		.address = UINT64_C(1) << 40,
+		.length = PAGE_SIZE,
+		.offset = (uint64_t)offset,
+		.flags = MAPPED_SHARED | MAPPED_WRITABLE,
+	};
+
+	return ask_simply(user, request, -1);
+}
+
+static off_t size_of(int fd)
+{
+	struct stat status;
+
+	expect(!fstat(fd, &status));
+	return status.st_size;
+}
+
+static void grows_too_far(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	uint64_t number, id;
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, &number);
+
+	at[0] = 100;
+	id = write_begin(user, fd, (size_t)FAR, 3);
+	expect(pwrite(fd, "far", 3, FAR) == 3);
+	expect(write_end(user, id, (size_t)FAR, 3, 0) == 0);
+	expect(map_at(user, number, FAR) == -ENOMEM);
+	expect(map_at(user, number, (off_t)FILE_BYTES) == 0);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, (size_t)FAR * 2) ==
+	       0);
+	expect(size_of(fd) == 2 * FAR && at[0] == 100);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, FILE_BYTES) == 0);
+	expect(size_of(fd) == (off_t)FILE_BYTES);
+	/* It is as it was. */
+	expect(map_at(user, number, FAR) == 0);
+	expect(at[0] == 100 && at[at_page(1)] == 2);
+}
+
+static void test_a_file_that_grows_too_far(void **state)
+{
+	(void)state;
+	run(grows_too_far);
+	assert_int_equal(byte_in_file(world.file, 0), 100);
+}
+
+static int open_far(struct user *user, int fd, uint64_t *number)
+{
+	struct call call = { .request = { .type = REQUEST_OPEN,
+					  .offset = (uint64_t)FAR,
+					  .length = PAGE_SIZE },
+			     .fd = fd,
+			     .bytes = "" };
+
+	expect(ask(user, &call) == 0);
+	*number = call.reply.id;
+	return call.fds[0];
+}
+
+/* Who said at once how far it will be mapped has room for it. */
+static void reaches_far(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	uint64_t number, id;
+	int memory = open_far(user, fd, &number);
+	unsigned char *at;
+
+	id = write_begin(user, fd, (size_t)FAR, 3);
+	expect(pwrite(fd, "far", 3, FAR) == 3);
+	expect(write_end(user, id, (size_t)FAR, 3, 0) == 0);
+	at = mmap(NULL, PAGE_SIZE, PROT_NONE, MAP_SHARED, memory, FAR);
+	expect(at != MAP_FAILED);
+	user_register(user, at, PAGE_SIZE, true);
+	expect(ask_simply(user,
+			  (struct request){ .type = REQUEST_MAPPED,
+					    .id = number,
+					    .address = (uintptr_t)at,
+					    .length = PAGE_SIZE,
+					    .offset = (uint64_t)FAR,
+					    .flags = MAPPED_SHARED },
+			  -1) == 0);
+	expect(!mprotect(at, PAGE_SIZE, PROT_READ));
+	expect(!memcmp(at, "far", 3));
+	expect(!munmap(at, PAGE_SIZE));
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, FILE_BYTES) == 0);
+}
+
+static void test_a_file_that_was_to_grow_far(void **state)
+{
+	(void)state;
+	run(reaches_far);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_write_ends_with_its_channel),
+		TEST(test_a_write_is_ended_by_another_channel),
+		TEST(test_a_write_whose_place_is_not_sure),
+		TEST(test_a_file_that_grows_too_far),
+		TEST(test_a_file_that_was_to_grow_far),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
