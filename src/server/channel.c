@@ -85,6 +85,7 @@ static void receive(struct channel *channel, struct message *message)
 				  MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (message->length < 0) {
 		message->length = -errno;
+		message->flags = 0;
 		message->fd_count = 0;
 		return;
 	}
@@ -189,6 +190,7 @@ static void put_descriptors(struct msghdr *header, union control *control,
 	header->msg_control = control->bytes;
 	header->msg_controllen = CMSG_SPACE(bytes);
 	cmsg = CMSG_FIRSTHDR(header);
+	check(cmsg, "there is room for the descriptors' header");
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(bytes);
