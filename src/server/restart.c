@@ -238,7 +238,7 @@ static int open_file(struct server *server, struct server_file *file,
 		return error ? error : -ENOSPC;
 	}
 	/* Who had cut it, or made it longer, may not have come to tell. */
-	(void)object_follow_size(handle->object);
+	(void)file_follow_size(server, file);
 	return 0;
 }
 
