@@ -64,6 +64,7 @@ static int check_storable(const struct quire_object *handle)
 
 int quire_object_close(struct quire_object *handle)
 {
+	struct quire *quire;
 	bool last;
 	int error;
 
@@ -72,9 +73,11 @@ int quire_object_close(struct quire_object *handle)
 	error = begin(handle);
 	if (error)
 		return error;
-	/* The pins that are held are counted before this is not. */
+	quire = engine_of(handle);
+	/* The pins that are held are counted before this is not; with them the
+	 * handle is the last one's to end, at any moment. */
 	last = pins_close(handle);
-	atomic_fetch_sub(&engine_of(handle)->open_handles, 1);
+	atomic_fetch_sub(&quire->open_handles, 1);
 	return last ? handle_drop(handle) : 0;
 }
 
