@@ -7,9 +7,12 @@
  * and only what differs from that afterwards goes into memory.  No write-back
  * of these pages comes in between.
  *
- * A page that became dirty meanwhile, and those beyond REMEMBERED_PAGES, are
- * left as they are: a write that was never acknowledged may be lost where it
- * meets a store, but no store of those who live.
+ * Remembered are the pages that are dirty when the write begins, and, dirty or
+ * not, those that it covers in part: others may store beside it before its
+ * death is seen.  Another page that became dirty meanwhile was stored to where
+ * the write was to go, and is left as it is, as are those beyond
+ * REMEMBERED_PAGES: a write that was never acknowledged may be lost there, but
+ * no store of those who live.
  */
 #include "server/server_private.h"
 
@@ -41,40 +44,64 @@ static uint64_t end_of(const struct server_write *write)
 	return write->foreign.index + write->foreign.count;
 }
 
-static unsigned count_dirty(const struct server_write *write)
+static bool in_part(const struct server_write *write, uint64_t index)
 {
-	struct object *object = file_object(write->file);
-	uint64_t index = object_next_dirty(object, write->foreign.index);
+	uint64_t start = index << PAGE_SHIFT;
+
+	/* How long it will be is known, or what it has of its first page is. */
+	if (write->length == 0)
+		return true;
+	return start < write->offset ||
+	       write->offset + write->length - start < PAGE_SIZE;
+}
+
+/* The page from index on that is to be remembered next, or BITMAP_NONE. */
+static uint64_t next_page(const struct server_write *write, uint64_t index)
+{
+	uint64_t next = object_next_dirty(file_object(write->file), index);
+	uint64_t edges[] = { write->foreign.index, write->foreign.index };
+
+	if (write->length > 0)
+		edges[1] = end_of(write) - 1;
+	for (unsigned i = 0; i < 2; i++)
+		if (edges[i] >= index && edges[i] < next &&
+		    in_part(write, edges[i]))
+			next = edges[i];
+	return next < end_of(write) ? next : BITMAP_NONE;
+}
+
+static unsigned count_pages(const struct server_write *write)
+{
+	uint64_t index = next_page(write, write->foreign.index);
 	unsigned count = 0;
 
-	while (index != BITMAP_NONE && index < end_of(write) &&
-	       count < REMEMBERED_PAGES) {
+	while (index != BITMAP_NONE && count < REMEMBERED_PAGES) {
 		count++;
-		index = object_next_dirty(object, index + 1);
+		index = next_page(write, index + 1);
 	}
 	return count;
 }
 
 void write_remember(struct server_write *write)
 {
-	struct object *object = file_object(write->file);
-	unsigned most = write->file->binding ? 0 : count_dirty(write);
-	uint64_t index;
+	unsigned most = write->file->binding ? 0 : count_pages(write);
+	uint64_t index = write->foreign.index;
 
 	if (most == 0)
 		return;
 	write->remembered = malloc(most * sizeof(*write->remembered));
 	if (!write->remembered)
 		return;
-	index = object_next_dirty(object, write->foreign.index);
-	while (index != BITMAP_NONE && index < end_of(write) &&
-	       write->remembered_count < most) {
+	while (write->remembered_count < most) {
 		struct remembered *page =
-			&write->remembered[write->remembered_count++];
+			&write->remembered[write->remembered_count];
 
+		index = next_page(write, index);
+		if (index == BITMAP_NONE)
+			break;
+		write->remembered_count++;
 		page->index = index;
-		read_page(write->file, index, page->bytes);
-		index = object_next_dirty(object, index + 1);
+		read_page(write->file, index++, page->bytes);
 	}
 }
 
