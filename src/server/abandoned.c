@@ -48,21 +48,31 @@ static bool in_part(const struct server_write *write, uint64_t index)
 {
 	uint64_t start = index << PAGE_SHIFT;
 
-	/* How long it will be is known, or what it has of its first page is. */
-	if (write->length == 0)
-		return true;
-	return start < write->offset ||
-	       write->offset + write->length - start < PAGE_SIZE;
+	/* Where it begins in all behind, nobody knows. */
+	return write->length == 0 || start < write->offset ||
+	       write->offset + write->most - start < PAGE_SIZE;
+}
+
+/* The last page that it may come to. */
+static uint64_t last_page(const struct server_write *write)
+{
+	uint64_t first = write->foreign.index, last = end_of(write) - 1;
+	uint64_t room = (last - first + 1) << PAGE_SHIFT;
+	uint64_t skipped = write->offset & PAGE_MASK;
+
+	if (write->most == 0)
+		return first;
+	return write->most > room - skipped
+		       ? last
+		       : (write->offset + write->most - 1) >> PAGE_SHIFT;
 }
 
 /* The page from index on that is to be remembered next, or BITMAP_NONE. */
 static uint64_t next_page(const struct server_write *write, uint64_t index)
 {
 	uint64_t next = object_next_dirty(file_object(write->file), index);
-	uint64_t edges[] = { write->foreign.index, write->foreign.index };
+	uint64_t edges[] = { write->foreign.index, last_page(write) };
 
-	if (write->length > 0)
-		edges[1] = end_of(write) - 1;
 	for (unsigned i = 0; i < 2; i++)
 		if (edges[i] >= index && edges[i] < next &&
 		    in_part(write, edges[i]))

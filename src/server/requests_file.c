@@ -166,6 +166,7 @@ int write_begin_run(struct job *job)
 	write->token = job->request.id;
 	write->offset = job->request.offset;
 	write->length = job->request.length;
+	write->most = write->length ? write->length : job->request.address;
 	object_foreign_begin(file_object(file), &write->foreign,
 			     write->offset >> PAGE_SHIFT,
 			     page_count(write->offset, write->length));

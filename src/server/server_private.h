@@ -398,7 +398,8 @@ struct server_write {
 	struct ledger_write *place;
 	uint64_t offset;
 	uint64_t length;
-	struct remembered *remembered; /* what dirty pages were in the file */
+	uint64_t most; /* bytes that will be written; 0: not known */
+	struct remembered *remembered; /* what pages were in the file */
 	unsigned remembered_count;
 	uint64_t begun_ns;
 	struct work overtake;

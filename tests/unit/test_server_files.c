@@ -214,16 +214,49 @@ static void dies_writing_beside_a_store(struct user *user)
 	raise(SIGKILL);
 }
 
-static void test_death_beside_a_store(void **state)
+/* By a position that may move: from the last byte of page 0 into page 1. */
+static void dies_writing_at_a_position(struct user *user)
 {
-	pid_t child;
+	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
+					  .offset = at_page(1) - 1,
+					  .address = 2 },
+			     .bytes = "" };
+	unsigned char *at;
 
-	(void)state;
-	child = start_client(&world, dies_writing_beside_a_store, true, -1);
+	call.fd = open(user->world->file, O_RDWR);
+	at = user_map_fd(user, call.fd, FILE_BYTES, true, NULL);
+	at[1] = 'Z';
+	expect(at[at_page(1)] != 'Y');
+	expect(ask(user, &call) == 0 && call.reply.id != 0);
+	expect(pwrite(call.fd, "XY", 2, (off_t)at_page(1) - 1) == 2);
+	at[0] = 100;
+	at[at_page(1) + 1] = 101;
+	raise(SIGKILL);
+}
+
+static void die_beside_a_store(client_body *body)
+{
+	pid_t child = start_client(&world, body, true, -1);
+
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	run(looks_again);
 	assert_int_equal(byte_in_file(world.file, 1), 'Z');
 	assert_int_equal(byte_in_file(world.file, 0), 100);
+}
+
+static void test_death_beside_a_store(void **state)
+{
+	(void)state;
+	die_beside_a_store(dies_writing_beside_a_store);
+}
+
+static void test_death_at_a_position(void **state)
+{
+	(void)state;
+	die_beside_a_store(dies_writing_at_a_position);
+	assert_int_equal(byte_in_file(world.file, at_page(1) - 1), 'X');
+	assert_int_equal(byte_in_file(world.file, at_page(1)), 'Y');
+	assert_int_equal(byte_in_file(world.file, at_page(1) + 1), 101);
 }
 
 /* It waits for itself, on another channel; and dies of it. */
@@ -559,6 +592,7 @@ int main(void)
 		TEST(test_writes_that_are_refused),
 		TEST(test_death_within_a_write),
 		TEST(test_death_beside_a_store),
+		TEST(test_death_at_a_position),
 		TEST(test_death_while_waiting_for_itself),
 		TEST(test_file_sync_before_a_read),
 		TEST(test_truncate_under_a_mapping),
