@@ -1,62 +1,6 @@
 /* test_server_files.c - descriptors and mappings of one file, coherently */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
-
-static void run(client_body *body)
-{
-	run_client(&world, body);
-	assert_int_equal(world_finish(&world), 0);
-}
-
-static int file_request(struct user *user, uint32_t type, int fd, size_t offset,
-			size_t length)
-{
-	return ask_simply(user,
-			  (struct request){ .type = type,
-					    .offset = offset,
-					    .length = length },
-			  fd);
-}
-
-static uint64_t write_begin(struct user *user, int fd, size_t offset,
-			    size_t length)
-{
-	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
-					  .offset = offset,
-					  .length = length },
-			     .fd = fd,
-			     .bytes = "" };
-
-	expect(ask(user, &call) == 0);
-	return call.reply.id;
-}
-
-static int write_end(struct user *user, uint64_t id, size_t offset,
-		     size_t length)
-{
-	return ask_simply(user,
-			  (struct request){ .type = REQUEST_WRITE_END,
-					    .id = id,
-					    .offset = offset,
-					    .length = length },
-			  -1);
-}
+#include "server_stage.h"
 
 /* ---- writes past the mapping ---- */
 
@@ -73,7 +17,7 @@ static void writes_beside_a_store(struct user *user)
 	expect(id != 0);
 	expect(pwrite(fd, "ABCD", 4, 100) == 4);
 	expect(pwrite(fd, "EFGH", 4, (off_t)at_page(1)) == 4);
-	expect(write_end(user, id, 100, at_page(1) + 4 - 100) == 0);
+	expect(write_end(user, id, 100, at_page(1) + 4 - 100, 0) == 0);
 	expect(!memcmp(at + 100, "ABCD", 4));
 	expect(!memcmp(at + at_page(1), "EFGH", 4));
 	expect(at[10] == 210);
@@ -101,7 +45,7 @@ static void store_outlives_write(struct user *user)
 	at[10] = 210;
 	id = write_begin(user, fd, 100, 4);
 	expect(pwrite(fd, "ABCD", 4, 100) == 4);
-	expect(write_end(user, id, 100, 4) == 0);
+	expect(write_end(user, id, 100, 4, 0) == 0);
 	expect(at[10] == 210);
 	expect(!memcmp(at + 100, "ABCD", 4));
 }
@@ -124,7 +68,7 @@ static void appends(struct user *user)
 	memset(page, 170, sizeof(page));
 	id = write_begin(user, fd, FILE_BYTES, 0);
 	expect(write(fd, page, sizeof(page)) == sizeof(page));
-	expect(write_end(user, id, FILE_BYTES, PAGE_SIZE) == 0);
+	expect(write_end(user, id, FILE_BYTES, PAGE_SIZE, 0) == 0);
 	expect(at[FILE_BYTES + 5] == 170);
 	at[FILE_BYTES + 6] = 171;
 	expect(user_sync(user, at + FILE_BYTES, PAGE_SIZE, MS_SYNC) == 0);
@@ -145,16 +89,16 @@ static void writes_badly(struct user *user)
 	uint64_t id;
 
 	/* Not taken, and no file at all. */
-	expect(write_begin(user, fd, 0, 10) == 0);
-	expect(write_begin(user, other, 0, 10) == 0);
+	expect(write_begin_any(user, fd, 0, 10) == 0);
+	expect(write_begin_any(user, other, 0, 10) == 0);
 	user_map_fd(user, fd, FILE_BYTES, true, NULL);
 	expect(file_request(user, REQUEST_WRITE_BEGIN, reader, 0, 10) ==
 	       -EBADF);
-	expect(write_end(user, 77, 0, 10) == -EINVAL);
+	expect(write_end(user, 77, 0, 10, 0) == -EINVAL);
 	id = write_begin(user, fd, 0, 10);
 	expect(id != 0);
-	expect(write_end(user, id, 0, 0) == 0);
-	expect(write_end(user, id, 0, 0) == -EINVAL);
+	expect(write_end(user, id, 0, 0, 0) == 0);
+	expect(write_end(user, id, 0, 0, 0) == -EINVAL);
 	for (unsigned i = 0; i < SERVER_WRITES; i++)
 		expect(write_begin(user, fd, 0, 10) != 0);
 	expect(file_request(user, REQUEST_WRITE_BEGIN, fd, 0, 10) == -ENOBUFS);
@@ -580,8 +524,6 @@ static void test_idle_file_without_a_name_is_let_go(void **state)
 	await_taken(0);
 	assert_int_equal(world_finish(&world), 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

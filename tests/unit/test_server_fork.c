@@ -1,22 +1,6 @@
 /* test_server_fork.c - clients fork, with and without a word about it */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
+#include "server_stage.h"
 
 static void await_child(pid_t child)
 {
@@ -274,8 +258,6 @@ static void test_fork_by_snapshot(void **state)
 	assert_int_equal(byte_in_file(world.file, at_page(1)), 71);
 	assert_int_equal(byte_in_file(world.file, 0), 40);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

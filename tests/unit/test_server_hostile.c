@@ -1,22 +1,6 @@
 /* test_server_hostile.c - clients that misbehave: an error, or no channel */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
+#include "server_stage.h"
 
 static void works(struct user *user)
 {
@@ -28,7 +12,7 @@ static void works(struct user *user)
 }
 
 /* Whatever the hostile one did: another one does not notice. */
-static void run(client_body *hostile, bool greets)
+static void run_beside(client_body *hostile, bool greets)
 {
 	if (greets)
 		run_client(&world, hostile);
@@ -77,7 +61,7 @@ static void test_garbage(void **state)
 	struct server_facts facts;
 
 	(void)state;
-	run(sends_garbage, false);
+	run_beside(sends_garbage, false);
 	server_facts(world.server, &facts);
 	assert_true(facts.refused > REQUEST_TYPES);
 }
@@ -101,7 +85,7 @@ static void has_another_version(struct user *user)
 static void test_version_mismatch(void **state)
 {
 	(void)state;
-	run(has_another_version, false);
+	run_beside(has_another_version, false);
 }
 
 static void sends_too_much(struct user *user)
@@ -127,7 +111,7 @@ static void sends_too_much(struct user *user)
 static void test_too_many_bytes(void **state)
 {
 	(void)state;
-	run(sends_too_much, true);
+	run_beside(sends_too_much, true);
 }
 
 /* As many descriptors as a message can have, with every request. */
@@ -220,7 +204,7 @@ static void opens_wrong_things(struct user *user)
 static void test_wrong_things_to_map(void **state)
 {
 	(void)state;
-	run(opens_wrong_things, true);
+	run_beside(opens_wrong_things, true);
 }
 
 /* Our own memory comes back as if it was a file. */
@@ -236,7 +220,7 @@ static void opens_a_memfd_of_ours(struct user *user)
 static void test_memfd_of_ours(void **state)
 {
 	(void)state;
-	run(opens_a_memfd_of_ours, true);
+	run_beside(opens_a_memfd_of_ours, true);
 }
 
 static void attaches_wrong_things(struct user *user)
@@ -263,7 +247,7 @@ static void attaches_wrong_things(struct user *user)
 static void test_wrong_things_to_attach(void **state)
 {
 	(void)state;
-	run(attaches_wrong_things, false);
+	run_beside(attaches_wrong_things, false);
 }
 
 static void opens_channels(struct user *user)
@@ -295,7 +279,7 @@ static void opens_channels(struct user *user)
 static void test_channels_are_limited(void **state)
 {
 	(void)state;
-	run(opens_channels, true);
+	run_beside(opens_channels, true);
 }
 
 /* ---- requests that are wrong ---- */
@@ -349,7 +333,7 @@ static void asks_nonsense(struct user *user)
 static void test_wrong_numbers(void **state)
 {
 	(void)state;
-	run(asks_nonsense, true);
+	run_beside(asks_nonsense, true);
 }
 
 /* A client says that it has mapped what it has not. */
@@ -372,7 +356,7 @@ static void lies_about_mappings(struct user *user)
 static void test_a_mapping_that_is_none(void **state)
 {
 	(void)state;
-	run(lies_about_mappings, true);
+	run_beside(lies_about_mappings, true);
 }
 
 /* It punches and cuts what it may write. */
@@ -421,7 +405,7 @@ static void never_reads(struct user *user)
 static void test_client_that_never_reads(void **state)
 {
 	(void)state;
-	run(never_reads, true);
+	run_beside(never_reads, true);
 }
 
 static void is_still_served(struct user *user)
@@ -439,7 +423,7 @@ static void is_still_served(struct user *user)
 static void test_traps_are_served_without_a_channel(void **state)
 {
 	(void)state;
-	run(is_still_served, true);
+	run_beside(is_still_served, true);
 	assert_int_equal(byte_in_file(world.file, 1), 33);
 }
 
@@ -476,7 +460,7 @@ static void test_notes_are_limited(void **state)
 	struct notes notes = { 0, 0 };
 
 	(void)state;
-	run(writes_notes, true);
+	run_beside(writes_notes, true);
 	server_each_note(world.server, count_note, &notes);
 	assert_int_equal(notes.count, SERVER_NOTES);
 	assert_int_equal(notes.times, 2 * SERVER_NOTES);
@@ -495,8 +479,6 @@ static void test_silent_connections(void **state)
 		close(channels[i]);
 	assert_int_equal(world_finish(&world), 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

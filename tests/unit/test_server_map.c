@@ -1,22 +1,6 @@
 /* test_server_map.c - real processes map through a server */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
+#include "server_stage.h"
 
 /* ---- load, store, msync ---- */
 
@@ -350,32 +334,18 @@ static void test_finish_ends_clients_that_are_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_map_load_store_sync, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_two_clients_see_each_other,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_reader_gets_no_more_than_it_has, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_taken_table_shows_the_file,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_private_stores_stay_private, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_unmapped_parts_are_forgotten, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_moved_mappings_are_followed, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_grown_mapping_is_mapped_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_unknown_mapping_is_found_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_killed_client_loses_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_client_that_executes_another_program, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_finish_ends_clients_that_are_left, setup,
-			teardown),
+		TEST(test_map_load_store_sync),
+		TEST(test_two_clients_see_each_other),
+		TEST(test_reader_gets_no_more_than_it_has),
+		TEST(test_taken_table_shows_the_file),
+		TEST(test_private_stores_stay_private),
+		TEST(test_unmapped_parts_are_forgotten),
+		TEST(test_moved_mappings_are_followed),
+		TEST(test_grown_mapping_is_mapped_again),
+		TEST(test_unknown_mapping_is_found_out),
+		TEST(test_killed_client_loses_nothing),
+		TEST(test_client_that_executes_another_program),
+		TEST(test_finish_ends_clients_that_are_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

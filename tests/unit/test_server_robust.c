@@ -1,18 +1,9 @@
 /* test_server_robust.c - pages that clients have kept (KEEP) */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
+#include "server_stage.h"
 
 #define MUCH ((size_t)2048) /* pages: more than the budget */
 #define MANY (SERVER_ROBUST + 1)
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
 
 /* 256 pages. */
 static int setup_small(void **state)
@@ -23,19 +14,6 @@ static int setup_small(void **state)
 	options.engine.budget = UINT64_C(1) << 20;
 	world_begin_with(&world, &options);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
-
-static void run(client_body *body)
-{
-	run_client(&world, body);
-	assert_int_equal(world_finish(&world), 0);
 }
 
 static int keep(struct user *user, const void *address)
@@ -272,7 +250,6 @@ static void test_not_all_of_the_budget_is_kept(void **state)
 	assert_int_equal(byte_in_file(world.file, at_page(63)), 14);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, setup_small, teardown)
 
 int main(void)

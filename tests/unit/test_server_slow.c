@@ -1,23 +1,12 @@
 /* test_server_slow.c - a server whose clients keep others waiting */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
+#include "server_stage.h"
 
 #include <linux/sockios.h>
 
 #define USERS 6
 #define CHANNELS 8
 #define MANY 30
-
-static struct world world;
-
-/* A write that was begun is never overtaken. */
-static int setup(void **state)
-{
-	(void)state;
-	world_begin_with(&world, &(struct server_options){
-					 .keeper = -1, .write_ms = 3600000 });
-	return 0;
-}
 
 /* At once, if somebody may wait for it. */
 static int setup_hasty(void **state)
@@ -26,55 +15,6 @@ static int setup_hasty(void **state)
 	world_begin_with(&world, &(struct server_options){ .keeper = -1,
 							   .write_ms = 1 });
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
-
-static void run(client_body *body)
-{
-	run_client(&world, body);
-	assert_int_equal(world_finish(&world), 0);
-}
-
-static int file_request(struct user *user, uint32_t type, int fd, size_t offset,
-			size_t length)
-{
-	return ask_simply(user,
-			  (struct request){ .type = type,
-					    .offset = offset,
-					    .length = length },
-			  fd);
-}
-
-static uint64_t write_begin(struct user *user, int fd, size_t offset,
-			    size_t length)
-{
-	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
-					  .offset = offset,
-					  .length = length },
-			     .fd = fd,
-			     .bytes = "" };
-
-	expect(ask(user, &call) == 0);
-	expect(call.reply.id != 0);
-	return call.reply.id;
-}
-
-static int write_end(struct user *user, uint64_t id, size_t offset,
-		     size_t length, uint32_t flags)
-{
-	return ask_simply(user,
-			  (struct request){ .type = REQUEST_WRITE_END,
-					    .id = id,
-					    .offset = offset,
-					    .length = length,
-					    .flags = flags },
-			  -1);
 }
 
 /* ---- who waits keeps nobody else waiting ---- */
@@ -90,17 +30,6 @@ static void user_greet(struct user *user, const struct world *of)
 	user->world = of;
 	user->channel = user_connect(of);
 	expect(ask(user, &call) == 0);
-}
-
-static int add_channel(struct user *user)
-{
-	int ends[2];
-
-	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
-	expect(ask_simply(user, (struct request){ .type = REQUEST_CHANNEL },
-			  ends[1]) == 0);
-	close(ends[1]);
-	return ends[0];
 }
 
 /* On a channel of its own, which is returned: the server has it in hand. */
@@ -365,14 +294,15 @@ static void test_death_after_it_was_overtaken(void **state)
 	assert_int_equal(byte_in_file(world.file, 103), 'D');
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PATIENT(name) \
+	cmocka_unit_test_setup_teardown(name, setup_patient, teardown)
 #define HASTY(name) cmocka_unit_test_setup_teardown(name, setup_hasty, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_waiting_syncs_stop_no_other_file),
-		TEST(test_one_client_does_not_stop_all_syncs),
+		PATIENT(test_waiting_syncs_stop_no_other_file),
+		PATIENT(test_one_client_does_not_stop_all_syncs),
 		HASTY(test_an_overtaken_write_comes_once_more),
 		HASTY(test_an_overtaken_write_that_lost_nothing),
 		HASTY(test_an_overtaken_write_that_cannot_be_repeated),

@@ -1,22 +1,11 @@
 /* test_server_stamps.c - whose change of a file it was */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
+#include "server_stage.h"
 
-static struct world world;
-
-static int setup(void **state)
+static int teardown_finishing(void **state)
 {
-	(void)state;
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
 	assert_int_equal(world_finish(&world), 0);
-	world_remove(&world);
-	return 0;
+	return teardown(state);
 }
 
 static void add_reads(void *context, const struct file_facts *facts)
@@ -173,16 +162,17 @@ static void test_invalidating_drops_always(void **state)
 	assert_int_equal(pages_read(), FILE_PAGES + 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define STAMPED(name) \
+	cmocka_unit_test_setup_teardown(name, setup, teardown_finishing)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_our_own_write_back_drops_nothing),
-		TEST(test_an_outsider_after_our_write_back),
-		TEST(test_an_outsider_before_our_write_back),
-		TEST(test_clients_writes_drop_no_more_than_they_must),
-		TEST(test_invalidating_drops_always),
+		STAMPED(test_our_own_write_back_drops_nothing),
+		STAMPED(test_an_outsider_after_our_write_back),
+		STAMPED(test_an_outsider_before_our_write_back),
+		STAMPED(test_clients_writes_drop_no_more_than_they_must),
+		STAMPED(test_invalidating_drops_always),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

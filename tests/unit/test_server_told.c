@@ -4,34 +4,17 @@
  * The server is this process, and may for a while not write beyond half of the
  * file.  A child is several clients, each on a connection of its own.
  */
-#include "server_world.h"
+#include "server_stage.h"
 
 #include <sys/resource.h>
 
 #define HALF ((size_t)FILE_PAGES / 2 * PAGE_SIZE)
 #define BEYOND ((size_t)FILE_PAGES - 10)
 
-static struct world world;
-
-static int setup(void **state)
+static int setup_limited(void **state)
 {
-	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
-	world_begin(&world);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
-
-static void run(client_body *body)
-{
-	run_client(&world, body);
-	assert_int_equal(world_finish(&world), 0);
+	return setup(state);
 }
 
 static void limit_server(rlim_t bytes)
@@ -142,14 +125,15 @@ static void test_a_newcomer_is_told_of_what_nobody_knows(void **state)
 	run(newcomer_is_told);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LIMITED(name) \
+	cmocka_unit_test_setup_teardown(name, setup_limited, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_each_mapping_process_is_told),
-		TEST(test_who_only_writes_is_told),
-		TEST(test_a_newcomer_is_told_of_what_nobody_knows),
+		LIMITED(test_each_mapping_process_is_told),
+		LIMITED(test_who_only_writes_is_told),
+		LIMITED(test_a_newcomer_is_told_of_what_nobody_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

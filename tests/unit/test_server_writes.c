@@ -1,79 +1,8 @@
 /* test_server_writes.c - writes by descriptor that end as nobody expects */
 /* SPDX-License-Identifier: MIT */
-#include "server_world.h"
+#include "server_stage.h"
 
 #define FAR ((off_t)80 << 30) /* more than a file may grow by */
-
-static struct world world;
-
-/* A write that was begun is never overtaken. */
-static int setup(void **state)
-{
-	(void)state;
-	world_begin_with(&world, &(struct server_options){
-					 .keeper = -1, .write_ms = 3600000 });
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_remove(&world);
-	return 0;
-}
-
-static void run(client_body *body)
-{
-	run_client(&world, body);
-	assert_int_equal(world_finish(&world), 0);
-}
-
-static int add_channel(struct user *user)
-{
-	int ends[2];
-
-	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
-	expect(ask_simply(user, (struct request){ .type = REQUEST_CHANNEL },
-			  ends[1]) == 0);
-	close(ends[1]);
-	return ends[0];
-}
-
-static int file_request(struct user *user, uint32_t type, int fd, size_t offset,
-			size_t length)
-{
-	return ask_simply(user,
-			  (struct request){ .type = type,
-					    .offset = offset,
-					    .length = length },
-			  fd);
-}
-
-static uint64_t write_begin(struct user *user, int fd, size_t offset,
-			    size_t length)
-{
-	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
-					  .offset = offset,
-					  .length = length },
-			     .fd = fd,
-			     .bytes = "" };
-
-	expect(ask(user, &call) == 0);
-	expect(call.reply.id != 0);
-	return call.reply.id;
-}
-
-static int write_end(struct user *user, uint64_t id, size_t offset,
-		     size_t length, uint32_t flags)
-{
-	return ask_simply(user,
-			  (struct request){ .type = REQUEST_WRITE_END,
-					    .id = id,
-					    .offset = offset,
-					    .length = length,
-					    .flags = flags },
-			  -1);
-}
 
 /* ---- whose channel has gone ---- */
 
@@ -256,16 +185,17 @@ static void test_a_file_that_was_to_grow_far(void **state)
 	run(reaches_far);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PATIENT(name) \
+	cmocka_unit_test_setup_teardown(name, setup_patient, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_write_ends_with_its_channel),
-		TEST(test_a_write_is_ended_by_another_channel),
-		TEST(test_a_write_whose_place_is_not_sure),
-		TEST(test_a_file_that_grows_too_far),
-		TEST(test_a_file_that_was_to_grow_far),
+		PATIENT(test_a_write_ends_with_its_channel),
+		PATIENT(test_a_write_is_ended_by_another_channel),
+		PATIENT(test_a_write_whose_place_is_not_sure),
+		PATIENT(test_a_file_that_grows_too_far),
+		PATIENT(test_a_file_that_was_to_grow_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
