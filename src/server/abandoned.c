@@ -3,9 +3,17 @@
 /*
  * How far the kernel got with it is not known.  Clean pages of the range are
  * read anew.  Of a dirty one some bytes may be new in the file and others were
- * stored to memory: so what the file had of it before the write is remembered,
- * and only what differs from that afterwards goes into memory.  No write-back
- * of these pages comes in between.
+ * stored to memory, before the write, meanwhile, or by somebody who has seen
+ * the death already.  So what file and memory had of it when the write began is
+ * remembered, and a byte goes from the file into memory only if it has changed
+ * there, and has not here:
+ *
+ *	file   was A, is A   nothing was written: memory stays
+ *	       was A, is N   memory was M, is M: becomes N
+ *	                     memory was M, is S: stored since, or written and
+ *	                     ended by another client: stays
+ *
+ * No write-back of these pages comes in between.
  *
  * Remembered are the pages that are dirty when the write begins, and, dirty or
  * not, those that it covers in part: others may store beside it before its
@@ -16,6 +24,8 @@
  */
 #include "server/server_private.h"
 
+#include "os/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +34,8 @@
 
 struct remembered {
 	uint64_t index;
-	unsigned char bytes[PAGE_SIZE];
+	unsigned char file[PAGE_SIZE];
+	unsigned char memory[PAGE_SIZE];
 };
 
 /* Zeros behind the end. */
@@ -92,6 +103,28 @@ static unsigned count_pages(const struct server_write *write)
 	return count;
 }
 
+static bool in_memory(const struct server_write *write, uint64_t index)
+{
+	struct object *object = file_object(write->file);
+
+	return index < object_pages(object) &&
+	       word_visible(atomic_load(object_word(object, index)));
+}
+
+/* What is not in memory comes as the file has it.  The file first: what is
+ * stored to memory in between is newer than that. */
+static void remember_page(const struct server_write *write,
+			  struct remembered *page)
+{
+	int memory = object_memory(file_object(write->file));
+
+	read_page(write->file, page->index, page->file);
+	if (!in_memory(write, page->index) ||
+	    memory_file_read(memory, page->memory, PAGE_SIZE,
+			     page->index << PAGE_SHIFT))
+		memcpy(page->memory, page->file, PAGE_SIZE);
+}
+
 void write_remember(struct server_write *write)
 {
 	unsigned most = write->file->binding ? 0 : count_pages(write);
@@ -110,8 +143,8 @@ void write_remember(struct server_write *write)
 		if (index == BITMAP_NONE)
 			break;
 		write->remembered_count++;
-		page->index = index;
-		read_page(write->file, index++, page->bytes);
+		page->index = index++;
+		remember_page(write, page);
 	}
 }
 
@@ -120,29 +153,6 @@ void write_forget(struct server_write *write)
 	free(write->remembered);
 	write->remembered = NULL;
 	write->remembered_count = 0;
-}
-
-/* What is new in the page. */
-static void refresh_page(struct server_write *write,
-			 const struct remembered *page)
-{
-	unsigned char now[PAGE_SIZE];
-	unsigned start = 0, end;
-
-	read_page(write->file, page->index, now);
-	while (start < PAGE_SIZE) {
-		if (now[start] == page->bytes[start]) {
-			start++;
-			continue;
-		}
-		for (end = start + 1;
-		     end < PAGE_SIZE && now[end] != page->bytes[end]; end++)
-			;
-		(void)object_refresh(file_object(write->file),
-				     (page->index << PAGE_SHIFT) + start,
-				     end - start);
-		start = end;
-	}
 }
 
 static void refresh_pages(struct server_write *write, uint64_t index,
@@ -158,14 +168,40 @@ static void refresh_pages(struct server_write *write, uint64_t index,
 					   (end - index) << PAGE_SHIFT);
 }
 
+/* What is new in the file, and is not in memory. */
+static void merge_page(struct server_write *write,
+		       const struct remembered *page)
+{
+	struct object *object = file_object(write->file);
+	unsigned char file[PAGE_SIZE], memory[PAGE_SIZE];
+	uint64_t first = page->index << PAGE_SHIFT;
+	unsigned start = 0, end;
+
+	read_page(write->file, page->index, file);
+	if (memory_file_read(object_memory(object), memory, PAGE_SIZE, first))
+		return;
+	for (; start < PAGE_SIZE; start = end + 1) {
+		end = start;
+		while (end < PAGE_SIZE && file[end] != page->file[end] &&
+		       memory[end] == page->memory[end])
+			end++;
+		if (end > start)
+			(void)object_refresh(object, first + start,
+					     end - start);
+	}
+}
+
 void write_recover(struct server_write *write)
 {
 	uint64_t at = write->foreign.index;
 
 	for (unsigned i = 0; i < write->remembered_count; i++) {
-		refresh_pages(write, at, write->remembered[i].index);
-		refresh_page(write, &write->remembered[i]);
-		at = write->remembered[i].index + 1;
+		const struct remembered *page = &write->remembered[i];
+
+		refresh_pages(write, at, page->index + 1);
+		if (in_memory(write, page->index))
+			merge_page(write, page);
+		at = page->index + 1;
 	}
 	refresh_pages(write, at, end_of(write));
 }

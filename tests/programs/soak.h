@@ -23,12 +23,28 @@
 #define PAGES_MAX 4096u
 #define FILE_BYTES ((size_t)PAGES_MAX * PAGE)
 
+/* What was done to a slot's bytes; for whoever finds them wrong. */
+struct deed {
+	uint64_t offset;
+	uint64_t when_ns; /* when it was over */
+	uint32_t file;
+	uint32_t length;
+	int process;
+	char what; /* s: store, w: pwrite, o, n: left old or new by a death */
+	uint8_t first; /* its first byte */
+};
+
+#define DEEDS 4096u /* of a slot that are remembered */
+
 struct journal {
 	_Atomic uint32_t pending; /* what follows may be stored in part */
 	uint32_t file;
 	uint64_t offset;
 	uint32_t length;
 	uint8_t bytes[RANGE];
+	char what;
+	uint64_t deeds; /* all of them; the last DEEDS are there */
+	struct deed deed[DEEDS];
 	_Atomic uint64_t steps; /* of this slot, all its processes */
 	_Atomic uint64_t forks;
 };
@@ -57,9 +73,10 @@ void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 int open_file(uint32_t file);
-/* The journal of slot has what is about to be stored. */
+/* The journal of slot has what is about to be stored, or (what: 'w') written. */
 void journal_begin(uint32_t slot, uint32_t file, uint64_t offset,
 		   const uint8_t *bytes, uint32_t length);
+void journal_is(uint32_t slot, char what);
 /* It is stored: it goes into the model. */
 void journal_end(uint32_t slot);
 /* The slot's processes are dead: what they left is what the file has now. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 uint64_t random_next(struct random *random)
@@ -75,9 +76,62 @@ void journal_begin(uint32_t slot, uint32_t file, uint64_t offset,
 	journal->file = file;
 	journal->offset = offset;
 	journal->length = length;
+	journal->what = 's';
 	memcpy(journal->bytes, bytes, length);
 	/* Read after this process's death only: program order is enough. */
 	atomic_store(&journal->pending, 1);
+}
+
+void journal_is(uint32_t slot, char what)
+{
+	shared->journal[slot].what = what;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void note(struct journal *journal, char what)
+{
+	journal->deed[journal->deeds % DEEDS] = (struct deed){
+		.offset = journal->offset,
+		.when_ns = now_ns(),
+		.file = journal->file,
+		.length = journal->length,
+		.process = getpid(),
+		.what = what,
+		.first = journal->bytes[0],
+	};
+	journal->deeds++;
+}
+
+/* The last deeds that changed the byte, the last one first. */
+static void print_deeds(const struct journal *journal, uint32_t file,
+			uint64_t offset)
+{
+	uint64_t now = now_ns();
+	int left = 8;
+
+	for (uint64_t i = 0; i < DEEDS && i < journal->deeds && left; i++) {
+		const struct deed *deed =
+			&journal->deed[(journal->deeds - 1 - i) % DEEDS];
+
+		if (deed->file != file || offset < deed->offset ||
+		    offset >= deed->offset + deed->length)
+			continue;
+		left--;
+		dprintf(STDERR_FILENO,
+			"soak:   %c at %llu, %u bytes, first %02x, by %d, %llu "
+			"us ago, %llu deeds ago\n",
+			deed->what, (unsigned long long)deed->offset,
+			deed->length, deed->first, deed->process,
+			(unsigned long long)(now - deed->when_ns) / 1000,
+			(unsigned long long)i);
+	}
 }
 
 void journal_end(uint32_t slot)
@@ -86,6 +140,7 @@ void journal_end(uint32_t slot)
 
 	memcpy(&shared->model[journal->file][journal->offset], journal->bytes,
 	       journal->length);
+	note(journal, journal->what);
 	atomic_store(&journal->pending, 0);
 	atomic_fetch_add(&journal->steps, 1);
 }
@@ -122,6 +177,8 @@ void journal_resolve(uint32_t slot)
 	if (pread(fd, found, journal->length, (off_t)journal->offset) < 0)
 		fail("pread");
 	close(fd);
+	note(journal,
+	     memcmp(found, journal->bytes, journal->length) ? 'o' : 'n');
 	settle(slot, found);
 	atomic_store(&journal->pending, 0);
 }
@@ -140,6 +197,12 @@ bool matches(uint32_t slot, uint32_t file, uint64_t offset,
 		     slot, how, file, (unsigned long long)offset + i,
 		     (unsigned long long)(offset + i) / PAGE, bytes[i],
 		     model[i]);
+		if (slot < SLOTS)
+			print_deeds(&shared->journal[slot], file, offset + i);
+		else
+			print_deeds(
+				&shared->journal[(offset + i) % PAGE / RANGE],
+				file, offset + i);
 		return false;
 	}
 	return true;

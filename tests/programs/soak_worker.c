@@ -114,6 +114,7 @@ static void write_place(struct worker *worker, const struct place *place)
 	fill(worker, bytes, place->length);
 	journal_begin(worker->slot, place->file, place->offset, bytes,
 		      place->length);
+	journal_is(worker->slot, 'w');
 	if (pwrite(worker->fd[place->file], bytes, place->length,
 		   (off_t)place->offset) != (ssize_t)place->length)
 		die("slot %u: pwrite", worker->slot);

@@ -32,6 +32,39 @@ static void test_a_write_ends_with_its_channel(void **state)
 	assert_int_equal(byte_in_file(world.file, 1), 'B');
 }
 
+/* In the page of a write that nobody ends another one is ended, and some of its
+ * bytes are stored to; so are some of what was written and not ended. */
+static void stores_after_writes(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR), first = user->channel;
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[0] = 100; /* dirty */
+	user->channel = add_channel(user);
+	write_begin(user, fd, 10, 4);
+	expect(pwrite(fd, "ABCD", 4, 10) == 4);
+	id = write_begin(user, fd, 20, 4);
+	expect(pwrite(fd, "EFGH", 4, 20) == 4);
+	expect(write_end(user, id, 20, 4, 0) == 0);
+	at[21] = 101;
+	at[11] = 102;
+	close(user->channel);
+	user->channel = first;
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+	expect(at[0] == 100 && at[20] == 'E' && at[21] == 101);
+	expect(at[10] == 'A' && at[11] == 102 && at[12] == 'C');
+}
+
+static void test_no_store_is_lost_to_a_write_without_an_end(void **state)
+{
+	(void)state;
+	run(stores_after_writes);
+	assert_int_equal(byte_in_file(world.file, 11), 102);
+	assert_int_equal(byte_in_file(world.file, 13), 'D');
+	assert_int_equal(byte_in_file(world.file, 21), 101);
+}
+
 /* Begun over one, ended over the other, which lasts. */
 static void changes_channels(struct user *user)
 {
@@ -192,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PATIENT(test_a_write_ends_with_its_channel),
+		PATIENT(test_no_store_is_lost_to_a_write_without_an_end),
 		PATIENT(test_a_write_is_ended_by_another_channel),
 		PATIENT(test_a_write_whose_place_is_not_sure),
 		PATIENT(test_a_file_that_grows_too_far),
