@@ -3,7 +3,7 @@
 /*
  * Its client is stopped, or its file system is slow.  Meanwhile no page of the
  * range goes home.  So it is *overtaken*: what is known of it comes into memory
- * as if its client were dead (abandoned.c), and the pages go home again.
+ * as if its client were dead (merge.c), and the pages go home again.
  *
  *   BEGIN          overtaken                        END
  *     |--- excludes ---|---- write-backs as usual ----|-- excludes, refreshes

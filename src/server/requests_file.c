@@ -297,7 +297,7 @@ static int refresh(struct server_write *write, const struct request *request)
 	if (length == 0 || offset > INT64_MAX)
 		return 0;
 	if (!(request->flags & WRITE_REPEATS) || !write_is_stale(write))
-		return object_refresh(object, offset, length);
+		return write_merge(write, offset, length);
 	error = object_refresh_clean(object, offset, length);
 	return error ? error : -ESTALE;
 }

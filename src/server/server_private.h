@@ -419,13 +419,16 @@ void write_take_back(struct server_write *write);
 /* Have pages gone home past it since? */
 bool write_is_stale(const struct server_write *write);
 
-/* ---- abandoned.c; on workers ---- */
+/* ---- merge.c; on workers ---- */
 
 /* Between object_foreign_begin() and the client's write. */
 void write_remember(struct server_write *write);
 void write_forget(struct server_write *write);
-/* Memory follows what the file has got of it. */
+/* Memory follows what the file has got of it, which nobody knows. */
 void write_recover(struct server_write *write);
+/* Bytes [offset, +length) were written, within the range or, if the client did
+ * not say the truth, without.  As object_refresh(). */
+int write_merge(struct server_write *write, uint64_t offset, uint64_t length);
 
 /* ---- back to jobs ---- */
 

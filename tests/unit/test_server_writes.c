@@ -65,6 +65,36 @@ static void test_no_store_is_lost_to_a_write_without_an_end(void **state)
 	assert_int_equal(byte_in_file(world.file, 21), 101);
 }
 
+/* An end that is heard late: what was stored since stays, all else is written;
+ * also where the file has had just these bytes, and memory newer ones. */
+static void ends_late(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+	char had;
+
+	expect(pread(fd, &had, 1, 12) == 1);
+	at[12] = (unsigned char)(had + 1);
+	id = write_begin(user, fd, 10, 4);
+	expect(pwrite(fd, "AB", 2, 10) == 2 && pwrite(fd, &had, 1, 12) == 1);
+	expect(pwrite(fd, "D", 1, 13) == 1);
+	at[11] = 102;
+	expect(write_end(user, id, 10, 4, 0) == 0);
+	expect(at[10] == 'A' && at[11] == 102 && at[12] == had);
+	expect(at[13] == 'D');
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+}
+
+static void test_an_end_that_is_heard_late(void **state)
+{
+	(void)state;
+	run(ends_late);
+	assert_int_equal(byte_in_file(world.file, 10), 'A');
+	assert_int_equal(byte_in_file(world.file, 11), 102);
+	assert_int_equal(byte_in_file(world.file, 12), 1);
+}
+
 /* Begun over one, ended over the other, which lasts. */
 static void changes_channels(struct user *user)
 {
@@ -226,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PATIENT(test_a_write_ends_with_its_channel),
 		PATIENT(test_no_store_is_lost_to_a_write_without_an_end),
+		PATIENT(test_an_end_that_is_heard_late),
 		PATIENT(test_a_write_is_ended_by_another_channel),
 		PATIENT(test_a_write_whose_place_is_not_sure),
 		PATIENT(test_a_file_that_grows_too_far),

@@ -1,31 +1,31 @@
-/* abandoned.c - a write that nobody ends, as its client is gone */
+/* merge.c - what was written past a mapping comes into memory */
 /* SPDX-License-Identifier: MIT */
 /*
- * How far the kernel got with it is not known.  Clean pages of the range are
- * read anew.  Of a dirty one some bytes may be new in the file and others were
- * stored to memory, before the write, meanwhile, or by somebody who has seen
- * the death already.  So what file and memory had of it when the write began is
- * remembered, and a byte goes from the file into memory only if it has changed
- * there, and has not here:
+ * From WRITE_BEGIN on no page of the range goes home.  What file and memory had
+ * of some of its pages then is remembered, as memory may be stored to at any
+ * moment: while the kernel writes, and, as an end may be heard late and a death
+ * later, after others have seen the new bytes and have stored to them again.
+ * So a byte comes from the file only if memory is as it was:
  *
- *	file   was A, is A   nothing was written: memory stays
- *	       was A, is N   memory was M, is M: becomes N
- *	                     memory was M, is S: stored since, or written and
- *	                     ended by another client: stays
+ *	                 memory was M, is M     was M, is S
+ *	ended            comes from the file    S: stored beside it or since
+ *	the client is    comes if it changed    S, or what another client wrote
+ *	gone             in the file            and ended
  *
- * No write-back of these pages comes in between.
+ * Clean pages are simply read anew.
  *
  * Remembered are the pages that are dirty when the write begins, and, dirty or
- * not, those that it covers in part: others may store beside it before its
- * death is seen.  Another page that became dirty meanwhile was stored to where
- * the write was to go, and is left as it is, as are those beyond
- * REMEMBERED_PAGES: a write that was never acknowledged may be lost there, but
- * no store of those who live.
+ * not, those that it covers in part: others may store beside it.  Another page
+ * that becomes dirty meanwhile was stored to where the write goes.  At an end it
+ * is as the file has it.  If nobody ends the write it is left as it is, as are
+ * those beyond REMEMBERED_PAGES: a write that was never acknowledged may be
+ * lost there, but no store of those who live.
  */
 #include "server/server_private.h"
 
 #include "os/memory.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,16 +38,17 @@ struct remembered {
 	unsigned char memory[PAGE_SIZE];
 };
 
-/* Zeros behind the end. */
-static void read_page(const struct server_file *file, uint64_t index,
+/* Zeros behind the end.  False: it cannot be read. */
+static bool read_page(const struct server_file *file, uint64_t index,
 		      unsigned char *bytes)
 {
 	ssize_t got = pread(file->own_fd, bytes, PAGE_SIZE,
 			    (off_t)(index << PAGE_SHIFT));
 
 	if (got < 0)
-		got = 0;
+		return false;
 	memset(bytes + got, 0, PAGE_SIZE - (size_t)got);
+	return true;
 }
 
 static uint64_t end_of(const struct server_write *write)
@@ -113,16 +114,18 @@ static bool in_memory(const struct server_write *write, uint64_t index)
 
 /* What is not in memory comes as the file has it.  The file first: what is
  * stored to memory in between is newer than that. */
-static void remember_page(const struct server_write *write,
+static bool remember_page(const struct server_write *write,
 			  struct remembered *page)
 {
 	int memory = object_memory(file_object(write->file));
 
-	read_page(write->file, page->index, page->file);
+	if (!read_page(write->file, page->index, page->file))
+		return false;
 	if (!in_memory(write, page->index) ||
 	    memory_file_read(memory, page->memory, PAGE_SIZE,
 			     page->index << PAGE_SHIFT))
 		memcpy(page->memory, page->file, PAGE_SIZE);
+	return true;
 }
 
 void write_remember(struct server_write *write)
@@ -142,9 +145,10 @@ void write_remember(struct server_write *write)
 		index = next_page(write, index);
 		if (index == BITMAP_NONE)
 			break;
-		write->remembered_count++;
 		page->index = index++;
-		remember_page(write, page);
+		if (!remember_page(write, page))
+			break;
+		write->remembered_count++;
 	}
 }
 
@@ -154,6 +158,39 @@ void write_forget(struct server_write *write)
 	write->remembered = NULL;
 	write->remembered_count = 0;
 }
+
+/* Bytes [start, end) of a dirty page; ended: they were written. */
+static int merge_bytes(struct server_write *write,
+		       const struct remembered *page, const uint64_t bytes[2],
+		       bool ended)
+{
+	struct object *object = file_object(write->file);
+	unsigned char file[PAGE_SIZE], memory[PAGE_SIZE];
+	uint64_t first = page->index << PAGE_SHIFT, at, end;
+	int error = memory_file_read(object_memory(object), memory, PAGE_SIZE,
+				     first);
+
+	if (!error && !read_page(write->file, page->index, file))
+		error = -EIO;
+	for (at = bytes[0]; !error && at < bytes[1]; at = end + 1) {
+		end = at;
+		while (end < bytes[1] && file[end] != memory[end] &&
+		       memory[end] == page->memory[end] &&
+		       (ended || file[end] != page->file[end]))
+			end++;
+		if (end > at)
+			error = object_refresh(object, first + at, end - at);
+	}
+	return error;
+}
+
+static bool is_dirty(const struct server_write *write, uint64_t index)
+{
+	return in_memory(write, index) &&
+	       object_next_dirty(file_object(write->file), index) == index;
+}
+
+/* ---- its client is gone ---- */
 
 static void refresh_pages(struct server_write *write, uint64_t index,
 			  uint64_t end)
@@ -168,40 +205,65 @@ static void refresh_pages(struct server_write *write, uint64_t index,
 					   (end - index) << PAGE_SHIFT);
 }
 
-/* What is new in the file, and is not in memory. */
-static void merge_page(struct server_write *write,
-		       const struct remembered *page)
-{
-	struct object *object = file_object(write->file);
-	unsigned char file[PAGE_SIZE], memory[PAGE_SIZE];
-	uint64_t first = page->index << PAGE_SHIFT;
-	unsigned start = 0, end;
-
-	read_page(write->file, page->index, file);
-	if (memory_file_read(object_memory(object), memory, PAGE_SIZE, first))
-		return;
-	for (; start < PAGE_SIZE; start = end + 1) {
-		end = start;
-		while (end < PAGE_SIZE && file[end] != page->file[end] &&
-		       memory[end] == page->memory[end])
-			end++;
-		if (end > start)
-			(void)object_refresh(object, first + start,
-					     end - start);
-	}
-}
-
 void write_recover(struct server_write *write)
 {
+	static const uint64_t all[2] = { 0, PAGE_SIZE };
 	uint64_t at = write->foreign.index;
 
 	for (unsigned i = 0; i < write->remembered_count; i++) {
 		const struct remembered *page = &write->remembered[i];
 
 		refresh_pages(write, at, page->index + 1);
-		if (in_memory(write, page->index))
-			merge_page(write, page);
+		if (is_dirty(write, page->index))
+			(void)merge_bytes(write, page, all, false);
 		at = page->index + 1;
 	}
 	refresh_pages(write, at, end_of(write));
+}
+
+/* ---- it was ended ---- */
+
+static int refresh_bytes(struct server_write *write, uint64_t start,
+			 uint64_t end)
+{
+	return start < end ? object_refresh(file_object(write->file), start,
+					    end - start)
+			   : 0;
+}
+
+static int merge_page(struct server_write *write, const struct remembered *page,
+		      uint64_t start, uint64_t end)
+{
+	uint64_t first = page->index << PAGE_SHIFT;
+	const uint64_t bytes[2] = { start - first, end - first };
+
+	return is_dirty(write, page->index)
+		       ? merge_bytes(write, page, bytes, true)
+		       : refresh_bytes(write, start, end);
+}
+
+int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
+{
+	uint64_t at = offset;
+	uint64_t end = length < INT64_MAX - offset ? offset + length
+						   : INT64_MAX;
+	int error = 0;
+
+	for (unsigned i = 0; i < write->remembered_count && !error; i++) {
+		const struct remembered *page = &write->remembered[i];
+		uint64_t start = page->index << PAGE_SHIFT;
+		uint64_t stop = start + PAGE_SIZE;
+
+		if (stop <= at || start >= end)
+			continue;
+		if (start < at)
+			start = at;
+		if (stop > end)
+			stop = end;
+		error = refresh_bytes(write, at, start);
+		if (!error)
+			error = merge_page(write, page, start, stop);
+		at = stop;
+	}
+	return error ? error : refresh_bytes(write, at, end);
 }
