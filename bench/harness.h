@@ -175,6 +175,10 @@ struct direct_jobs {
 void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 		struct run *run);
 
+/* A limit: random pages, one read under way for each thread. */
+void limit_random(const struct question *question,
+		  const struct setting *setting, struct run *run);
+
 /* ---- measure.c ---- */
 
 /* The measured part: prepares, then all threads start together. */
@@ -200,6 +204,10 @@ uint64_t words_sum(const unsigned char *bytes, size_t length, uint64_t seed);
 /* The same, as struct direct_jobs wants it. */
 uint64_t direct_sum(const struct setting *setting, const unsigned char *bytes,
 		    size_t length, uint64_t offset);
+/* Where the number's page is: anywhere in the data. */
+uint64_t random_page(const struct setting *setting, uint64_t number);
+/* How many reads a run has before it is known how long they take. */
+uint64_t reads_at_first(const struct setting *setting);
 /* KiB, of /proc/self/status: "VmRSS", "VmHWM"; 0: not to be had. */
 uint64_t memory_kib(const char *field);
 

@@ -38,6 +38,17 @@ uint64_t words_sum(const unsigned char *bytes, size_t length, uint64_t seed)
 	return sum * (seed + 1);
 }
 
+uint64_t random_page(const struct setting *setting, uint64_t number)
+{
+	return mix(number) % (setting->size / PAGE) * PAGE;
+}
+
+uint64_t reads_at_first(const struct setting *setting)
+{
+	(void)setting;
+	return 10000;
+}
+
 uint64_t direct_sum(const struct setting *setting, const unsigned char *bytes,
 		    size_t length, uint64_t offset)
 {

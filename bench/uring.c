@@ -142,3 +142,18 @@ void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 	io_uring_queue_exit(&direct.ring);
 	close(direct.fd);
 }
+
+void limit_random(const struct question *question,
+		  const struct setting *setting, struct run *run)
+{
+	const struct direct_jobs reads = {
+		.depth = setting->threads,
+		.length = PAGE,
+		.count = setting->operations,
+		.offset = random_page,
+		.sum = direct_sum,
+	};
+
+	(void)question;
+	arm_direct(setting, &reads, run);
+}

@@ -4,44 +4,17 @@
 
 #include <sys/mman.h>
 
-static uint64_t offset_of(const struct setting *setting, uint64_t number)
-{
-	return mix(number) % (setting->size / PAGE) * PAGE;
-}
-
 static uint64_t work(struct job *job)
 {
 	const unsigned char *bytes = job->view->bytes;
 	uint64_t sum = 0;
 
 	for (uint64_t number = job->first; number < job->last; number++) {
-		uint64_t offset = offset_of(job->setting, number);
+		uint64_t offset = random_page(job->setting, number);
 
 		sum += words_sum(bytes + offset, PAGE, offset);
 	}
 	return sum;
-}
-
-/* Each thread of the others has one read under way. */
-static void limit(const struct question *question,
-		  const struct setting *setting, struct run *run)
-{
-	struct direct_jobs reads = {
-		.depth = setting->threads,
-		.length = PAGE,
-		.count = setting->operations,
-		.offset = offset_of,
-		.sum = direct_sum,
-	};
-
-	(void)question;
-	arm_direct(setting, &reads, run);
-}
-
-static uint64_t operations(const struct setting *setting)
-{
-	(void)setting;
-	return 10000;
 }
 
 int main(int argc, char **argv)
@@ -56,8 +29,8 @@ int main(int argc, char **argv)
 		.variants = variants_threads,
 		.advice = MADV_RANDOM,
 		.work = work,
-		.limit = limit,
-		.operations = operations,
+		.limit = limit_random,
+		.operations = reads_at_first,
 	};
 
 	return bench_main(&question, argc, argv);

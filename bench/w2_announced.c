@@ -4,11 +4,6 @@
 
 #define LIST 64u
 
-static uint64_t offset_of(const struct setting *setting, uint64_t number)
-{
-	return mix(number) % (setting->size / PAGE) * PAGE;
-}
-
 /* Announces the list that begins at first, if there is one. */
 static void announce(const struct job *job, uint64_t first)
 {
@@ -16,7 +11,7 @@ static void announce(const struct job *job, uint64_t first)
 	size_t count = 0;
 
 	for (; count < LIST && first + count < job->last; count++)
-		offsets[count] = offset_of(job->setting, first + count);
+		offsets[count] = random_page(job->setting, first + count);
 	view_announce(job->view, offsets, count);
 }
 
@@ -26,7 +21,7 @@ static uint64_t touch(const struct job *job, uint64_t first)
 	uint64_t sum = 0;
 
 	for (uint64_t i = first; i < first + LIST && i < job->last; i++) {
-		uint64_t offset = offset_of(job->setting, i);
+		uint64_t offset = random_page(job->setting, i);
 
 		sum += words_sum(bytes + offset, PAGE, offset);
 	}
@@ -56,18 +51,12 @@ static void limit(const struct question *question,
 		.depth = LIST,
 		.length = PAGE,
 		.count = setting->operations,
-		.offset = offset_of,
+		.offset = random_page,
 		.sum = direct_sum,
 	};
 
 	(void)question;
 	arm_direct(setting, &reads, run);
-}
-
-static uint64_t operations(const struct setting *setting)
-{
-	(void)setting;
-	return 10000;
 }
 
 int main(int argc, char **argv)
@@ -92,7 +81,7 @@ int main(int argc, char **argv)
 		.advice = MADV_RANDOM,
 		.work = work,
 		.limit = limit,
-		.operations = operations,
+		.operations = reads_at_first,
 	};
 
 	return bench_main(&question, argc, argv);

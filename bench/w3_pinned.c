@@ -5,18 +5,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static uint64_t offset_of(const struct setting *setting, uint64_t number)
-{
-	return mix(number) % (setting->size / PAGE) * PAGE;
-}
-
 /* A read that fails leaves the sum wrong, and so shows. */
 static uint64_t work(struct job *job)
 {
 	uint64_t sum = 0;
 
 	for (uint64_t i = job->first; i < job->last; i++) {
-		uint64_t offset = offset_of(job->setting, i);
+		uint64_t offset = random_page(job->setting, i);
 		struct quire_pin pin;
 
 		if (quire_object_pin(job->view->object, offset, PAGE, PROT_READ,
@@ -34,7 +29,7 @@ static uint64_t peer_work(struct job *job)
 	uint64_t sum = 0;
 
 	for (uint64_t i = job->first; buffer && i < job->last; i++) {
-		uint64_t offset = offset_of(job->setting, i);
+		uint64_t offset = random_page(job->setting, i);
 
 		if (pread(job->view->fd, buffer, PAGE, (off_t)offset) == PAGE)
 			sum += words_sum(buffer, PAGE, offset);
@@ -53,27 +48,6 @@ static void pinned(const struct question *question,
 	quire_end(&view);
 }
 
-static void limit(const struct question *question,
-		  const struct setting *setting, struct run *run)
-{
-	struct direct_jobs reads = {
-		.depth = setting->threads,
-		.length = PAGE,
-		.count = setting->operations,
-		.offset = offset_of,
-		.sum = direct_sum,
-	};
-
-	(void)question;
-	arm_direct(setting, &reads, run);
-}
-
-static uint64_t operations(const struct setting *setting)
-{
-	(void)setting;
-	return 10000;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct question question = {
@@ -90,8 +64,8 @@ int main(int argc, char **argv)
 		.peer_work = peer_work,
 		.quire = pinned,
 		.peer = arm_file,
-		.limit = limit,
-		.operations = operations,
+		.limit = limit_random,
+		.operations = reads_at_first,
 	};
 
 	return bench_main(&question, argc, argv);

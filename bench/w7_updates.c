@@ -8,11 +8,6 @@
 #define DEPTH 32      /* of the limit, and of reading back */
 #define LONGEST_STALL_US 100000
 
-static uint64_t offset_of(const struct setting *setting, uint64_t number)
-{
-	return mix(number) % (setting->size / PAGE) * PAGE;
-}
-
 /* What the page holds after this run: other words than after any before. */
 static void fill(const struct setting *setting, unsigned char *page,
 		 uint64_t offset)
@@ -44,7 +39,7 @@ static uint64_t work(struct job *job)
 	const struct setting *setting = job->setting;
 
 	for (uint64_t i = job->first; i < job->last; i++) {
-		uint64_t offset = offset_of(setting, i);
+		uint64_t offset = random_page(setting, i);
 		uint64_t begun = clock_ns();
 
 		fill(setting, job->view->bytes + offset, offset);
@@ -73,7 +68,7 @@ static void verify(const struct setting *setting, struct run *run)
 		.depth = DEPTH,
 		.length = PAGE,
 		.count = setting->operations,
-		.offset = offset_of,
+		.offset = random_page,
 		.sum = good,
 	};
 	double seconds = run->seconds, cpu_s = run->cpu_s;
@@ -96,7 +91,7 @@ static void limit(const struct question *question,
 		.depth = DEPTH,
 		.length = PAGE,
 		.count = setting->operations,
-		.offset = offset_of,
+		.offset = random_page,
 		.fill = fill,
 		.sync_every = UPDATES,
 	};
