@@ -27,6 +27,7 @@ void quire_begin(const struct setting *setting, struct run *run,
 	struct quire_options options = {
 		.size = sizeof(options),
 		.budget = setting->budget,
+		.trap = setting->variant->trap,
 	};
 
 	*view = (struct view){ .fd = -1 };

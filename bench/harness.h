@@ -19,6 +19,7 @@ struct variant {
 	unsigned int threads; /* 0: the end of a list */
 	uint64_t parameter;   /* the question's own */
 	bool only_long;       /* left out of the short form */
+	enum quire_trap trap; /* of Quire's arm */
 };
 
 /* 1, 4 and 16 threads. */

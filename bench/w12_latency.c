@@ -101,8 +101,13 @@ static uint64_t operations(const struct setting *setting)
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {
-		{ "alone", 1, ALONE, false },
-		{ "beside a thread that updates", 1, UPDATED, false },
+		{ "alone", 1, ALONE, false, QUIRE_TRAP_AUTO },
+		{ "beside a thread that updates", 1, UPDATED, false,
+		  QUIRE_TRAP_AUTO },
+		{ "in the faulting thread, alone", 1, ALONE, false,
+		  QUIRE_TRAP_SIGBUS },
+		{ "in the faulting thread, beside a thread that updates", 1,
+		  UPDATED, false, QUIRE_TRAP_SIGBUS },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

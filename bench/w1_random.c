@@ -17,8 +17,19 @@ static uint64_t work(struct job *job)
 	return sum;
 }
 
+#define IN_PLACE(count)                                                 \
+	{                                                               \
+		.name = "in the faulting thread, " #count " thread(s)", \
+		.threads = count, .trap = QUIRE_TRAP_SIGBUS             \
+	}
+
 int main(int argc, char **argv)
 {
+	static const struct variant variants[] = {
+		{ .threads = 1 }, { .threads = 4 }, { .threads = 16 },
+		IN_PLACE(1),      IN_PLACE(4),      IN_PLACE(16),
+		{ .threads = 0 },
+	};
 	static const struct question question = {
 		.id = "W1",
 		.title = "random 4 KiB reads through a mapping",
@@ -26,7 +37,7 @@ int main(int argc, char **argv)
 		.per_unit = 1,
 		.limit_name = "O_DIRECT through io_uring, as many at once as "
 			      "there are threads; nothing is cached",
-		.variants = variants_threads,
+		.variants = variants,
 		.advice = MADV_RANDOM,
 		.work = work,
 		.limit = limit_random,

@@ -157,8 +157,9 @@ static uint64_t operations(const struct setting *setting)
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {
-		{ "kernel mmap advised", 1, ADVISED, false },
-		{ "kernel mmap not advised", 1, NOT_ADVISED, true },
+		{ "kernel mmap advised", 1, ADVISED, false, QUIRE_TRAP_AUTO },
+		{ "kernel mmap not advised", 1, NOT_ADVISED, true,
+		  QUIRE_TRAP_AUTO },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

@@ -124,10 +124,12 @@ static uint64_t operations(const struct setting *setting)
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {
-		{ "1 thread, 16 pages", 1, DISTINCT, false },
-		{ "1 thread, one page", 1, ONE_PAGE, false },
-		{ "16 threads, 16 pages each", 16, DISTINCT, false },
-		{ "16 threads, one page", 16, ONE_PAGE, false },
+		{ "1 thread, 16 pages", 1, DISTINCT, false, QUIRE_TRAP_AUTO },
+		{ "1 thread, one page", 1, ONE_PAGE, false, QUIRE_TRAP_AUTO },
+		{ "16 threads, 16 pages each", 16, DISTINCT, false,
+		  QUIRE_TRAP_AUTO },
+		{ "16 threads, one page", 16, ONE_PAGE, false,
+		  QUIRE_TRAP_AUTO },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

@@ -137,7 +137,7 @@ static int hello(void)
 		.answer = settings->text,
 		.answer_size = sizeof(settings->text) - 1,
 	};
-	struct greeting greeting;
+	struct greeting greeting = { .table = -1 };
 	int fd = greet(&call, &greeting);
 
 	if (fd < 0)
@@ -168,7 +168,7 @@ static int return_to_server(void)
 {
 	struct call call = { .answer_size = 0 };
 	struct channel lost = client.first;
-	struct greeting greeting;
+	struct greeting greeting = { .table = -1 };
 	int fd = greet_again(&call, &greeting);
 
 	if (fd < 0)

@@ -63,6 +63,9 @@ enum quire_trap {
 	QUIRE_TRAP_AUTO,        /* userfaultfd; else signals */
 	QUIRE_TRAP_USERFAULTFD, /* that, or quire_open() fails */
 	QUIRE_TRAP_SIGNALS,     /* mprotect() and SIGSEGV; see quire(7) */
+	QUIRE_TRAP_SIGBUS, /* userfaultfd, but the thread whose access it is
+			      reads the page itself, in a handler of SIGBUS;
+			      not for memory that system calls are handed */
 };
 
 enum quire_log_level {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Of a thread: 0: not asked yet; else the lane's number and one. */
-static _Thread_local unsigned mine __attribute__((tls_model("initial-exec")));
+static _Thread_local unsigned mine;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;      /* [once] its end gives the lane back */

@@ -34,6 +34,11 @@ static const char *const signal_mode =
 	"was wanted: a system call that is handed an absent or protected page "
 	"fails with EFAULT, or comes back short; a thread that blocks SIGSEGV "
 	"dies of such a page";
+static const char *const sigbus_mode =
+	"userfaultfd, resolved by the thread whose access it is (SIGBUS): a "
+	"system call that is handed an absent or protected page fails with "
+	"EFAULT, or comes back short; a thread that blocks SIGBUS dies of such "
+	"a page";
 
 const char *quire_trap_mode(const struct quire *quire)
 {
@@ -189,7 +194,7 @@ static int check_options(const struct quire_options *options)
 	if (options->io > QUIRE_IO_THREADS)
 		return error_say(-EINVAL, "no such kind of I/O: %d",
 				 (int)options->io);
-	if (options->trap > QUIRE_TRAP_SIGNALS)
+	if (options->trap > QUIRE_TRAP_SIGBUS)
 		return error_say(-EINVAL, "no such kind of traps: %d",
 				 (int)options->trap);
 	if (options->flags & ~QUIRE_NO_REPORT)
@@ -302,18 +307,22 @@ static bool lacks_uffd(int error)
 	       error != -ENFILE;
 }
 
+static const char *uffd_mode(const struct mmu *mmu)
+{
+	if (mmu->in_place)
+		return sigbus_mode;
+	return mmu_uffd_traps(mmu)->kernel_mode ? full_mode : user_mode;
+}
+
 static int open_mmu(struct quire *quire, enum quire_trap trap)
 {
 	int error = 0;
 
 	if (trap != QUIRE_TRAP_SIGNALS) {
-		error = mmu_uffd_create(&quire->mmu);
-		if (!error) {
-			bool full = mmu_uffd_traps(quire->mmu)->kernel_mode;
-
-			quire->trap_mode = full ? full_mode : user_mode;
-		}
-		if (trap == QUIRE_TRAP_USERFAULTFD || !lacks_uffd(error))
+		error = mmu_uffd_create(trap == QUIRE_TRAP_SIGBUS, &quire->mmu);
+		if (!error)
+			quire->trap_mode = uffd_mode(quire->mmu);
+		if (trap != QUIRE_TRAP_AUTO || !lacks_uffd(error))
 			return error;
 		log_line(&quire->log, LOG_INFO, "%s", error_sentence());
 		error_clear();
@@ -341,7 +350,7 @@ static int open_space(struct quire *quire, enum quire_trap trap)
 	quire->host_space.mmu = quire->mmu;
 	space_set_limit(&quire->host_space.space, SPACE_LIMIT_COMMIT,
 			memory_total());
-	if (quire->trap_mode != full_mode && trap != QUIRE_TRAP_SIGNALS)
+	if (quire->trap_mode != full_mode && trap <= QUIRE_TRAP_USERFAULTFD)
 		log_line(&quire->log, LOG_WARNING, "%s", quire->trap_mode);
 	return 0;
 }
@@ -372,7 +381,7 @@ static int open_threads(struct quire *quire,
 	if (error) {
 		writeback_stop(&quire->writeback);
 		writeback_finish(&quire->writeback);
-	} else if (by_ring)
+	} else if (by_ring && !quire->mmu->in_place)
 		ring_watch(quire->ring, mmu_traps_fd(quire->mmu),
 			   on_ring_traps);
 	return error;

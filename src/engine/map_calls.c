@@ -9,7 +9,7 @@
 #include "engine/object_open.h"
 #include "engine/populate.h"
 
-#include "fault/grow_down.h"
+#include "fault/watch.h"
 #include "os/memory.h"
 
 #include <errno.h>
@@ -208,19 +208,19 @@ static int map_zero(struct quire_space *space,
 	return error;
 }
 
-/* An access below such a mapping is the processor's there. */
-static int watch_growth(struct quire_space *space, int flags)
+/* On the host an access below what grows, or in place, raises a signal. */
+static int watch_signals(struct quire_space *space, int flags)
 {
-	if (space->soft || !(flags & MAP_GROWSDOWN))
+	if (!space->mmu->in_place && (space->soft || !(flags & MAP_GROWSDOWN)))
 		return 0;
-	return grow_down_watch(&space->space);
+	return fault_watch(&space->quire->faults);
 }
 
 int space_map_whole(struct quire_space *space,
 		    struct space_map_request *request, uint64_t *address)
 {
 	bool populate = false;
-	int error = watch_growth(space, request->flags);
+	int error = watch_signals(space, request->flags);
 
 	if (error)
 		return error;

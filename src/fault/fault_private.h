@@ -31,16 +31,23 @@ struct fault {
 	uint64_t count;         /* pages to read */
 	uint64_t install_pages; /* that may be shown from address on */
 	enum fault_wait wait;
-	uint64_t due_ns;   /* the time it waits for */
-	uint64_t since_ns; /* since when it has had no room */
-	uint64_t began_ns; /* its first round, if that did not end it */
-	uint64_t progress; /* of writes and evictions, then */
-	uint64_t pause_ns; /* before the next retry */
-	int error;         /* why it is refused */
+	uint64_t due_ns;     /* the time it waits for */
+	uint64_t since_ns;   /* since when it has had no room */
+	uint64_t began_ns;   /* its first round, if that did not end it */
+	uint64_t progress;   /* of writes and evictions, then */
+	uint64_t pause_ns;   /* before the next retry */
+	int error;           /* why it is refused */
+	uint64_t generation; /* of the space, when it was refused */
 };
 
 /* One round; the fault is done (and freed), parked, or waits. */
 void fault_resolve(struct fault *fault);
+/* On the thread that trapped, which may block for a read of the page.  True:
+ * done; false: in other hands, to be waited for. */
+bool fault_resolve_in_place(struct fault *fault);
+/* A trap of this very thread; the same. */
+bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
+			 bool write);
 
 /* Takes read pins of the visible pages that follow each other; how many. */
 uint64_t fault_pin_run(struct object *object, uint64_t index, uint64_t most);
@@ -72,6 +79,9 @@ bool fault_wait_for_writer(struct fault *fault, bool *expired);
 void fault_relieved(struct fault *fault);
 /* Keeps a refused fault, to be tried again; it may be gone on return. */
 void fault_keep_refused(struct fault *fault);
+/* Is the page refused, with the space as it was then? */
+bool fault_is_refused(struct fault_handler *handler, uint64_t address,
+		      uint64_t generation);
 /* Makes those ready whose time has come; how many ms until the next: -1. */
 int fault_handler_tick(struct fault_handler *handler);
 

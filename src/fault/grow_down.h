@@ -5,15 +5,13 @@
 
 #include "space/space.h"
 
+#include <signal.h>
+
 /*
- * Has mappings of a space on the host's MMU grow from now on when they are
- * touched below; to be called again before each mapping that may, as the
- * program may have installed a handler since.  0; -EAGAIN: too many spaces of
- * the process have such mappings; -errno of sigaction(2).
+ * An access to the space has raised SIGSEGV, on this thread, which is in its
+ * handler.  True: what grows has grown, and the access is to be tried again.
  */
-int grow_down_watch(struct space *space);
-/* Nothing is mapped any more; returns when no handler is at it. */
-void grow_down_forget(struct space *space);
+bool grow_down_try(struct space *space, const siginfo_t *info);
 
 /*
  * May be called in a signal handler: see grow_down.c.  True: address is mapped

@@ -17,9 +17,7 @@ struct guard {
 	struct guard *outer;
 };
 
-/* In the thread's first block of storage: a signal handler may look at it. */
-static _Thread_local struct guard *innermost
-	__attribute__((tls_model("initial-exec")));
+static _Thread_local struct guard *innermost;
 
 /* A miss past a mapping's end counts, too: the arena is the space's alone. */
 static bool in_space(struct space *space, uint64_t address)

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/fault_private.h"
 
-#include "fault/grow_down.h"
+#include "fault/watch.h"
 #include "os/memory.h"
 
 #include <errno.h>
@@ -94,15 +94,31 @@ void fault_handler_drain(struct fault_handler *handler)
 		fault_resolve(fault);
 }
 
+static struct fault *trap_create(struct fault_handler *handler,
+				 uint64_t address, bool write)
+{
+	struct counters *counters = handler->host->counters;
+
+	count_add(counters, COUNT_TRAPS, 1);
+	if (write)
+		count_add(counters, COUNT_WRITE_TRAPS, 1);
+	return fault_create(handler, address, write);
+}
+
+bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
+			 bool write)
+{
+	struct fault *fault = trap_create(handler, address, write);
+
+	return !fault /* no memory: it comes again */
+	       || fault_resolve_in_place(fault);
+}
+
 static void take_trap(struct fault_handler *handler,
 		      const struct mmu_trap *trap)
 {
-	struct counters *counters = handler->host->counters;
-	struct fault *fault = fault_create(handler, trap->address, trap->write);
+	struct fault *fault = trap_create(handler, trap->address, trap->write);
 
-	count_add(counters, COUNT_TRAPS, 1);
-	if (trap->write)
-		count_add(counters, COUNT_WRITE_TRAPS, 1);
 	if (fault)
 		fault_resolve(fault);
 	else /* no memory: the thread comes again */
@@ -183,7 +199,7 @@ static void *trap_thread(void *argument)
 
 void fault_handler_stop(struct fault_handler *handler)
 {
-	grow_down_forget(handler->space);
+	fault_unwatch(handler);
 	atomic_store(&handler->stopping, true); /* read by trap_thread() */
 	fault_handler_kick(handler);
 	for (unsigned i = 0; i < handler->threads; i++)

@@ -40,7 +40,11 @@ struct place {
 	bool shared;
 	uint64_t pages; /* from index to the end of the VMA */
 	enum read_advice advice;
+	bool may_block; /* this thread, for a read of the page */
 };
+
+/* More than this is read while its first pages are in use already. */
+#define NOW_MOST 16
 
 static bool wants_grant(const struct fault *fault, const struct place *place)
 {
@@ -273,6 +277,16 @@ static bool must_rest(struct fault *fault)
 	return true;
 }
 
+static int64_t begin_read(const struct fault *fault, const struct place *place,
+			  uint64_t *sequence)
+{
+	if (place->may_block && fault->count <= NOW_MOST)
+		return object_read_now(place->object, place->index,
+				       fault->count, sequence);
+	return object_start_read(place->object, place->index, fault->count,
+				 sequence);
+}
+
 /* True: the fault is in other hands now. */
 static bool start_read(struct fault *fault, const struct place *place)
 {
@@ -284,8 +298,7 @@ static bool start_read(struct fault *fault, const struct place *place)
 		fault_delay(fault, REST_NS);
 		return true;
 	}
-	started = object_start_read(place->object, place->index, fault->count,
-				    &sequence);
+	started = begin_read(fault, place, &sequence);
 	if (started > 0) {
 		count_add(fault->handler->host->counters, COUNT_PAGES_AHEAD,
 			  (uint64_t)started - 1);
@@ -412,15 +425,16 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	}
 }
 
-void fault_resolve(struct fault *fault)
+/* True: done; false: in other hands. */
+static bool resolve(struct fault *fault, bool may_block)
 {
 	struct space *space = fault->handler->space;
 	bool out_of_hands = false;
+	enum step step = STEP_AGAIN;
 
 	while (!out_of_hands) {
 		struct read_plan ahead = { .ahead_count = 0 };
-		struct place place = { .object = NULL };
-		enum step step;
+		struct place place = { .object = NULL, .may_block = may_block };
 
 		rwlock_take_read(&space->lock);
 		step = look(fault, &place, &ahead);
@@ -434,4 +448,15 @@ void fault_resolve(struct fault *fault)
 		if (place.object)
 			object_release(place.object);
 	}
+	return step == STEP_DONE;
+}
+
+void fault_resolve(struct fault *fault)
+{
+	resolve(fault, false);
+}
+
+bool fault_resolve_in_place(struct fault *fault)
+{
+	return resolve(fault, true);
 }

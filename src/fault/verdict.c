@@ -125,6 +125,7 @@ static void tell_mmu(struct fault *fault, bool absent)
 		wait_and_retry(fault);
 	} else {
 		fault->pause_ns = REFUSED_PAUSE_NS;
+		fault->generation = space->generation;
 		fault_keep_refused(fault);
 	}
 	rwlock_drop_write(&space->lock);

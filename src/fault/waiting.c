@@ -57,6 +57,24 @@ void fault_keep_refused(struct fault *fault)
 		fault_handler_kick(handler);
 }
 
+bool fault_is_refused(struct fault_handler *handler, uint64_t address,
+		      uint64_t generation)
+{
+	struct list *link;
+	bool refused = false;
+
+	lock_take(&handler->lock);
+	list_for_each(link, &handler->refused) {
+		const struct fault *fault =
+			container_of(link, struct fault, link);
+
+		refused |= fault->address == address &&
+			   fault->generation == generation;
+	}
+	lock_drop(&handler->lock);
+	return refused;
+}
+
 void fault_relieved(struct fault *fault)
 {
 	fault->since_ns = 0;

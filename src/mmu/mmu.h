@@ -80,6 +80,9 @@ struct mmu {
 	/* Another process's (mmu_remote.h): what it shows is hidden by a punch
 	 * only, so a shared page can be refused only if it is absent. */
 	bool remote;
+	/* The access gets SIGBUS, and its thread sees to the page itself:
+	 * nothing is ever taken here. */
+	bool in_place;
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "mmu/mmu_host.h"
 #include "mmu/mmu_sigsegv_private.h"
 #include "os/memory.h"
+#include "os/page_sleep.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static struct mmu_sigsegv *own(const struct mmu *mmu)
 static void wake(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	(void)mmu;
-	traps_wake(start, length);
+	page_sleep_wake(start, length);
 }
 
 /* ---- pages ---- */
@@ -64,7 +65,7 @@ static int show(struct mmu *mmu, uint64_t start, uint64_t length, uint32_t as)
 		error = rights_edit(start, start + length, SHADOW_REFUSED, as);
 	shadow_unlock();
 	if (!error)
-		traps_wake(start, length);
+		page_sleep_wake(start, length);
 	return error;
 }
 
@@ -118,7 +119,7 @@ static int refuse(struct mmu *mmu, uint64_t start, bool shared)
 		shadow_set(start, end, shadow_at(start) | SHADOW_REFUSED);
 	shadow_unlock();
 	if (!error)
-		traps_wake(start, PAGE_SIZE);
+		page_sleep_wake(start, PAGE_SIZE);
 	return error;
 }
 
@@ -156,7 +157,7 @@ static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
 	error = map_locked(mmu, mapping);
 	shadow_unlock();
 	if (mapping->replace)
-		traps_wake(mapping->start, mapping->length);
+		page_sleep_wake(mapping->start, mapping->length);
 	return error;
 }
 
@@ -180,7 +181,7 @@ static int unmap(struct mmu *mmu, uint64_t start, uint64_t length)
 	error = unmap_locked(start, start + length);
 	shadow_unlock();
 	if (!error)
-		traps_wake(start, length);
+		page_sleep_wake(start, length);
 	return error;
 }
 
@@ -232,7 +233,7 @@ static int guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard)
 				    guard ? SHADOW_GUARDED : 0);
 	shadow_unlock();
 	if (!error)
-		traps_wake(start, length);
+		page_sleep_wake(start, length);
 	return error;
 }
 
@@ -259,7 +260,7 @@ static int move(struct mmu *mmu, const struct mmu_move *move)
 	shadow_lock();
 	error = shadow_move(own(mmu)->owner, move);
 	shadow_unlock();
-	traps_wake(move->from, move->length);
+	page_sleep_wake(move->from, move->length);
 	return error;
 }
 

@@ -100,7 +100,5 @@ int traps_open(unsigned *owner, int *fd);
 void traps_close(unsigned owner, int fd);
 /* Takes the place of a handler that came after ours. */
 int traps_arm(void);
-/* Whoever sleeps on a page of the range tries again. */
-void traps_wake(uint64_t start, uint64_t length);
 
 #endif

@@ -8,21 +8,17 @@
  *      else: a word into the owner's pipe; sleep until somebody wakes the page
  *
  * All of it is fit for a signal handler: atomics, system calls, no lock.
- * Sleepers stand in one of 1024 places by their page.  Each has a count of
- * wake-ups, read before the page is looked at: a wake-up after that look ends
- * the sleep.  Whoever is woken for a neighbour's sake traps again.
  *
  * A handler of the program's may interrupt the sleep, and leave by a long jump:
  * nothing is held there.  Nothing may interrupt a handler that is at the pipe.
  */
 #include "mmu/mmu_sigsegv_private.h"
 
+#include "os/page_sleep.h"
 #include "os/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +26,6 @@
 #include <unistd.h>
 
 #define OWNERS 64u
-#define PLACES 1024u
 
 #ifndef SEGV_PKUERR
 #define SEGV_PKUERR 4
@@ -41,11 +36,6 @@ enum judgement {
 	TRY_AGAIN,
 	REFUSED,
 	TRAPPED,
-};
-
-struct place {
-	_Atomic uint32_t wakes; /* a futex */
-	_Atomic uint32_t sleepers;
 };
 
 struct owner {
@@ -61,45 +51,8 @@ struct access {
 	bool fetch;
 };
 
-static struct place places[PLACES];
 static struct owner owners[OWNERS];
 static _Atomic pid_t process; /* in another one nothing is ours */
-
-/* ---- sleeping ---- */
-
-static struct place *place_of(uint64_t address)
-{
-	uint64_t hash = (address >> PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &places[hash >> 54];
-}
-
-static void wake_place(struct place *place)
-{
-	atomic_fetch_add(&place->wakes, 1); /* sleep_on() */
-	if (atomic_load(&place->sleepers))
-		syscall(SYS_futex, &place->wakes, FUTEX_WAKE_PRIVATE, INT_MAX,
-			NULL, NULL, 0);
-}
-
-void traps_wake(uint64_t start, uint64_t length)
-{
-	if (length >> PAGE_SHIFT >= PLACES) {
-		for (unsigned i = 0; i < PLACES; i++)
-			wake_place(&places[i]);
-		return;
-	}
-	for (uint64_t at = start; at < start + length; at += PAGE_SIZE)
-		wake_place(place_of(at));
-}
-
-/* Until somebody wakes the place; the program's handlers may run meanwhile. */
-static void sleep_on(struct place *place, uint32_t wakes)
-{
-	while (atomic_load(&place->wakes) == wakes) /* wake_place() */
-		syscall(SYS_futex, &place->wakes, FUTEX_WAIT_PRIVATE, wakes,
-			NULL, NULL, 0);
-}
 
 /* ---- the access ---- */
 
@@ -207,18 +160,14 @@ static bool send_sigbus(const siginfo_t *info, ucontext_t *context)
 }
 
 /* Tells the owner, and sleeps; then the access is tried again. */
-static void hand_over(const struct access *access, struct place *place,
-		      uint32_t wakes, const ucontext_t *context)
+static void hand_over(const struct access *access, struct page_sleep *sleep,
+		      const ucontext_t *context)
 {
-	sigset_t all;
-	bool written;
+	bool written = write_trap(access);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	written = write_trap(access);
 	pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
 	if (written)
-		sleep_on(place, wakes);
+		page_sleep(sleep);
 	else
 		sched_yield();
 }
@@ -226,20 +175,18 @@ static void hand_over(const struct access *access, struct place *place,
 static bool on_sigsegv(const siginfo_t *info, ucontext_t *context)
 {
 	struct access access = access_of(info, context);
-	struct place *place = place_of(access.address);
+	struct page_sleep sleep;
 	enum judgement judgement;
-	uint32_t wakes;
 
 	/* Nothing is mapped, or what a protection key forbids. */
-	if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_PKUERR ||
-	    getpid() != atomic_load(&process))
+	if (info->si_signo != SIGSEGV || info->si_code == SEGV_MAPERR ||
+	    info->si_code == SEGV_PKUERR || getpid() != atomic_load(&process))
 		return false;
-	atomic_fetch_add(&place->sleepers, 1); /* wake_place() */
-	wakes = atomic_load(&place->wakes);
+	page_sleep_prepare(&sleep, access.address);
 	judgement = judge(&access);
 	if (judgement == TRAPPED)
-		hand_over(&access, place, wakes, context);
-	atomic_fetch_sub(&place->sleepers, 1);
+		hand_over(&access, &sleep, context);
+	page_sleep_finish(&sleep);
 	if (judgement == REFUSED)
 		return send_sigbus(info, context);
 	return judgement != NOT_OURS;

@@ -20,6 +20,7 @@
 #include "mmu/mmu_host.h"
 #include "mmu/mmu_uffd_private.h"
 #include "os/memory.h"
+#include "os/page_sleep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,9 +42,17 @@ static struct mmu_uffd *own(struct mmu *mmu)
 	return container_of(mmu, struct mmu_uffd, mmu);
 }
 
+/* Whom the kernel does not know of, as the access got a signal. */
+static void wake_sleepers(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	if (mmu->in_place)
+		page_sleep_wake(start, length);
+}
+
 static void wake(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	uffd_wake(&own(mmu)->uffd, start, length);
+	wake_sleepers(mmu, start, length);
 }
 
 static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
@@ -109,6 +118,7 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 		return 0;
 	}
 	error = show(&own(mmu)->uffd, start, length, shared, &done);
+	wake_sleepers(mmu, start, done);
 	if (done > 0)
 		return 0;
 	if (error == -EEXIST) {
@@ -136,6 +146,7 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 						   false);
 			done = PAGE_SIZE;
 		}
+		wake_sleepers(mmu, start, done);
 		if (error && !(error == -EAGAIN && done > 0))
 			return error;
 		start += done;
@@ -199,10 +210,13 @@ static int refuse(struct mmu *mmu, uint64_t start, bool shared)
 		uffd_write_protect(uffd, start, PAGE_SIZE, false);
 	}
 	error = uffd_poison(uffd, start, PAGE_SIZE);
-	if (error != -EEXIST)
-		return error;
-	wake(mmu, start, PAGE_SIZE);
-	return 0;
+	if (error == -EEXIST) {
+		wake(mmu, start, PAGE_SIZE);
+		return 0;
+	}
+	if (!error)
+		wake_sleepers(mmu, start, PAGE_SIZE);
+	return error;
 }
 
 static int copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
@@ -365,14 +379,14 @@ static const struct mmu_ops ops = {
 	.destroy = destroy,
 };
 
-int mmu_uffd_create(struct mmu **mmu)
+int mmu_uffd_create(bool sigbus, struct mmu **mmu)
 {
 	struct mmu_uffd *new = calloc(1, sizeof(*new));
 	int error;
 
 	if (!new)
 		return -ENOMEM;
-	error = uffd_open(&new->uffd);
+	error = uffd_open(&new->uffd, sigbus);
 	if (error) {
 		free(new);
 		return error;
@@ -380,6 +394,7 @@ int mmu_uffd_create(struct mmu **mmu)
 	new->pagemap = -1;
 	lock_init(&new->marks, LOCK_RANK_MMU);
 	new->mmu.ops = &ops;
+	new->mmu.in_place = sigbus;
 	mmu_host_places(&new->mmu);
 	*mmu = &new->mmu;
 	return 0;

@@ -17,7 +17,8 @@
 #include <ucontext.h>
 
 #define ACTIONS_KEPT 8
-#define TRAP_HOOKS 2 /* the mmu by signals, and what grows downwards */
+/* The mmu by signals, what grows downwards, what is resolved in place. */
+#define TRAP_HOOKS 3
 
 struct actions {
 	_Atomic unsigned count; /* written last, under the lock */
@@ -105,8 +106,9 @@ static int put_ours(int signal, const struct sigaction *before)
 {
 	struct sigaction ours = { .sa_sigaction = handler };
 
-	/* No mask: a guard leaves by a long jump, and would leave it set. */
-	sigemptyset(&ours.sa_mask);
+	/* For the hooks of traps; whoever is asked after them has the mask of
+	 * before, as a guard leaves by a long jump. */
+	sigfillset(&ours.sa_mask);
 	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |
 			(before->sa_flags & SA_RESTART);
 	return sigaction(signal, &ours, NULL) ? -errno : 0;
@@ -126,11 +128,11 @@ static bool lacks_description(int signal)
 	       put_ours(signal, &now) == 0;
 }
 
-static bool trapped(int signal, const siginfo_t *info, void *context)
+static bool trapped(const siginfo_t *info, void *context)
 {
 	bool again = false;
 
-	if (signal != SIGSEGV || info->si_code <= 0)
+	if (info->si_code <= 0)
 		return false;
 	for (unsigned i = 0; i < TRAP_HOOKS && !again; i++) {
 		signals_trap_hook *function = atomic_load(&trap_hooks[i]);
@@ -146,12 +148,11 @@ static void handler(int signal, siginfo_t *info, void *context)
 	const ucontext_t *interrupted = context;
 	int saved = errno;
 
-	if (lacks_description(signal) || trapped(signal, info, context)) {
+	if (lacks_description(signal) || trapped(info, context)) {
 		errno = saved;
 		return;
 	}
-	/* A guard leaves by a long jump, and takes the mask with it.  Ours is
-	 * empty, but a sanitizer's handler stands before it. */
+	/* A guard leaves by a long jump, and takes the mask with it. */
 	pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
 	if (!function || !function(signal, info)) {
 		errno = saved;

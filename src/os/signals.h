@@ -17,10 +17,10 @@
 int signals_hook(bool (*function)(int signal, const siginfo_t *info));
 
 /*
- * The same for each SIGSEGV that an access raised, and asked before that: true
- * means that the access is to be tried again in context.  Every function that
- * was given here is asked, the first one first, until one says so.  May be
- * called by a hook of traps.
+ * The same for each that an access raised, and asked before that: true means
+ * that the access is to be tried again in context.  Every function that was
+ * given here is asked, the first one first, until one says so; all signals are
+ * blocked meanwhile, unless it lets them in.  May be called by a hook of traps.
  */
 typedef bool signals_trap_hook(const siginfo_t *info, ucontext_t *context);
 int signals_hook_traps(signals_trap_hook *function);

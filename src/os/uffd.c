@@ -74,9 +74,12 @@ static int open_best(struct uffd *uffd)
 	return uffd->fd >= 0 ? 0 : -errno;
 }
 
-int uffd_open(struct uffd *uffd)
+int uffd_open(struct uffd *uffd, bool sigbus)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = NEEDED };
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = NEEDED | (sigbus ? UFFD_FEATURE_SIGBUS : 0),
+	};
 	int error = open_best(uffd);
 
 	if (error)
@@ -85,6 +88,7 @@ int uffd_open(struct uffd *uffd)
 				 "Linux 6.6 or newer, and userfaultfd allowed "
 				 "by seccomp)",
 				 strerror(-error));
+	uffd->kernel_mode &= !sigbus;
 	if (ioctl(uffd->fd, UFFDIO_API, &api) == 0)
 		return 0;
 	uffd_close(uffd);

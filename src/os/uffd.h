@@ -38,9 +38,11 @@ struct uffd_message {
 /*
  * Opens one with all that a page cache needs (missing, minor and
  * write-protect traps of shared memory, poison); the best kind that this
- * process may have.  -ENOSYS, -EPERM, -EMFILE, each with its sentence.
+ * process may have.  sigbus: no trap is delivered, the thread gets SIGBUS
+ * (BUS_ADRERR), and system calls EFAULT.  -ENOSYS, -EPERM, -EMFILE, each with
+ * its sentence.
  */
-int uffd_open(struct uffd *uffd);
+int uffd_open(struct uffd *uffd, bool sigbus);
 void uffd_close(struct uffd *uffd);
 
 /*

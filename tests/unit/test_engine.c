@@ -53,7 +53,7 @@ static void test_refused_options(void **state)
 	assert_refused(OPTIONS(.io_threads = 1025), "1024 I/O threads");
 	assert_refused(OPTIONS(.dirty_percent = 101), "dirty_percent");
 	assert_refused(OPTIONS(.io = (enum quire_io)3), "kind of I/O: 3");
-	assert_refused(OPTIONS(.trap = (enum quire_trap)3), "kind of traps: 3");
+	assert_refused(OPTIONS(.trap = (enum quire_trap)4), "kind of traps: 4");
 	assert_refused(OPTIONS(.flags = 0x82), "flags 0x82");
 	assert_refused(OPTIONS(.log_level = (enum quire_log_level)5),
 		       "log level: 5");

@@ -8,7 +8,7 @@
 static int open_mmu(void **state)
 {
 	(void)state;
-	assert_int_equal(mmu_uffd_create(&mmu), 0);
+	assert_int_equal(mmu_uffd_create(false, &mmu), 0);
 	base = mmu->arena + (UINT64_C(1) << 30);
 	return 0;
 }

@@ -1,0 +1,116 @@
+/* in_place.c - a trap is resolved by the thread that ran into it */
+/* SPDX-License-Identifier: MIT */
+/*
+ *   access -> SIGBUS -> whose page?
+ *      none of ours, refused:   to a guard, or whoever had the signal
+ *      past the end:            once more after a pause, as the size may just
+ *                               be changing; then the same
+ *      else: one round of a fault, which may read the page itself
+ *              done:     the access is tried again
+ *              parked:   the engine's threads have it now; sleeps until they
+ *                        have shown the page, and tries again
+ *
+ * No switch of threads where nobody else is at the page.  While it waits for
+ * others the program's own signals are let in; their handlers may leave by a
+ * long jump, as nothing is held: the fault is in other hands.
+ *
+ * The kernel does not say whether it was a store; the processor does.
+ */
+#include "fault/in_place.h"
+
+#include "fault/fault_private.h"
+#include "os/page_sleep.h"
+
+#include <time.h>
+
+#define PAUSE_NS 1000000
+
+enum place {
+	ELSEWHERE, /* no business of ours */
+	PAST_END,
+	REFUSED,
+	INSIDE,
+};
+
+static _Thread_local uint64_t past_end_at;
+
+static bool is_store(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return context->uc_mcontext.gregs[REG_ERR] & 0x2;
+#else
+#error "how does this processor say that an access was a store?"
+#endif
+}
+
+static enum place place_of(struct fault_handler *handler, uint64_t page)
+{
+	struct space *space = handler->space;
+	enum place place = ELSEWHERE;
+	uint64_t generation;
+	const struct vma *vma;
+
+	rwlock_take_read(&space->lock);
+	vma = space_find(space, page);
+	if (vma)
+		place = vma_index_at(vma, page) <
+					object_pages(vma->handle->object)
+				? INSIDE
+				: PAST_END;
+	generation = space->generation;
+	rwlock_drop_read(&space->lock);
+	/* The kernel's answer may be the same for what is absent and what is
+	 * refused. */
+	if (place == INSIDE && fault_is_refused(handler, page, generation))
+		place = REFUSED;
+	return place;
+}
+
+/* A size that is being cut may be as it was in a moment. */
+static bool may_come_back(uint64_t page)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	bool again = page != past_end_at;
+
+	past_end_at = again ? page : 0;
+	if (again)
+		nanosleep(&pause, NULL);
+	return again;
+}
+
+static void resolve(struct fault_handler *handler, uint64_t page,
+		    const ucontext_t *context)
+{
+	struct page_sleep sleep;
+
+	page_sleep_prepare(&sleep, page);
+	if (!fault_take_in_place(handler, page, is_store(context))) {
+		sigset_t all;
+
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
+		page_sleep(&sleep);
+		pthread_sigmask(SIG_SETMASK, &all, NULL);
+	}
+	page_sleep_finish(&sleep);
+}
+
+bool in_place_try(struct fault_handler *handler, const siginfo_t *info,
+		  ucontext_t *context)
+{
+	uint64_t page = page_round_down((uint64_t)(uintptr_t)info->si_addr);
+
+	if (info->si_code != BUS_ADRERR)
+		return false;
+	switch (place_of(handler, page)) {
+	case PAST_END:
+		return may_come_back(page);
+	case INSIDE:
+		resolve(handler, page, context);
+		return true;
+	case REFUSED:
+	case ELSEWHERE:
+	default:
+		return false;
+	}
+}

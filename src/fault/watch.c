@@ -1,0 +1,130 @@
+/* watch.c - whose accesses a signal handler looks after */
+/* SPDX-License-Identifier: MIT */
+/*
+ *   SIGSEGV -> below, or inside, what grows downwards?   grow_down.c
+ *   SIGBUS  -> a page that is absent or protected, of a space whose traps are
+ *              resolved in place?                        in_place.c
+ *   neither -> to a guard, or whoever had the signal
+ *
+ * Why a handler may take the space's lock.  The access itself raised the
+ * signal, so what is interrupted is at a load or store of managed memory: code
+ * of the program's, or a copy of ours, and under no lock of ours but that of an
+ * object's size, which ranks above (base/lock.h).  So this thread does not hold
+ * the space's lock, and whoever does waits for no access.  All signals are
+ * blocked meanwhile: no handler of the program's runs under the lock, or leaves
+ * it by a long jump.  Nothing here may call malloc, which the access may have
+ * interrupted.
+ *
+ * A child of fork() has none of the mappings, and locks in whatever state: so
+ * it is asked first whether this is the process that began.
+ */
+#include "fault/watch.h"
+
+#include "fault/grow_down.h"
+#include "fault/in_place.h"
+#include "os/signals.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define WATCHED 64u
+
+struct watched {
+	_Atomic(struct fault_handler *) handler; /* NULL: none */
+	_Atomic unsigned inside;                 /* signal handlers at it */
+};
+
+static struct watched watched[WATCHED];
+static _Atomic pid_t process; /* in another one nothing is ours */
+
+static bool see_to(struct watched *entry, const siginfo_t *info,
+		   ucontext_t *context)
+{
+	struct fault_handler *handler;
+	bool again = false;
+
+	atomic_fetch_add(&entry->inside, 1); /* fault_unwatch() waits */
+	handler = atomic_load(&entry->handler);
+	if (handler && info->si_signo == SIGSEGV)
+		again = grow_down_try(handler->space, info);
+	else if (handler && handler->mmu->in_place)
+		again = in_place_try(handler, info, context);
+	atomic_fetch_sub(&entry->inside, 1);
+	return again;
+}
+
+static bool on_signal(const siginfo_t *info, ucontext_t *context)
+{
+	bool again = false;
+
+	if (getpid() != atomic_load(&process))
+		return false;
+	for (unsigned i = 0; i < WATCHED && !again; i++)
+		if (atomic_load(&watched[i].handler))
+			again = see_to(&watched[i], info, context);
+	return again;
+}
+
+static void forget_in_child(void)
+{
+	for (unsigned i = 0; i < WATCHED; i++) {
+		atomic_store(&watched[i].handler, NULL);
+		atomic_store(&watched[i].inside, 0);
+	}
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, forget_in_child);
+}
+
+static bool is_watched(const struct fault_handler *handler)
+{
+	unsigned i = 0;
+
+	while (i < WATCHED && atomic_load(&watched[i].handler) != handler)
+		i++;
+	return i < WATCHED;
+}
+
+/* Two threads may take a place each: both are given back. */
+static bool take_place(struct fault_handler *handler)
+{
+	for (unsigned i = 0; i < WATCHED; i++) {
+		struct fault_handler *none = NULL;
+
+		if (atomic_compare_exchange_strong(&watched[i].handler, &none,
+						   handler)) /* see_to() */
+			return true;
+	}
+	return false;
+}
+
+int fault_watch(struct fault_handler *handler)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	atomic_store(&process, getpid()); /* on_signal() */
+	if (!is_watched(handler) && !take_place(handler))
+		return error_say(-EAGAIN,
+				 "more than %u engines have mappings that grow "
+				 "downwards, or traps by SIGBUS",
+				 WATCHED);
+	return signals_hook_traps(on_signal);
+}
+
+void fault_unwatch(struct fault_handler *handler)
+{
+	for (unsigned i = 0; i < WATCHED; i++) {
+		struct fault_handler *expected = handler;
+
+		if (!atomic_compare_exchange_strong(&watched[i].handler,
+						    &expected, NULL))
+			continue;
+		while (atomic_load(&watched[i].inside)) /* see_to() */
+			sched_yield();
+	}
+}
