@@ -6,11 +6,13 @@
 
 static const struct {
 	uint64_t pages;
-	unsigned most; /* made at a time */
+	unsigned most;   /* made at a time */
+	unsigned filled; /* the same, for who fills it: he would take as much
+			    memory in pages, and each would be a request */
 } classes[STAGING_CLASSES] = {
-	{ 1, UINT32_MAX },
-	{ 16, 64 },
-	{ 256, 16 }, /* 1 MiB: enough to keep eight streams going */
+	{ 1, UINT32_MAX, UINT32_MAX },
+	{ 16, 64, UINT32_MAX },
+	{ 256, 16, 16 }, /* 1 MiB: enough to keep eight streams going */
 };
 
 void staging_pool_init(struct staging_pool *pool)
@@ -44,12 +46,15 @@ void staging_pool_finish(struct staging_pool *pool)
 	lock_finish(&pool->lock);
 }
 
-/* The lock is held. */
-static struct staging *make(struct staging_pool *pool, unsigned class)
+/* For so many pages.  The lock is held. */
+static struct staging *make(struct staging_pool *pool, unsigned class,
+			    uint64_t count)
 {
 	struct staging *staging;
 
-	if (pool->made[class] >= classes[class].most)
+	if (pool->made[class] >= (count < classes[class].pages
+					  ? classes[class].most
+					  : classes[class].filled))
 		return NULL;
 	staging = pool_take(&pool->items);
 	if (!staging)
@@ -83,7 +88,7 @@ struct staging *staging_take(struct staging_pool *pool, uint64_t count)
 		struct list *link = list_pop(&pool->free[class]);
 
 		staging = link ? container_of(link, struct staging, link)
-			       : make(pool, class);
+			       : make(pool, class, count);
 		if (staging || class == 0)
 			break;
 	}

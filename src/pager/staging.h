@@ -7,8 +7,10 @@
  * the store half, and a few hot buffers serve for all.
  *
  * The memory is not malloc's, so trap threads may take one.  Buffers are kept
- * for the next user; how many of each size are kept or lent is bounded but for
- * the smallest, of which there is one for each read in flight at most.
+ * for the next user.  How many of each size are kept or lent is bounded, but
+ * for the smallest, of which there is one for each read in flight at most, and
+ * for the middle ones of those who fill them: when the large ones are out a
+ * long read becomes some requests, and not one for each page.
  */
 #ifndef QUIRE_PAGER_STAGING_H
 #define QUIRE_PAGER_STAGING_H

@@ -319,6 +319,27 @@ static void test_read_ahead_fills_the_gaps(void **state)
 	assert_int_equal(object_read_ahead(thing.object, PAGES, 50), 0);
 }
 
+#define LONG UINT64_C(256) /* pages of the largest request */
+#define LARGE 16           /* buffers for one */
+#define READERS (LARGE + 6)
+
+/* When the large buffers are out, others read by 16 pages, not by one. */
+static void test_long_reads_at_once(void **state)
+{
+	struct object_world *large = world_open(READERS * LONG);
+	struct thing many = thing_of(large, READERS * LONG * PAGE_SIZE);
+
+	(void)state;
+	set_script(&many, "read do hold");
+	assert_int_equal(object_read_ahead(many.object, 0, READERS * LONG),
+			 READERS * LONG);
+	assert_int_equal(count_get(&large->counters, COUNT_READS),
+			 LARGE + (READERS - LARGE) * LONG / 16);
+	faulty_store_release(many.faulty);
+	thing_end(&many);
+	world_close(large);
+}
+
 /* ---- zeros in its place ---- */
 
 static int zero(uint64_t index)
@@ -443,6 +464,7 @@ int main(void)
 		TEST(test_the_size_is_looked_at_again),
 #endif
 		TEST(test_read_ahead_fills_the_gaps),
+		TEST(test_long_reads_at_once),
 		TEST(test_zero_page),
 		TEST(test_zeros_give_way_to_content),
 		TEST(test_zero_page_refused),

@@ -63,9 +63,15 @@ static void test_the_last_one_is_the_next(void **state)
 
 #define MANY 300
 
+static void drop_all(struct staging **taken)
+{
+	for (int i = 0; i < MANY; i++)
+		staging_drop(&pool, taken[i]);
+}
+
 /*
- * Large ones are few: who comes late gets a smaller one, down to one page, of
- * which there are as many as are wanted.
+ * Large ones are few: who comes late gets one of 16 pages, of which there are
+ * as many as can be filled.
  */
 static void test_smaller_when_large_ones_are_out(void **state)
 {
@@ -78,12 +84,24 @@ static void test_smaller_when_large_ones_are_out(void **state)
 			assert_true(taken[i]->pages <= taken[i - 1]->pages);
 	}
 	assert_int_equal(taken[0]->pages, 256);
-	assert_int_equal(taken[MANY - 1]->pages, 1);
+	assert_int_equal(taken[MANY - 1]->pages, 16);
 	staging_drop(&pool, taken[0]);
 	taken[0] = take(200);
 	assert_int_equal(taken[0]->pages, 256);
+	drop_all(taken);
+}
+
+/* Who would leave most of it empty gets one page, however many there are. */
+static void test_one_page_when_it_would_be_empty(void **state)
+{
+	struct staging *taken[MANY];
+
+	(void)state;
 	for (int i = 0; i < MANY; i++)
-		staging_drop(&pool, taken[i]);
+		taken[i] = take(15);
+	assert_int_equal(taken[0]->pages, 16);
+	assert_int_equal(taken[MANY - 1]->pages, 1);
+	drop_all(taken);
 }
 
 static void lose_one(void *argument)
@@ -146,6 +164,7 @@ int main(void)
 		TEST(test_the_size_fits),
 		TEST(test_the_last_one_is_the_next),
 		TEST(test_smaller_when_large_ones_are_out),
+		TEST(test_one_page_when_it_would_be_empty),
 		TEST(test_all_must_come_back),
 		TEST(test_threads),
 	};
