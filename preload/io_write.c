@@ -43,15 +43,11 @@ static uint64_t new_token(void)
 	return atomic_fetch_add(&last, 1) + 1;
 }
 
-/* length 0: all behind, of which most bytes, or (0) nobody knows how many, will
- * be written. */
-static int begin(struct begun *begun, int fd, off_t offset, size_t length,
-		 size_t most)
+int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_BEGIN,
 		.request.id = new_token(),
-		.request.address = most,
 		.request.offset = (uint64_t)offset,
 		.request.length = length,
 		.send = { fd },
@@ -66,11 +62,6 @@ static int begin(struct begun *begun, int fd, off_t offset, size_t length,
 	if (begun->id <= 0)
 		client_line_close(&begun->line);
 	return error;
-}
-
-int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
-{
-	return begin(begun, fd, offset, length, 0);
 }
 
 /* -ESTALE: only if it repeats. */
@@ -327,15 +318,11 @@ static struct stretch written_at(const struct io *io, enum place place,
 static int begin_at(struct begun *begun, const struct io *io, enum place place,
 		    off_t offset)
 {
-	size_t most = io->length;
-
 	if (place == PLACE_GIVEN)
-		return begin(begun, io->fd, offset, io->length, 0);
-	if (place == PLACE_END) {
-		most += (size_t)(offset & 4095);
+		return io_write_begin(begun, io->fd, offset, io->length);
+	if (place == PLACE_END)
 		offset &= ~(off_t)4095;
-	}
-	return begin(begun, io->fd, offset, 0, most);
+	return io_write_begin(begun, io->fd, offset, 0);
 }
 
 static long write_announced(const struct io *io, enum place place, off_t offset)

@@ -34,7 +34,7 @@ static enum page_taken take_clean(struct object *object, uint64_t index,
 	struct object_host *host = object->host;
 	enum page_taken taken;
 
-	lock_take(&object->dirty_lock);
+	object_lock_dirty(object, index);
 	taken = page_take_wpin(object_word(object, index), referenced, true);
 	if (taken == PAGE_TAKEN_DIRTIED) {
 		hook_point(HOOK_DIRTY, &object->table, index);

@@ -99,6 +99,9 @@ void object_foreign_begin(struct object *object, struct foreign_write *write,
 	write->index = index < pages ? index : pages;
 	write->count = count < pages - write->index ? count
 						    : pages - write->index;
+	write->remembers = false;
+	write->remembered_count = 0;
+	list_init(&write->remembered);
 	lock_take(&object->foreign_lock);
 	list_add_tail(&object->foreign, &write->link);
 	/* Rule 11: seen by who has swapped a page to WRITING. */
@@ -117,6 +120,7 @@ void object_foreign_end(struct object *object, struct foreign_write *write)
 	atomic_fetch_sub(&object->foreign_count, 1);
 	condition_wake_all(&object->foreign_ended);
 	lock_drop(&object->foreign_lock);
+	object_foreign_forget(write);
 	if (object_dirty_pages(object) == 0)
 		return;
 	/* The flusher has passed them over: it is asked once more, as after
@@ -179,23 +183,43 @@ static int read_store(struct object *object, uint64_t index, uint64_t length,
 	return waited.error;
 }
 
+/* What was read of one page, from bytes on. */
+static int fill_page(const struct refresh *refresh, uint64_t index,
+		     const char *bytes)
+{
+	struct object *object = refresh->object;
+	uint64_t first = index << PAGE_SHIFT, end = first + PAGE_SIZE;
+	uint64_t start = refresh->start > first ? refresh->start : first;
+	int error = 0;
+
+	if (end > refresh->end)
+		end = refresh->end;
+	/* Nobody can store to it before it is in the set. */
+	lock_take(&object->dirty_lock);
+	if (!refresh->clean_only ||
+	    word_state(atomic_load(object_word(object, index))) == PAGE_CLEAN)
+		error = memory_file_write(object->memory,
+					  bytes + (start - first), end - start,
+					  start);
+	lock_drop(&object->dirty_lock);
+	return error;
+}
+
 /* The new bytes of pages that are pinned. */
 static int fill(const struct refresh *refresh, uint64_t index, uint64_t count,
 		struct staging *staging)
 {
 	uint64_t first = index << PAGE_SHIFT;
-	uint64_t start = refresh->start > first ? refresh->start : first;
 	uint64_t end = (index + count) << PAGE_SHIFT;
 	int error;
 
 	if (end > refresh->end)
 		end = refresh->end;
 	error = read_store(refresh->object, index, end - first, staging);
-	if (error)
-		return error;
-	return memory_file_write(refresh->object->memory,
-				 (char *)staging->bytes + (start - first),
-				 end - start, start);
+	for (uint64_t i = 0; i < count && !error; i++)
+		error = fill_page(refresh, index + i,
+				  (char *)staging->bytes + (i << PAGE_SHIFT));
+	return error;
 }
 
 /* Takes the page out of memory, or pins it; false: it is not in memory, or is

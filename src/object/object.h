@@ -355,6 +355,9 @@ struct foreign_write {
 	struct list link;
 	uint64_t index; /* pages [index, index + count) */
 	uint64_t count;
+	bool remembers;         /* the object's own, as what follows */
+	struct list remembered; /* what pages were, one each */
+	unsigned remembered_count;
 };
 
 /*
@@ -368,6 +371,17 @@ struct foreign_write {
 void object_foreign_begin(struct object *object, struct foreign_write *write,
 			  uint64_t index, uint64_t count);
 void object_foreign_end(struct object *object, struct foreign_write *write);
+/*
+ * From here to the end it is remembered what a CLEAN page of the range was when
+ * it became dirty, of a few hundred at most.  What is dirty now is so already
+ * for object_next_dirty().
+ */
+void object_foreign_remember(struct object *object,
+			     struct foreign_write *write);
+/* The page's bytes then.  False: not known. */
+bool object_foreign_recall(struct object *object,
+			   const struct foreign_write *write, uint64_t index,
+			   void *bytes);
 
 /* How many of [index, index+count) a write-back may have: up to the first page
  * that somebody else is changing in the store. */

@@ -50,6 +50,8 @@ struct object {
 	struct lock foreign_lock;       /* LOCK_RANK_OBJECT */
 	struct list foreign;            /* [foreign_lock] of foreign_write */
 	struct condition foreign_ended; /* with foreign_lock */
+	/* How many have begun to remember; looked at by who dirties a page. */
+	_Atomic uint64_t foreign_remembering;
 
 	struct lock watch_lock;    /* LOCK_RANK_OBJECT */
 	struct write_watch *watch; /* [watch_lock] or NULL */
@@ -130,6 +132,13 @@ int object_punch(struct object *object, uint64_t index, uint64_t count);
 void object_forget_dirty(struct object *object, uint64_t index);
 /* So many are DIRTY, and in the set, which nobody has counted. */
 void object_found_dirty(struct object *object, uint64_t count);
+
+/* ---- remembered.c ---- */
+
+/* Takes dirty_lock; the page, if it is CLEAN, is remembered by who asked. */
+void object_lock_dirty(struct object *object, uint64_t index);
+/* => it is listed no more */
+void object_foreign_forget(struct foreign_write *write);
 /* Waits for reads, writes and evictions of the page to end: its word then. */
 uint64_t object_settle(struct object *object, uint64_t index);
 /* For pages in READING that are about to become CLEAN. */

@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From WRITE_BEGIN on no page of the range goes home.  What file and memory had
- * of some of its pages then is remembered, as memory may be stored to at any
- * moment: while the kernel writes, and, as an end may be heard late and a death
- * later, after others have seen the new bytes and have stored to them again.
- * So a byte comes from the file only if memory is as it was:
+ * of its pages before they were stored to is remembered, as memory may be stored
+ * to at any moment: while the kernel writes, and, as an end may be heard late
+ * and a death later, after others have seen the new bytes and have stored to
+ * them again.  So a byte comes from the file only if memory is as it was:
  *
  *	                 memory was M, is M     was M, is S
  *	ended            comes from the file    S: stored beside it or since
@@ -14,12 +14,12 @@
  *
  * Clean pages are simply read anew.
  *
- * Remembered are the pages that are dirty when the write begins, and, dirty or
- * not, those that it covers in part: others may store beside it.  Another page
- * that becomes dirty meanwhile was stored to where the write goes.  At an end it
- * is as the file has it.  If nobody ends the write it is left as it is, as are
- * those beyond REMEMBERED_PAGES: a write that was never acknowledged may be
- * lost there, but no store of those who live.
+ * Remembered are the pages that are dirty when the write begins, here, and what
+ * a page was when it became so later (object_foreign_remember()): file and
+ * memory were the same then, or the file had the new bytes already.  Of pages
+ * beyond what is remembered all is as the file has it at an end.  If nobody ends
+ * the write they are left as they are: a write that was never acknowledged may
+ * be lost there, but no store of those who live.
  */
 #include "server/server_private.h"
 
@@ -56,98 +56,58 @@ static uint64_t end_of(const struct server_write *write)
 	return write->foreign.index + write->foreign.count;
 }
 
-static bool in_part(const struct server_write *write, uint64_t index)
+/* The dirty page from index on, or BITMAP_NONE: none before end. */
+static uint64_t next_page(const struct server_write *write, uint64_t index,
+			  uint64_t end)
 {
-	uint64_t start = index << PAGE_SHIFT;
+	struct object *object = file_object(write->file);
+	uint64_t next = object_next_dirty(object, index);
 
-	/* Where it begins in all behind, nobody knows. */
-	return write->length == 0 || start < write->offset ||
-	       write->offset + write->most - start < PAGE_SIZE;
-}
-
-/* The last page that it may come to. */
-static uint64_t last_page(const struct server_write *write)
-{
-	uint64_t first = write->foreign.index, last = end_of(write) - 1;
-	uint64_t room = (last - first + 1) << PAGE_SHIFT;
-	uint64_t skipped = write->offset & PAGE_MASK;
-
-	if (write->most == 0)
-		return first;
-	return write->most > room - skipped
-		       ? last
-		       : (write->offset + write->most - 1) >> PAGE_SHIFT;
-}
-
-/* The page from index on that is to be remembered next, or BITMAP_NONE. */
-static uint64_t next_page(const struct server_write *write, uint64_t index)
-{
-	uint64_t next = object_next_dirty(file_object(write->file), index);
-	uint64_t edges[] = { write->foreign.index, last_page(write) };
-
-	for (unsigned i = 0; i < 2; i++)
-		if (edges[i] >= index && edges[i] < next &&
-		    in_part(write, edges[i]))
-			next = edges[i];
-	return next < end_of(write) ? next : BITMAP_NONE;
+	return next < end && next < object_pages(object) ? next : BITMAP_NONE;
 }
 
 static unsigned count_pages(const struct server_write *write)
 {
-	uint64_t index = next_page(write, write->foreign.index);
+	uint64_t index = write->foreign.index, end = end_of(write);
 	unsigned count = 0;
 
-	while (index != BITMAP_NONE && count < REMEMBERED_PAGES) {
+	while (count < REMEMBERED_PAGES &&
+	       (index = next_page(write, index, end)) != BITMAP_NONE) {
 		count++;
-		index = next_page(write, index + 1);
+		index++;
 	}
 	return count;
 }
 
-static bool in_memory(const struct server_write *write, uint64_t index)
-{
-	struct object *object = file_object(write->file);
-
-	return index < object_pages(object) &&
-	       word_visible(atomic_load(object_word(object, index)));
-}
-
-/* What is not in memory comes as the file has it.  The file first: what is
- * stored to memory in between is newer than that. */
+/* It cannot leave: it is dirty, and cannot go home. */
 static bool remember_page(const struct server_write *write,
 			  struct remembered *page)
 {
-	int memory = object_memory(file_object(write->file));
-
-	if (!read_page(write->file, page->index, page->file))
-		return false;
-	if (!in_memory(write, page->index) ||
-	    memory_file_read(memory, page->memory, PAGE_SIZE,
-			     page->index << PAGE_SHIFT))
-		memcpy(page->memory, page->file, PAGE_SIZE);
-	return true;
+	return read_page(write->file, page->index, page->file) &&
+	       memory_file_read(object_memory(file_object(write->file)),
+				page->memory, PAGE_SIZE,
+				page->index << PAGE_SHIFT) == 0;
 }
 
 void write_remember(struct server_write *write)
 {
-	unsigned most = write->file->binding ? 0 : count_pages(write);
 	uint64_t index = write->foreign.index;
+	unsigned most;
 
-	if (most == 0)
+	if (write->file->binding)
 		return;
-	write->remembered = malloc(most * sizeof(*write->remembered));
-	if (!write->remembered)
-		return;
-	while (write->remembered_count < most) {
+	/* First: what is not dirty below will be remembered when it is. */
+	object_foreign_remember(file_object(write->file), &write->foreign);
+	most = count_pages(write);
+	write->remembered = calloc(most, sizeof(*write->remembered));
+	while (write->remembered && write->remembered_count < most) {
 		struct remembered *page =
 			&write->remembered[write->remembered_count];
 
-		index = next_page(write, index);
-		if (index == BITMAP_NONE)
+		page->index = next_page(write, index, end_of(write));
+		if (page->index == BITMAP_NONE || !remember_page(write, page))
 			break;
-		page->index = index++;
-		if (!remember_page(write, page))
-			break;
+		index = page->index + 1;
 		write->remembered_count++;
 	}
 }
@@ -159,10 +119,51 @@ void write_forget(struct server_write *write)
 	write->remembered_count = 0;
 }
 
-/* Bytes [start, end) of a dirty page; ended: they were written. */
-static int merge_bytes(struct server_write *write,
-		       const struct remembered *page, const uint64_t bytes[2],
-		       bool ended)
+static struct remembered *find(const struct server_write *write, uint64_t index)
+{
+	for (unsigned i = 0; i < write->remembered_count; i++)
+		if (write->remembered[i].index == index)
+			return &write->remembered[i];
+	return NULL;
+}
+
+/* What the page was.  False: it is not known. */
+static bool recall(const struct server_write *write, uint64_t index,
+		   struct remembered *page)
+{
+	const struct remembered *found = find(write, index);
+
+	page->index = index;
+	if (object_foreign_recall(file_object(write->file), &write->foreign,
+				  index, page->memory)) {
+		memcpy(page->file, page->memory, PAGE_SIZE);
+		return true;
+	}
+	if (found)
+		*page = *found;
+	return found != NULL;
+}
+
+/* What it is from now on: it may be overtaken, and ended later. */
+static void keep(struct server_write *write, const struct remembered *page)
+{
+	struct remembered *place = find(write, page->index);
+	size_t room = (write->remembered_count + 1) * sizeof(*place);
+
+	if (!place) {
+		place = realloc(write->remembered, room);
+		if (!place)
+			return;
+		write->remembered = place;
+		place += write->remembered_count++;
+	}
+	*place = *page;
+}
+
+/* Bytes [start, end) of a dirty page; ended: they were written.  The page is
+ * remembered with them. */
+static int merge_bytes(struct server_write *write, struct remembered *page,
+		       const uint64_t bytes[2], bool ended)
 {
 	struct object *object = file_object(write->file);
 	unsigned char file[PAGE_SIZE], memory[PAGE_SIZE];
@@ -178,92 +179,76 @@ static int merge_bytes(struct server_write *write,
 		       memory[end] == page->memory[end] &&
 		       (ended || file[end] != page->file[end]))
 			end++;
-		if (end > at)
-			error = object_refresh(object, first + at, end - at);
+		if (end == at)
+			continue;
+		error = object_refresh(object, first + at, end - at);
+		memcpy(page->memory + at, file + at, end - at);
 	}
+	if (!error)
+		memcpy(page->file, file, PAGE_SIZE);
 	return error;
-}
-
-static bool is_dirty(const struct server_write *write, uint64_t index)
-{
-	return in_memory(write, index) &&
-	       object_next_dirty(file_object(write->file), index) == index;
 }
 
 /* ---- its client is gone ---- */
 
-static void refresh_pages(struct server_write *write, uint64_t index,
-			  uint64_t end)
-{
-	uint64_t size = object_pages(file_object(write->file));
-
-	if (end > size)
-		end = size;
-	if (index < end)
-		(void)object_refresh_clean(file_object(write->file),
-					   index << PAGE_SHIFT,
-					   (end - index) << PAGE_SHIFT);
-}
-
 void write_recover(struct server_write *write)
 {
 	static const uint64_t all[2] = { 0, PAGE_SIZE };
-	uint64_t at = write->foreign.index;
+	uint64_t index = write->foreign.index, end = end_of(write);
+	struct remembered page;
 
-	for (unsigned i = 0; i < write->remembered_count; i++) {
-		const struct remembered *page = &write->remembered[i];
-
-		refresh_pages(write, at, page->index + 1);
-		if (is_dirty(write, page->index))
-			(void)merge_bytes(write, page, all, false);
-		at = page->index + 1;
+	if (end > object_pages(file_object(write->file)))
+		end = object_pages(file_object(write->file));
+	if (index >= end)
+		return;
+	(void)object_refresh_clean(file_object(write->file),
+				   index << PAGE_SHIFT,
+				   (end - index) << PAGE_SHIFT);
+	while ((index = next_page(write, index, end)) != BITMAP_NONE) {
+		if (recall(write, index, &page) &&
+		    !merge_bytes(write, &page, all, false))
+			keep(write, &page);
+		index++;
 	}
-	refresh_pages(write, at, end_of(write));
 }
 
 /* ---- it was ended ---- */
 
-static int refresh_bytes(struct server_write *write, uint64_t start,
-			 uint64_t end)
-{
-	return start < end ? object_refresh(file_object(write->file), start,
-					    end - start)
-			   : 0;
-}
-
-static int merge_page(struct server_write *write, const struct remembered *page,
+/* The bytes of [start, end) that lie in a dirty page. */
+static int merge_page(struct server_write *write, uint64_t index,
 		      uint64_t start, uint64_t end)
 {
-	uint64_t first = page->index << PAGE_SHIFT;
-	const uint64_t bytes[2] = { start - first, end - first };
+	uint64_t first = index << PAGE_SHIFT;
+	struct remembered page;
 
-	return is_dirty(write, page->index)
-		       ? merge_bytes(write, page, bytes, true)
-		       : refresh_bytes(write, start, end);
+	if (start < first)
+		start = first;
+	if (end > first + PAGE_SIZE)
+		end = first + PAGE_SIZE;
+	if (recall(write, index, &page)) {
+		const uint64_t bytes[2] = { start - first, end - first };
+
+		return merge_bytes(write, &page, bytes, true);
+	}
+	return object_refresh(file_object(write->file), start, end - start);
 }
 
+/*
+ * Clean pages first.  What becomes dirty from then on was as the file has it, or
+ * is remembered; so only that is looked at which is dirty when its turn comes.
+ */
 int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
 {
-	uint64_t at = offset;
 	uint64_t end = length < INT64_MAX - offset ? offset + length
 						   : INT64_MAX;
-	int error = 0;
+	uint64_t index = offset >> PAGE_SHIFT;
+	uint64_t last = ((end - 1) >> PAGE_SHIFT) + 1;
+	int error;
 
-	for (unsigned i = 0; i < write->remembered_count && !error; i++) {
-		const struct remembered *page = &write->remembered[i];
-		uint64_t start = page->index << PAGE_SHIFT;
-		uint64_t stop = start + PAGE_SIZE;
-
-		if (stop <= at || start >= end)
-			continue;
-		if (start < at)
-			start = at;
-		if (stop > end)
-			stop = end;
-		error = refresh_bytes(write, at, start);
-		if (!error)
-			error = merge_page(write, page, start, stop);
-		at = stop;
-	}
-	return error ? error : refresh_bytes(write, at, end);
+	if (offset >= end)
+		return 0;
+	error = object_refresh_clean(file_object(write->file), offset, length);
+	while (!error && (index = next_page(write, index, last)) != BITMAP_NONE)
+		error = merge_page(write, index++, offset, end);
+	return error;
 }

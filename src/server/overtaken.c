@@ -31,7 +31,6 @@ static void run_overtake(struct work *work)
 
 	write_follow_size(server, write->file);
 	write_recover(write);
-	write_forget(write);
 	/* Counted before they run: of these pages none runs now. */
 	write->writes = begun_writes(write);
 	object_foreign_end(file_object(write->file), &write->foreign);
@@ -89,6 +88,10 @@ void write_take_back(struct server_write *write)
 	file_begin_change(server, write->file);
 	object_foreign_begin(file_object(write->file), foreign, foreign->index,
 			     foreign->count);
+	object_foreign_remember(file_object(write->file), foreign);
+	/* What the file has that it had not may be older than memory. */
+	if (begun_writes(write) != write->writes)
+		write_forget(write);
 }
 
 /* => it was taken back: those that were under way have ended. */

@@ -54,9 +54,8 @@ enum request_type {
 	 * FILE_DURABLE also past the device's cache.  length 0: to its end. */
 	REQUEST_FILE_SYNC,
 	/* A file open for writing: its bytes [offset, +length) are about to
-	 * be changed by the kernel; length 0: all behind, of which address
-	 * bytes at most will be (0: not known).  Reply: id, 0 if the file is
-	 * not taken. */
+	 * be changed by the kernel; length 0: all behind.  Reply: id, 0 if
+	 * the file is not taken. */
 	REQUEST_WRITE_BEGIN,
 	/* They were: id; [offset, +length) as it came to be.  The file's size
 	 * may have grown.  With WRITE_REPEATS: -ESTALE: it took so long that

@@ -7,6 +7,7 @@
  */
 #include "server/server_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,12 +42,42 @@ static bool parse(const char *text, struct line *line)
 	return true;
 }
 
+/* NULL: there is no such thread, or it has ended. */
+static FILE *open_maps_of(pid_t pid, const char *thread)
+{
+	char path[sizeof(struct dirent) + 64];
+	FILE *stream;
+	int first;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/maps", (int)pid, thread);
+	stream = fopen(path, "re");
+	if (!stream)
+		return NULL;
+	first = getc(stream);
+	if (first != EOF) {
+		ungetc(first, stream);
+		return stream;
+	}
+	fclose(stream);
+	return NULL;
+}
+
+/* By any of its threads: the first may have ended, and then it has none. */
 static FILE *open_maps(pid_t pid)
 {
+	FILE *stream = NULL;
+	struct dirent *thread;
 	char path[32];
+	DIR *threads;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	return fopen(path, "re");
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	threads = opendir(path);
+	while (threads && !stream && (thread = readdir(threads)))
+		if (thread->d_name[0] != '.')
+			stream = open_maps_of(pid, thread->d_name);
+	if (threads)
+		closedir(threads);
+	return stream;
 }
 
 static bool find_line(pid_t pid, uint64_t address, struct line *line)
@@ -96,7 +127,7 @@ int layout_rebuild(struct layout *layout)
 	int error = 0;
 
 	if (!stream)
-		return -errno;
+		return -ESRCH;
 	while (!error && getline(&text, &room, stream) > 0)
 		if (is_memory(text) && parse(text, &line))
 			error = map_line(layout, &line);

@@ -166,7 +166,6 @@ int write_begin_run(struct job *job)
 	write->token = job->request.id;
 	write->offset = job->request.offset;
 	write->length = job->request.length;
-	write->most = write->length ? write->length : job->request.address;
 	object_foreign_begin(file_object(file), &write->foreign,
 			     write->offset >> PAGE_SHIFT,
 			     page_count(write->offset, write->length));
@@ -277,6 +276,9 @@ struct server_write *write_restore(struct client *client,
 	object_foreign_begin(file_object(file), &write->foreign,
 			     write->offset >> PAGE_SHIFT,
 			     page_count(write->offset, write->length));
+	/* As it is now: of what was stored before nobody knows. */
+	write_remember(write);
+	file_begin_change(client->server, file);
 	list_add_tail(&client->writes, &write->link);
 	client->write_count++;
 	return write;

@@ -7,6 +7,7 @@
  */
 #include "server/server_private.h"
 
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,23 @@ static struct client *find_child(struct client *parent, uint64_t number)
 	return child ? child : fork_find_only_child(parent);
 }
 
+/* Is it what it says?  A stranger would get hold of somebody's memory. */
+static bool is_child_of(pid_t pid, pid_t parent)
+{
+	char path[32], line[128];
+	int found = 0;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	stream = fopen(path, "re");
+	while (stream && fgets(line, sizeof(line), stream))
+		if (sscanf(line, "PPid: %d", &found) == 1)
+			break;
+	if (stream)
+		fclose(stream);
+	return found > 0 && found == parent;
+}
+
 static struct client *find_forked(struct server *server, const struct job *job)
 {
 	struct client *stranger = job->client;
@@ -44,7 +62,8 @@ static struct client *find_forked(struct server *server, const struct job *job)
 
 	if (parent && job->request.id)
 		child = find_child(parent, job->request.id);
-	if (!child || child->pid || !child->layout)
+	if (!child || child->pid || !child->layout ||
+	    !is_child_of(stranger->pid, parent->pid))
 		return NULL;
 	pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0);
 	fork_identify(child, stranger->pid, pidfd);
@@ -59,6 +78,8 @@ void client_return(struct job *job)
 	struct client *stranger = job->client, *client;
 	struct server *server = stranger->server;
 
+	if (stranger->greeted) /* it is somebody */
+		return;
 	client = find_returned(server, job, stranger->pid);
 	if (client)
 		client_probe(client); /* it may execute another program */

@@ -346,7 +346,6 @@ struct server_write {
 	struct ledger_write *place;
 	uint64_t offset;
 	uint64_t length;
-	uint64_t most; /* bytes that will be written; 0: not known */
 	struct remembered *remembered; /* what pages were in the file */
 	unsigned remembered_count;
 	uint64_t begun_ns;

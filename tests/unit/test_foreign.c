@@ -65,6 +65,83 @@ static void test_clean_pages_may_leave_meanwhile(void **state)
 	end(0);
 }
 
+/* ---- what pages were ---- */
+
+/* The byte at offset when its page became dirty; -1: not known. */
+static int was(unsigned which, uint64_t offset)
+{
+	unsigned char page[PAGE_SIZE];
+
+	if (!object_foreign_recall(thing.object, &write_of[which],
+				   offset >> PAGE_SHIFT, page))
+		return -1;
+	return page[offset & PAGE_MASK];
+}
+
+static void test_what_a_page_was(void **state)
+{
+	(void)state;
+	set_byte(thing.object, at(2, 9), 70);
+	begin(0, 2, 2);
+	set_byte(thing.object, at(3, 8), 71);
+	assert_int_equal(was(0, at(3, 8)), -1); /* nobody had asked */
+	end(0);
+	assert_int_equal(sync_all(), 0);
+	begin(0, 2, 2);
+	begin(1, 3, 9);
+	object_foreign_remember(thing.object, &write_of[0]);
+	object_foreign_remember(thing.object, &write_of[1]);
+	set_byte(thing.object, M, 72);
+	set_byte(thing.object, M, 73);
+	set_byte(thing.object, at(4, 9), 74);
+	assert_int_equal(was(0, M), byte_at(M));
+	assert_int_equal(was(0, at(3, 8)), 71);
+	assert_int_equal(was(1, M), byte_at(M));
+	assert_int_equal(was(1, at(4, 9)), byte_at(at(4, 9)));
+	assert_int_equal(was(0, at(4, 9)), -1); /* not of its range */
+	assert_int_equal(was(0, at(2, 9)), -1); /* not stored to */
+	end(0);
+	begin(0, 2, 2);
+	assert_int_equal(was(0, M), -1);
+	end(0);
+	end(1);
+}
+
+/* Cut, and there again: what it was last. */
+static void test_what_a_page_was_last(void **state)
+{
+	uint64_t size = object_size(thing.object);
+
+	(void)state;
+	begin(0, 3, 1);
+	object_foreign_remember(thing.object, &write_of[0]);
+	set_byte(thing.object, M, 72);
+	assert_int_equal(object_resize(thing.object, at(3, 0)), 0);
+	assert_int_equal(object_resize(thing.object, size), 0);
+	set_byte(thing.object, M, 73);
+	assert_int_equal(was(0, M), 0);
+	end(0);
+}
+
+/* Beside a store to a page that stays in memory: only while it is CLEAN is it
+ * filled. */
+static void test_a_store_is_not_gone_over(void **state)
+{
+	(void)state;
+	set_byte(thing.object, M, 72);
+	set_home(M, 73);
+	set_home(F, 74);
+	assert_int_equal(
+		object_refresh_clean(thing.object, at(3, 0), PAGE_SIZE), 0);
+	assert_object(M, 72);
+	assert_object(F, byte_at(F));
+	lock_page(4);
+	set_home(at(4, 9), 75);
+	assert_int_equal(
+		object_refresh_clean(thing.object, at(4, 0), PAGE_SIZE), 0);
+	assert_object(at(4, 9), 75);
+}
+
 static void test_which_pages(void **state)
 {
 	struct object *object = thing.object;
@@ -311,6 +388,9 @@ int main(void)
 		TEST(test_both_survive),
 		TEST(test_without_a_refresh_memory_wins),
 		TEST(test_clean_pages_may_leave_meanwhile),
+		TEST(test_what_a_page_was),
+		TEST(test_what_a_page_was_last),
+		TEST(test_a_store_is_not_gone_over),
 		TEST(test_which_pages),
 		TEST(test_the_flusher_goes_round),
 		TEST(test_the_end_asks_for_the_flusher),

@@ -162,8 +162,7 @@ static void dies_writing_beside_a_store(struct user *user)
 static void dies_writing_at_a_position(struct user *user)
 {
 	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
-					  .offset = at_page(1) - 1,
-					  .address = 2 },
+					  .offset = at_page(1) - 1 },
 			     .bytes = "" };
 	unsigned char *at;
 

@@ -259,9 +259,66 @@ static void test_fork_by_snapshot(void **state)
 	assert_int_equal(byte_in_file(world.file, 0), 40);
 }
 
+/* ---- a child that says so to another server ---- */
+
+/* False: it was given no userfaultfd. */
+static bool comes_back(struct user *user, pid_t parent)
+{
+	static struct call call;
+
+	call = (struct call){ .request = { .type = REQUEST_HELLO,
+					   .id = 1,
+					   .address = (uint64_t)parent,
+					   .flags = HELLO_AGAIN },
+			      .fd = -1,
+			      .bytes = "" };
+	close(user->channel);
+	user->channel = user_connect(user->world);
+	expect(ask(user, &call) == 0);
+	return call.reply.flags & REPLY_HAS_USERFAULT;
+}
+
+static void child_and_its_own(struct user *user, pid_t parent,
+			      unsigned char *at)
+{
+	pid_t stranger = fork();
+
+	if (stranger == 0) {
+		expect(!comes_back(user, parent));
+		_exit(0);
+	}
+	await_child(stranger);
+	expect(comes_back(user, parent));
+	expect(at[0] == 40);
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+	_exit(0);
+}
+
+static void is_claimed_by_others(struct user *user)
+{
+	unsigned char *at = user_map(user, O_RDWR);
+	pid_t self = getpid(), child;
+
+	at[0] = 40;
+	announce(user, 1);
+	child = fork();
+	if (child == 0)
+		child_and_its_own(user, self, at);
+	await_child(child);
+}
+
+/* It would get what reaches into the child's memory. */
+static void test_nobody_else_comes_back_as_a_child(void **state)
+{
+	(void)state;
+	run(is_claimed_by_others);
+	assert_int_equal(byte_in_file(world.file, 0), 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_nobody_else_comes_back_as_a_child),
 		TEST(test_fork_by_event),
 		TEST(test_fork_without_a_word),
 		TEST(test_write_back_protects_the_child_too),

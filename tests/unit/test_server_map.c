@@ -259,6 +259,43 @@ static void test_unknown_mapping_is_found_out(void **state)
 	assert_int_equal(world_finish(&world), 0);
 }
 
+/* While it is the only one to have no memory, and gives the process its name. */
+static void await_end_of_first(void)
+{
+	int first = 0;
+
+	while (first != EOF) {
+		FILE *maps = fopen("/proc/self/maps", "re");
+
+		expect(maps);
+		first = getc(maps);
+		fclose(maps);
+		sched_yield();
+	}
+}
+
+static void *maps_alone(void *user)
+{
+	await_end_of_first();
+	maps_unseen(user);
+	_exit(0);
+}
+
+static void ends_its_first_thread(struct user *user)
+{
+	pthread_t thread;
+
+	expect(!pthread_create(&thread, NULL, maps_alone, user));
+	syscall(SYS_exit, 1);
+}
+
+static void test_unknown_mapping_of_another_thread(void **state)
+{
+	(void)state;
+	run_client(&world, ends_its_first_thread);
+	assert_int_equal(world_finish(&world), 0);
+}
+
 /* ---- death ---- */
 
 static void stores_and_dies(struct user *user)
@@ -343,6 +380,7 @@ int main(void)
 		TEST(test_moved_mappings_are_followed),
 		TEST(test_grown_mapping_is_mapped_again),
 		TEST(test_unknown_mapping_is_found_out),
+		TEST(test_unknown_mapping_of_another_thread),
 		TEST(test_killed_client_loses_nothing),
 		TEST(test_client_that_executes_another_program),
 		TEST(test_finish_ends_clients_that_are_left),

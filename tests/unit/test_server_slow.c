@@ -212,6 +212,29 @@ static void test_an_overtaken_write_that_lost_nothing(void **state)
 	assert_int_equal(byte_in_file(world.file, 107), 'H');
 }
 
+/* A store to what came into memory when it was overtaken is newer. */
+static void is_seen_first(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[10] = 210;
+	id = write_begin(user, fd, 100, 4);
+	expect(pwrite(fd, "ABCD", 4, 100) == 4);
+	await_byte(at + 100, 'A');
+	at[101] = 'S';
+	expect(write_end(user, id, 100, 4, WRITE_REPEATS) == 0);
+	expect(!memcmp(at + 100, "ASCD", 4) && at[10] == 210);
+}
+
+static void test_a_store_to_what_was_overtaken(void **state)
+{
+	(void)state;
+	run(is_seen_first);
+	assert_int_equal(byte_in_file(world.file, 101), 'S');
+}
+
 /* As splice(2): what is in the file comes into memory. */
 static void ends_late_for_good(struct user *user)
 {
@@ -305,6 +328,7 @@ int main(void)
 		PATIENT(test_one_client_does_not_stop_all_syncs),
 		HASTY(test_an_overtaken_write_comes_once_more),
 		HASTY(test_an_overtaken_write_that_lost_nothing),
+		HASTY(test_a_store_to_what_was_overtaken),
 		HASTY(test_an_overtaken_write_that_cannot_be_repeated),
 		HASTY(test_an_overtaken_write_that_appends),
 		HASTY(test_death_after_it_was_overtaken),

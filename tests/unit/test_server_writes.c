@@ -95,6 +95,37 @@ static void test_an_end_that_is_heard_late(void **state)
 	assert_int_equal(byte_in_file(world.file, 12), 1);
 }
 
+/* A whole page that was not in memory: what was stored to it after its new
+ * bytes were seen is newer than they are, whenever the end is heard. */
+static void is_seen_first(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	unsigned char *page = at + at_page(9), bytes[2 * PAGE_SIZE];
+	uint64_t id;
+
+	memset(bytes, 'W', sizeof(bytes));
+	expect(at[at_page(10)] == 11);
+	id = write_begin(user, fd, at_page(9), sizeof(bytes));
+	at[at_page(10) + 5] = 'O';
+	expect(pwrite(fd, bytes, sizeof(bytes), (off_t)at_page(9)) ==
+	       sizeof(bytes));
+	expect(page[0] == 'W');
+	page[5] = 'S';
+	expect(write_end(user, id, at_page(9), sizeof(bytes), 0) == 0);
+	expect(page[4] == 'W' && page[5] == 'S' && page[6] == 'W');
+	expect(at[at_page(10)] == 'W' && at[at_page(10) + 4] == 'W');
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+}
+
+static void test_a_store_to_what_was_just_written(void **state)
+{
+	(void)state;
+	run(is_seen_first);
+	assert_int_equal(byte_in_file(world.file, at_page(9) + 5), 'S');
+	assert_int_equal(byte_in_file(world.file, at_page(10) + 6), 'W');
+}
+
 /* Begun over one, ended over the other, which lasts. */
 static void changes_channels(struct user *user)
 {
@@ -120,6 +151,75 @@ static void test_a_write_is_ended_by_another_channel(void **state)
 {
 	(void)state;
 	run(changes_channels);
+}
+
+/* ---- of an earlier server ---- */
+
+static struct server_file *take_file(void)
+{
+	int fd = open(world.file, O_RDWR | O_CLOEXEC);
+	struct file_access access;
+	struct server_file *file;
+
+	assert_int_equal(file_access(fd, &access), 0);
+	assert_int_equal(file_take(world.server, fd, &access, &file), 0);
+	close(fd);
+	return file;
+}
+
+static unsigned changes_of(struct server_file *file)
+{
+	unsigned changes;
+
+	lock_take(&world.server->lock);
+	changes = file->changing;
+	lock_drop(&world.server->lock);
+	return changes;
+}
+
+/* In memory; 0: it is stored to. */
+static unsigned char touch(struct server_file *file, size_t offset,
+			   unsigned char byte)
+{
+	struct object *object = file_object(file);
+
+	if (byte)
+		assert_int_equal(object_copy_in(object, &byte, 1, offset), 1);
+	assert_int_equal(object_copy_out(object, &byte, 1, offset), 1);
+	return byte;
+}
+
+/* It is a change from here until it has ended; what was stored since it goes on
+ * stays. */
+static void test_a_write_that_goes_on(void **state)
+{
+	struct client client = { .server = world.server };
+	struct server_write begun = { .server = world.server,
+				      .offset = 10,
+				      .length = 4 };
+	struct server_file *file = begun.file = take_file();
+	struct job job = { .request = { .offset = 10, .length = 4 } };
+	int fd = open(world.file, O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	list_init(&client.writes);
+	assert_int_equal(ledger_add_write(world.server, &begun, 1), 0);
+	touch(file, 9, 'M');
+	job.write = write_restore(&client, file, begun.place);
+	assert_non_null(job.write);
+	assert_int_equal(changes_of(file), 1);
+	touch(file, 11, 'S');
+	assert_int_equal(pwrite(fd, "ABCD", 4, 10), 4);
+	assert_int_equal(write_end_run(&job), 0);
+	assert_int_equal(changes_of(file), 0);
+	assert_int_equal(touch(file, 9, 0), 'M');
+	assert_int_equal(touch(file, 10, 0), 'A');
+	assert_int_equal(touch(file, 11, 0), 'S');
+	assert_int_equal(touch(file, 12, 0), 'C');
+	file_release(world.server, file);
+	close(fd);
+	assert_int_equal(world_finish(&world), 0);
+	assert_int_equal(byte_in_file(world.file, 11), 'S');
 }
 
 /* ---- where it went is not known ---- */
@@ -257,7 +357,9 @@ int main(void)
 		PATIENT(test_a_write_ends_with_its_channel),
 		PATIENT(test_no_store_is_lost_to_a_write_without_an_end),
 		PATIENT(test_an_end_that_is_heard_late),
+		PATIENT(test_a_store_to_what_was_just_written),
 		PATIENT(test_a_write_is_ended_by_another_channel),
+		PATIENT(test_a_write_that_goes_on),
 		PATIENT(test_a_write_whose_place_is_not_sure),
 		PATIENT(test_a_file_that_grows_too_far),
 		PATIENT(test_a_file_that_was_to_grow_far),
