@@ -197,8 +197,8 @@ static void adopt_page(struct object *object, uint64_t index)
 {
 	cache_charge_anyway(object->host->cache, &object->table, index, 1);
 	object_count_come(object, 1);
-	/* Nobody knows the object yet. */
-	atomic_store(object_word(object, index), PAGE_DIRTY);
+	/* Nobody knows the object yet; but the page was stored to. */
+	atomic_store(object_word(object, index), PAGE_DIRTY | WORD_TOUCHED);
 }
 
 static int adopt_pages(struct object *object)

@@ -31,8 +31,9 @@ struct object_read {
 
 /* How a read is to be made. */
 enum manner {
-	READ_BESIDE, /* the caller goes on */
+	READ_BESIDE, /* the caller waits for the first page, not here */
 	READ_NOW,    /* the caller waits: it may make the read itself */
+	READ_AHEAD,  /* nobody waits yet */
 	READ_TO_SHOW,
 };
 
@@ -251,6 +252,9 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 	result = (int64_t)read->count;
 	if (result == 0)
 		goto undo;
+	/* It may be gone again before whoever asked has looked at it. */
+	if (manner == READ_BESIDE || manner == READ_NOW)
+		page_set_touched(object_word(object, index));
 	read->io.staging = staging;
 	read->io.now = manner == READ_NOW;
 	read->show = manner == READ_TO_SHOW;
@@ -302,7 +306,7 @@ static uint64_t start_all(struct object *object, uint64_t index, uint64_t count,
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count)
 {
-	return start_all(object, index, count, READ_BESIDE);
+	return start_all(object, index, count, READ_AHEAD);
 }
 
 uint64_t object_read_announced(struct object *object, uint64_t index,

@@ -159,24 +159,30 @@ static uint64_t evict_run(struct cache *cache, const struct run *run)
 	return error ? 0 : run->count;
 }
 
+/* How many to ask for at once, of so many that are still lacking. */
+static uint64_t batch_for(const struct cache *cache, uint64_t lacking)
+{
+	uint64_t want = lacking;
+
+	if (want < RECLAIM_BATCH / 2)
+		want = RECLAIM_BATCH / 2;
+	if (want > cache->budget / 4 + 1)
+		want = cache->budget / 4 + 1;
+	return want < RECLAIM_BATCH ? want : RECLAIM_BATCH;
+}
+
 uint64_t cache_reclaim(struct cache *cache, uint64_t count)
 {
 	struct victims victims;
-	uint64_t evicted = 0;
+	uint64_t evicted = 0, before;
 
 	do {
-		uint64_t want = count - evicted;
-
-		if (want < RECLAIM_BATCH / 2)
-			want = RECLAIM_BATCH / 2;
-		if (want > cache->budget / 4 + 1)
-			want = cache->budget / 4 + 1;
-		if (want > RECLAIM_BATCH)
-			want = RECLAIM_BATCH;
-		choose(cache, &victims, want);
+		before = evicted;
+		choose(cache, &victims, batch_for(cache, count - evicted));
 		for (unsigned i = 0; i < victims.runs; i++)
 			evicted += evict_run(cache, &victims.run[i]);
-	} while (evicted < count && victims.pages > 0);
+		/* What an owner cannot give up now would be chosen again. */
+	} while (evicted < count && evicted > before);
 	return evicted;
 }
 

@@ -84,6 +84,12 @@ bool page_begin_read(page_word *word)
 	return true;
 }
 
+void page_set_touched(page_word *word)
+{
+	/* relaxed: a hint, no rule depends on it */
+	atomic_fetch_or_explicit(word, WORD_TOUCHED, memory_order_relaxed);
+}
+
 void page_set_zeroed(page_word *word)
 {
 	atomic_fetch_or(word, WORD_ZEROED);

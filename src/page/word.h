@@ -104,6 +104,8 @@ bool page_drop_wpin(page_word *word);
 
 /* ABSENT or FAILED -> READING.  False: it is something else. */
 bool page_begin_read(page_word *word);
+/* In READING: somebody waits for it, parked or not. */
+void page_set_touched(page_word *word);
 /* In READING: what will be CLEAN is zeros, until the next read. */
 void page_set_zeroed(page_word *word);
 /* READING -> CLEAN, FAILED or ABSENT.  True: waiters are to be woken. */

@@ -147,6 +147,21 @@ static void test_what_was_stored_is_there(void **state)
 	assert_int_equal(home_byte(&stage.new, 3 * PAGE_SIZE + 5), 200);
 }
 
+/* It was stored to: so it was not read ahead in vain. */
+static void test_what_was_stored_was_used(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < PAGES; i++)
+		set_byte(stage.old.object, i * PAGE_SIZE, 7);
+	take_over(SIZE);
+	go_on();
+	write_home();
+	object_invalidate(stage.new.object, 0, PAGES);
+	assert_int_equal(charged(stage.after), 0);
+	assert_int_equal(
+		count_get(&stage.after->counters, COUNT_PAGES_AHEAD_UNUSED), 0);
+}
+
 static void test_what_was_not_is_read_anew(void **state)
 {
 	unsigned char byte = 99;
@@ -360,6 +375,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_was_stored_is_there),
+		TEST(test_what_was_stored_was_used),
 		TEST(test_what_was_not_is_read_anew),
 		TEST(test_pages_that_were_being_filled_go),
 		TEST(test_a_record_that_is_half_done),

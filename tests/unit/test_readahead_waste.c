@@ -252,6 +252,22 @@ static void test_what_is_counted(void **state)
 	end();
 }
 
+/* What was asked for may leave before whoever asked could look at it. */
+static void test_a_page_asked_for_is_no_waste(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	open_with(512);
+	assert_int_equal(object_read_now(thing.object, 40, 1, &sequence), 1);
+	assert_int_equal(object_start_read(thing.object, 50, 4, &sequence), 4);
+	assert_int_equal(object_drop_clean(thing.object, 40, 11), 2);
+	assert_int_equal(counted(COUNT_PAGES_AHEAD_UNUSED), 0);
+	assert_int_equal(object_drop_clean(thing.object, 51, 3), 3);
+	assert_int_equal(counted(COUNT_PAGES_AHEAD_UNUSED), 3);
+	end();
+}
+
 /* After much in vain a reader must go on for longer; it is forgotten when
  * others have gone on. */
 static void test_caution(void **state)
@@ -342,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_streams_of_steps),
 		cmocka_unit_test(test_a_stream_among_random_touches),
 		cmocka_unit_test(test_what_is_counted),
+		cmocka_unit_test(test_a_page_asked_for_is_no_waste),
 		cmocka_unit_test(test_caution),
 		cmocka_unit_test(test_who_is_gone_holds_nothing),
 		cmocka_unit_test(test_readers_at_once),

@@ -205,6 +205,33 @@ static void test_failed_eviction_keeps_clean(void **state)
 			 8);
 }
 
+static unsigned refusals;
+
+/* Not for ever, or a reclaim that never ends would not fail the test. */
+static int refuse(struct page_table *table, uint64_t index, uint64_t count)
+{
+	(void)table;
+	(void)index;
+	(void)count;
+	return ++refusals < 100 ? -ENOMEM : 0;
+}
+
+static const struct page_owner_ops refusing_owner = { .evict = refuse };
+
+/* The owner cannot, and will not a moment later: whoever needs room waits. */
+static void test_reclaim_ends_where_nothing_can_leave(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->table.owner = &refusing_owner;
+	put(bench, 0, 8, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 4), 0);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(bench->cache.charged, 8);
+	bench->table.owner = &owner;
+	assert_int_equal(cache_reclaim(&bench->cache, 4), 8);
+}
+
 struct count {
 	struct waiter waiter;
 	struct bench *bench;
@@ -359,6 +386,7 @@ int main(void)
 		TEST(test_what_may_not_leave),
 		TEST(test_only_charged_pages_of_a_cluster),
 		TEST(test_failed_eviction_keeps_clean),
+		TEST(test_reclaim_ends_where_nothing_can_leave),
 		TEST(test_waiters_for_the_eviction),
 		TEST(test_evict_range),
 		TEST(test_a_large_want_goes_in_batches),
