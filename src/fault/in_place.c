@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  *   access -> SIGBUS -> whose page?
- *      none of ours, refused:   to a guard, or whoever had the signal
+ *      refused:                 to a guard, or whoever had the signal
+ *      nobody's of us:          once more, as it may just have been unmapped;
+ *                               then the same
  *      past the end:            once more after a pause, as the size may just
  *                               be changing; then the same
  *      else: one round of a fault, which may read the page itself
@@ -32,7 +34,14 @@ enum place {
 	INSIDE,
 };
 
-static _Thread_local uint64_t past_end_at;
+/* What was tried again last, with what layout. */
+struct retry {
+	const struct space *space;
+	uint64_t page;
+	uint64_t generation;
+};
+
+static _Thread_local struct retry last;
 
 static bool is_store(const ucontext_t *context)
 {
@@ -43,39 +52,47 @@ static bool is_store(const ucontext_t *context)
 #endif
 }
 
-static enum place place_of(struct fault_handler *handler, uint64_t page)
+static enum place place_of(struct fault_handler *handler, struct retry *now)
 {
 	struct space *space = handler->space;
 	enum place place = ELSEWHERE;
-	uint64_t generation;
 	const struct vma *vma;
 
 	rwlock_take_read(&space->lock);
-	vma = space_find(space, page);
+	vma = space_find(space, now->page);
 	if (vma)
-		place = vma_index_at(vma, page) <
+		place = vma_index_at(vma, now->page) <
 					object_pages(vma->handle->object)
 				? INSIDE
 				: PAST_END;
-	generation = space->generation;
+	now->generation = space->generation;
 	rwlock_drop_read(&space->lock);
 	/* The kernel's answer may be the same for what is absent and what is
 	 * refused. */
-	if (place == INSIDE && fault_is_refused(handler, page, generation))
+	if (place == INSIDE &&
+	    fault_is_refused(handler, now->page, now->generation))
 		place = REFUSED;
 	return place;
 }
 
+static bool first_time(struct retry now)
+{
+	bool again = last.space == now.space && last.page == now.page &&
+		     last.generation == now.generation;
+
+	last = now;
+	return !again;
+}
+
 /* A size that is being cut may be as it was in a moment. */
-static bool may_come_back(uint64_t page)
+static bool may_come_back(struct retry now)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	bool again = page != past_end_at;
 
-	past_end_at = again ? page : 0;
-	if (again)
-		nanosleep(&pause, NULL);
-	return again;
+	if (!first_time(now))
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 static void resolve(struct fault_handler *handler, uint64_t page,
@@ -95,22 +112,37 @@ static void resolve(struct fault_handler *handler, uint64_t page,
 	page_sleep_finish(&sleep);
 }
 
-bool in_place_try(struct fault_handler *handler, const siginfo_t *info,
-		  ucontext_t *context)
+enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
+			   ucontext_t *context, uint64_t *layouts)
 {
-	uint64_t page = page_round_down((uint64_t)(uintptr_t)info->si_addr);
+	struct retry now = {
+		.space = handler->space,
+		.page = page_round_down((uint64_t)(uintptr_t)info->si_addr),
+	};
 
 	if (info->si_code != BUS_ADRERR)
-		return false;
-	switch (place_of(handler, page)) {
-	case PAST_END:
-		return may_come_back(page);
+		return IN_PLACE_FAILED;
+	switch (place_of(handler, &now)) {
 	case INSIDE:
-		resolve(handler, page, context);
-		return true;
+		resolve(handler, now.page, context);
+		return IN_PLACE_AGAIN;
+	case PAST_END:
+		return may_come_back(now) ? IN_PLACE_AGAIN : IN_PLACE_FAILED;
 	case REFUSED:
+		return IN_PLACE_FAILED;
 	case ELSEWHERE:
 	default:
-		return false;
+		*layouts += now.generation;
+		return IN_PLACE_ELSEWHERE;
 	}
+}
+
+bool in_place_once_more(const siginfo_t *info, uint64_t layouts)
+{
+	struct retry now = {
+		.page = page_round_down((uint64_t)(uintptr_t)info->si_addr),
+		.generation = layouts,
+	};
+
+	return first_time(now);
 }

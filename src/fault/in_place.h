@@ -8,13 +8,23 @@
 #include <signal.h>
 #include <ucontext.h>
 
+enum in_place {
+	IN_PLACE_AGAIN,     /* seen to, or may be there now: tried again */
+	IN_PLACE_FAILED,    /* past an object's end, or refused */
+	IN_PLACE_ELSEWHERE, /* nothing of the space's is mapped there */
+};
+
 /*
- * An access has raised SIGBUS on this thread, which is in its handler.  True:
- * its page was absent or protected, and has been seen to, or may be there now:
- * the access is to be tried again.  False: it is not of the handler's space, or
- * past an object's end, or was refused.  Blocks for as long as that takes.
+ * An access has raised SIGBUS on this thread, which is in its handler.  Blocks
+ * for as long as it takes to have the page.  Elsewhere: the number of the
+ * space's layout is added to *layouts.
  */
-bool in_place_try(struct fault_handler *handler, const siginfo_t *info,
-		  ucontext_t *context);
+enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
+			   ucontext_t *context, uint64_t *layouts);
+/*
+ * Elsewhere for all handlers, whose layouts have that sum.  True: the access is
+ * to be tried again, as it is the first time that it is seen with these.
+ */
+bool in_place_once_more(const siginfo_t *info, uint64_t layouts);
 
 #endif

@@ -39,32 +39,50 @@ struct watched {
 static struct watched watched[WATCHED];
 static _Atomic pid_t process; /* in another one nothing is ours */
 
-static bool see_to(struct watched *entry, const siginfo_t *info,
-		   ucontext_t *context)
+struct access {
+	const siginfo_t *info;
+	ucontext_t *context;
+	enum in_place in_place; /* what the last one said of a SIGBUS */
+	uint64_t layouts;       /* in_place.h */
+};
+
+/* True: there is an answer. */
+static bool see_to(struct watched *entry, struct access *access)
 {
 	struct fault_handler *handler;
-	bool again = false;
+	bool known = false;
 
 	atomic_fetch_add(&entry->inside, 1); /* fault_unwatch() waits */
 	handler = atomic_load(&entry->handler);
-	if (handler && info->si_signo == SIGSEGV)
-		again = grow_down_try(handler->space, info);
-	else if (handler && handler->mmu->in_place)
-		again = in_place_try(handler, info, context);
+	if (handler && access->info->si_signo == SIGSEGV) {
+		known = grow_down_try(handler->space, access->info);
+	} else if (handler && handler->mmu->in_place) {
+		access->in_place = in_place_try(handler, access->info,
+						access->context,
+						&access->layouts);
+		known = access->in_place != IN_PLACE_ELSEWHERE;
+	}
 	atomic_fetch_sub(&entry->inside, 1);
-	return again;
+	return known;
 }
 
 static bool on_signal(const siginfo_t *info, ucontext_t *context)
 {
-	bool again = false;
+	struct access access = {
+		.info = info,
+		.context = context,
+		.in_place = IN_PLACE_AGAIN,
+	};
+	bool known = false;
 
 	if (getpid() != atomic_load(&process))
 		return false;
-	for (unsigned i = 0; i < WATCHED && !again; i++)
+	for (unsigned i = 0; i < WATCHED && !known; i++)
 		if (atomic_load(&watched[i].handler))
-			again = see_to(&watched[i], info, context);
-	return again;
+			known = see_to(&watched[i], &access);
+	if (access.in_place == IN_PLACE_ELSEWHERE)
+		return in_place_once_more(info, access.layouts);
+	return known && access.in_place == IN_PLACE_AGAIN;
 }
 
 static void forget_in_child(void)
