@@ -282,6 +282,8 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 		   &quire->counters);
 	quire->cache.pressure = on_pressure;
 	quire->cache.pressure_context = quire;
+	/* Without the thread everybody makes room for himself. */
+	(void)cache_reclaim_ahead(&quire->cache);
 	object_host_init(&quire->host, &quire->cache, &quire->counters,
 			 &quire->log);
 	quire->host.full_wait_ns = options->full_wait_ms * MS;
@@ -296,6 +298,7 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 
 static void finish_cache(struct quire *quire)
 {
+	cache_stop_reclaim(&quire->cache);
 	object_host_finish(&quire->host);
 	cache_finish(&quire->cache);
 }

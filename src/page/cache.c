@@ -20,6 +20,9 @@ void cache_init(struct cache *cache, uint64_t budget_pages,
 	atomic_store(&cache->hungry, false);
 	atomic_store(&cache->dirty, 0);
 	atomic_store(&cache->must_go, 0);
+	cache->pressed = false;
+	cache->reclaimers = NULL;
+	atomic_store(&cache->reclaiming, false);
 	wait_table_init(&cache->waits);
 }
 
@@ -101,13 +104,23 @@ static uint64_t try_charge(struct cache *cache, struct page_table *table,
 	return count;
 }
 
-static uint64_t find_lacking(struct cache *cache, uint64_t count)
+/* Charges all or nothing; by how much it was too much. */
+static uint64_t charge_whole(struct cache *cache, struct page_table *table,
+			     uint64_t index, uint64_t count)
 {
 	uint64_t lacking;
+	bool begin;
 
 	lock_take(&cache->lock);
 	lacking = lacking_for(cache, count);
+	if (lacking)
+		cache->pressed = true;
+	else
+		charge_all(cache, table, index, count);
+	begin = background_wanted(cache);
 	lock_drop(&cache->lock);
+	if (begin)
+		background_begin(cache);
 	return lacking;
 }
 
@@ -136,11 +149,12 @@ static uint64_t charge_hungry(struct cache *cache, struct page_table *table,
 uint64_t cache_charge(struct cache *cache, struct page_table *table,
 		      uint64_t index, uint64_t count, uint64_t *sequence)
 {
-	uint64_t lacking = find_lacking(cache, count);
+	uint64_t lacking = charge_whole(cache, table, index, count);
 	uint64_t charged;
 
-	if (lacking)
-		cache_reclaim(cache, lacking);
+	if (!lacking)
+		return count;
+	cache_reclaim(cache, lacking);
 	charged = try_charge(cache, table, index, count);
 	if (charged)
 		return charged;

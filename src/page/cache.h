@@ -83,6 +83,11 @@ struct cache {
 	_Atomic bool hungry;      /* somebody found nothing to reclaim */
 	_Atomic uint64_t dirty;   /* pages DIRTY or WRITING */
 	_Atomic uint64_t must_go; /* of these, not scratch */
+	bool pressed;             /* [lock] the budget was too small once */
+	/* background.c: who reclaims ahead of need; NULL: nobody. */
+	struct worker_pool *reclaimers; /* [I] */
+	struct work reclaim;
+	_Atomic bool reclaiming;
 	struct wait_table waits;
 };
 
@@ -99,6 +104,14 @@ struct page_table {
 void cache_init(struct cache *cache, uint64_t budget_pages,
 		struct counters *counters);
 void cache_finish(struct cache *cache);
+/*
+ * From now on a thread keeps some of the budget free once it was too small, so
+ * that who reads a page seldom has to evict others first.  Not for budgets
+ * below 4 MiB.  Called before the cache is used; 0 or -errno of the thread.
+ */
+int cache_reclaim_ahead(struct cache *cache);
+/* Ends that thread. */
+void cache_stop_reclaim(struct cache *cache);
 
 /* Memory for the table is taken as pages come, not here.  0 or -ENOMEM. */
 int page_table_init(struct page_table *table, struct cache *cache,

@@ -8,6 +8,13 @@
 /* Gives the memory of a chapter without charged pages back; cache's lock. */
 void page_table_release(struct page_table *table, uint64_t chapter);
 
+/* ---- background.c ---- */
+
+/* Is too little free?  Under cache's lock. */
+bool background_wanted(const struct cache *cache);
+/* Under no lock. */
+void background_begin(struct cache *cache);
+
 /* ---- victims.c: in what order clusters leave; all under cache's lock ---- */
 
 void victims_init(struct cache *cache);
