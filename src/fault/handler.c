@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/fault_private.h"
 
+#include "base/probe.h"
 #include "fault/watch.h"
 #include "os/memory.h"
 
@@ -99,6 +100,7 @@ static struct fault *trap_create(struct fault_handler *handler,
 {
 	struct counters *counters = handler->host->counters;
 
+	probe2(trap, address, write);
 	count_add(counters, COUNT_TRAPS, 1);
 	if (write)
 		count_add(counters, COUNT_WRITE_TRAPS, 1);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mmu/mmu.h"
 
+#include "base/probe.h"
+
 static void check_range(const struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	debug_check(!((start | length) & PAGE_MASK) && length > 0,
@@ -34,12 +36,14 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot)
 int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared)
 {
 	check_range(mmu, start, length);
+	probe3(install, start, length, false);
 	return mmu->ops->install(mmu, start, length, shared);
 }
 
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	check_range(mmu, start, length);
+	probe3(install, start, length, true);
 	return mmu->ops->grant(mmu, start, length);
 }
 

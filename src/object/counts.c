@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/object_private.h"
 
+#include "base/probe.h"
+
 struct object_counts *object_counts(struct object *object)
 {
 	return &object->counts;
@@ -30,10 +32,32 @@ void object_count_gone(struct object *object, uint64_t count)
 				  memory_order_relaxed);
 }
 
+static void probe(const struct object *object, uint64_t index, uint64_t count,
+		  enum object_record what)
+{
+	const char *name = object->parameters.identity.name;
+
+	switch (what) {
+	case OBJECT_READ:
+		probe3(read, name, index, count);
+		break;
+	case OBJECT_EVICTED:
+		probe3(evict, name, index, count);
+		break;
+	case OBJECT_WRITTEN:
+		probe3(write, name, index, count);
+		break;
+	default:
+		break;
+	}
+}
+
 void object_happened(struct object *object, uint64_t index, uint64_t count,
 		     enum object_record what)
 {
 	struct object_host *host = object->host;
+
+	probe(object, index, count, what);
 
 	if (host->record)
 		host->record(host->record_context, object, index, count, what);
