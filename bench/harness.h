@@ -25,6 +25,13 @@ struct variant {
 /* 1, 4 and 16 threads. */
 extern const struct variant variants_threads[];
 
+/* So many threads, each of which resolves its own traps. */
+#define IN_PLACE(count)                                                 \
+	{                                                               \
+		.name = "in the faulting thread, " #count " thread(s)", \
+		.threads = count, .trap = QUIRE_TRAP_SIGBUS             \
+	}
+
 /* What all arms of a variant get. */
 struct setting {
 	const char *data; /* the file */

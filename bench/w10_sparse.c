@@ -137,8 +137,9 @@ static uint64_t operations(const struct setting *setting)
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {
-		{ "the host's space", 1, HOST, false },
-		{ "a space on the software MMU", 1, SOFTWARE, false },
+		{ "the host's space", 1, HOST, false, QUIRE_TRAP_AUTO },
+		{ "a space on the software MMU", 1, SOFTWARE, false,
+		  QUIRE_TRAP_AUTO },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

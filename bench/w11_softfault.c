@@ -162,10 +162,12 @@ static void with_kernel(const struct question *question,
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {
-		{ "single pages", 1, SINGLE, false },
-		{ "runs of 16", 1, RUNS, false },
-		{ "software MMU, single pages", 1, SINGLE | SOFTWARE, false },
-		{ "software MMU, runs of 16", 1, RUNS | SOFTWARE, false },
+		{ "single pages", 1, SINGLE, false, QUIRE_TRAP_AUTO },
+		{ "runs of 16", 1, RUNS, false, QUIRE_TRAP_AUTO },
+		{ "software MMU, single pages", 1, SINGLE | SOFTWARE, false,
+		  QUIRE_TRAP_AUTO },
+		{ "software MMU, runs of 16", 1, RUNS | SOFTWARE, false,
+		  QUIRE_TRAP_AUTO },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

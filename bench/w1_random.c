@@ -17,12 +17,6 @@ static uint64_t work(struct job *job)
 	return sum;
 }
 
-#define IN_PLACE(count)                                                 \
-	{                                                               \
-		.name = "in the faulting thread, " #count " thread(s)", \
-		.threads = count, .trap = QUIRE_TRAP_SIGBUS             \
-	}
-
 int main(int argc, char **argv)
 {
 	static const struct variant variants[] = {

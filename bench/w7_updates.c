@@ -112,6 +112,8 @@ int main(int argc, char **argv)
 		{ .threads = 1 },
 		{ .threads = 4 },
 		{ .threads = 16, .only_long = true },
+		IN_PLACE(1),
+		IN_PLACE(4),
 		{ .threads = 0 },
 	};
 	static const struct question question = {
