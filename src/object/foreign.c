@@ -24,6 +24,8 @@
 #include <sched.h>
 
 #define RUN_MAX 16 /* pages filled by one read */
+/* Pages of a change: those of a greater one leave rather than be copied. */
+#define STAY_MOST 256
 
 /* ---- who writes ---- */
 
@@ -137,6 +139,7 @@ struct refresh {
 	uint64_t start; /* bytes, half open */
 	uint64_t end;
 	bool clean_only; /* what is dirty is left as it is */
+	bool stay;       /* what is clean need not leave: it is filled */
 	int error;       /* the first */
 };
 
@@ -168,6 +171,7 @@ static int read_store(struct object *object, uint64_t index, uint64_t length,
 			.index = index,
 			.length = length,
 			.staging = staging,
+			.now = true,
 			.complete = waited_complete },
 	};
 
@@ -222,6 +226,18 @@ static int fill(const struct refresh *refresh, uint64_t index, uint64_t count,
 	return error;
 }
 
+/* False: the page is not in memory, has left it, or is not to be filled.
+ * Zeros in place of its bytes must go. */
+static bool may_keep(const struct refresh *refresh, uint64_t index,
+		     uint64_t settled)
+{
+	bool stays = refresh->stay && !object_is_zeroed(refresh->object, index);
+
+	return word_visible(settled) &&
+	       (stays || !object_drop_clean(refresh->object, index, 1)) &&
+	       (!refresh->clean_only || word_state(settled) == PAGE_CLEAN);
+}
+
 /* Takes the page out of memory, or pins it; false: it is not in memory, or is
  * not to be filled.  Waits for a read under way. */
 static bool keep(const struct refresh *refresh, uint64_t index)
@@ -229,22 +245,15 @@ static bool keep(const struct refresh *refresh, uint64_t index)
 	struct object *object = refresh->object;
 	page_word *word = object_word(object, index);
 
-	for (;;) {
-		uint64_t settled = object_settle(object, index);
-
-		if (!word_visible(settled) ||
-		    object_drop_clean(object, index, 1))
-			return false;
-		if (refresh->clean_only && word_state(settled) != PAGE_CLEAN)
-			return false;
+	while (may_keep(refresh, index, object_settle(object, index))) {
 		if (page_take_rpin(word, false) == PAGE_TAKEN) {
 			if (!object_is_zeroed(object, index))
 				return true;
-			/* Zeros in place of its bytes: they must go. */
 			object_let_go(object, index, 1, false);
 		}
 		sched_yield(); /* a pin that is being dropped */
 	}
+	return false;
 }
 
 /* Fills the pages from index on that cannot leave; how many it has seen to. */
@@ -283,7 +292,8 @@ static int refresh_bytes(struct refresh *refresh)
 	uint64_t index = refresh->start >> PAGE_SHIFT;
 	uint64_t last = pages_of(refresh->end);
 
-	object_drop_clean(object, index, last - index); /* most, and in runs */
+	if (!refresh->stay)
+		object_drop_clean(object, index, last - index); /* in runs */
 	while ((index = page_table_next(&object->table, index)) < last)
 		index += fill_run(refresh, index, last);
 	if (refresh->error)
@@ -306,7 +316,11 @@ static int common_end(struct object *object, uint64_t *end)
 static int refresh_range(struct object *object, uint64_t offset,
 			 uint64_t length, bool clean_only)
 {
-	struct refresh refresh = { object, offset, 0, clean_only, 0 };
+	struct refresh refresh = {
+		.object = object,
+		.start = offset,
+		.clean_only = clean_only,
+	};
 	struct foreign_write write;
 	uint64_t first = offset >> PAGE_SHIFT;
 	int error;
@@ -316,6 +330,9 @@ static int refresh_range(struct object *object, uint64_t offset,
 	if (!error && offset < refresh.end) {
 		if (length < refresh.end - offset)
 			refresh.end = offset + length;
+		/* What is stored to meanwhile is dirty, and is left alone. */
+		refresh.stay = clean_only &&
+			       pages_of(refresh.end) - first <= STAY_MOST;
 		object_foreign_begin(object, &write, first,
 				     pages_of(refresh.end) - first);
 		error = refresh_bytes(&refresh);
@@ -342,7 +359,7 @@ int object_refresh_clean(struct object *object, uint64_t offset,
 static int follow_growth(struct object *object, uint64_t old, uint64_t size)
 {
 	uint64_t edge = page_round_up(old) < size ? page_round_up(old) : size;
-	struct refresh tail = { object, old, edge, false, 0 };
+	struct refresh tail = { .object = object, .start = old, .end = edge };
 	int error = memory_file_resize(object->memory, page_round_up(size));
 
 	if (error)

@@ -399,7 +399,8 @@ void object_await_foreign(struct object *object, uint64_t index);
  * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
-/* The same for pages that are clean; what is dirty is left as it is. */
+/* The same for pages that are clean, which stay if they are few; what is dirty
+ * is left as it is. */
 int object_refresh_clean(struct object *object, uint64_t offset,
 			 uint64_t length);
 /*

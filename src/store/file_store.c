@@ -13,7 +13,8 @@
  * Where others write to the file by the page cache, what they dirty and what
  * we write may share a folio of it, however far apart: a direct write would
  * find it dirty again, and the kernel would say EIO to the next fsync().  There
- * only reads are direct.
+ * only reads are direct, and of these only what the page cache does not have:
+ * what was just written there would have to go home first.
  */
 #include "store/file_private.h"
 
@@ -27,7 +28,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Linux 6.5; Debian 12's headers are older. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
 
 struct file_store {
 	struct store store;
@@ -45,12 +52,45 @@ static struct file_store *file_of(struct store *store)
 
 /* ---- transfers ---- */
 
+static uint64_t bytes_of(const struct store_io *io)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < io->step_iov_count; i++)
+		bytes += io->step_iov[i].iov_len;
+	return bytes;
+}
+
+/* Has the page cache all of it, or some of it that is not home?  cachestat(2) */
+static bool is_cached(const struct file_store *file, const struct store_io *io)
+{
+	struct {
+		uint64_t offset, length;
+	} range = { io->step_offset, bytes_of(io) };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, evicted_lately;
+	} found = { 0 };
+
+	if (syscall(SYS_cachestat, file->fd, &range, &found, 0))
+		return false;
+	return found.dirty || found.writeback ||
+	       found.cached << PAGE_SHIFT >= range.length;
+}
+
+/* May io's step go past the page cache? */
+static bool may_be_direct(const struct file_store *file,
+			  const struct store_io *io)
+{
+	return file->direct_writes ||
+	       (io->operation == STORE_READ && !is_cached(file, io));
+}
+
 /* The descriptor for io's step, which is cut to what that one can move. */
 static int step_descriptor(const struct file_store *file, struct store_io *io)
 {
-	bool may = io->operation == STORE_READ || file->direct_writes;
+	bool may = file->direct >= 0 && may_be_direct(file, io);
 
-	if (file->direct >= 0 && may && file_trim_to_aligned(io))
+	if (may && file_trim_to_aligned(io))
 		return file->direct;
 	return file->fd;
 }

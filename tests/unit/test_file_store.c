@@ -271,6 +271,47 @@ static void writes_are_buffered_beside_others(void **state)
 	free(bytes);
 }
 
+/* What the kernel's cache has is taken from there: what is dirty in it need not
+ * go home for a read.  The rest is read past it. */
+static void reads_beside_others_come_from_the_cache(void **state)
+{
+	const size_t length = 4 * PAGE_SIZE;
+	struct store_context context = with_workers;
+	unsigned char *in = new_buffer(length), *out = new_buffer(length);
+	int fd = new_file(O_RDWR);
+	struct store *store;
+
+	(void)state;
+	context.others_write = true;
+	fill_random(in, length, 11);
+	assert_int_equal(pwrite(fd, in, length, 0), length);
+	assert_int_equal(file_store_create(&context, dup(fd), true, &store), 0);
+	atomic_store(&direct_count, 0);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	assert_memory_equal(in, out, length);
+	assert_int_equal(atomic_load(&direct_count), 0);
+	/* One page of them is dirty, the others are nowhere but at home. */
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	in[PAGE_SIZE]++;
+	assert_int_equal(pwrite(fd, in + PAGE_SIZE, PAGE_SIZE, PAGE_SIZE),
+			 PAGE_SIZE);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	assert_memory_equal(in, out, length);
+	assert_int_equal(atomic_load(&direct_count), 0);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	memset(out, 0, length);
+	assert_int_equal(read_at(store, out, length, 0), length);
+	assert_memory_equal(in, out, length);
+	if (goes_direct(fd))
+		assert_int_equal(atomic_load(&direct_count), 1);
+	store_destroy(store);
+	close(fd);
+	free(in);
+	free(out);
+}
+
 static void refused_direct_transfers_are_buffered(void **state)
 {
 	const size_t length = 4 * PAGE_SIZE;
@@ -479,6 +520,7 @@ int main(void)
 		cmocka_unit_test(what_is_aligned_goes_direct),
 		cmocka_unit_test(direct_transfers_bypass_the_cache),
 		cmocka_unit_test(writes_are_buffered_beside_others),
+		cmocka_unit_test(reads_beside_others_come_from_the_cache),
 		cmocka_unit_test(refused_direct_transfers_are_buffered),
 		cmocka_unit_test(a_failed_allocation_leaves_the_size),
 		cmocka_unit_test(the_file_size_limit_is_an_error),

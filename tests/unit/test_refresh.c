@@ -35,6 +35,36 @@ static void test_a_clean_page_leaves(void **state)
 	assert_object(OTHER, 202);
 }
 
+/* Where what is dirty is to be left alone nothing leaves: a page is filled while
+ * it is CLEAN. */
+static void test_clean_pages_stay(void **state)
+{
+	(void)state;
+	object_byte(thing.object, at(2, 0));
+	object_byte(thing.object, NEW);
+	change_home();
+	set_home(at(5, 9), 203);
+	assert_int_equal(
+		object_refresh_clean(thing.object, NEW, at(6, 0) - NEW), 0);
+	assert_state(3, PAGE_CLEAN);
+	assert_state(5, PAGE_ABSENT);
+	assert_int_equal(charged(world), 2);
+	assert_object(NEW, 201);
+	assert_object(OTHER, 202);
+	assert_object(at(5, 9), 203);
+}
+
+static void test_clean_zeros_do_not_stay(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	assert_int_equal(object_zero_page(thing.object, 3, &sequence), 1);
+	assert_int_equal(object_refresh_clean(thing.object, NEW, 1), 0);
+	assert_state(3, PAGE_ABSENT);
+	assert_object(OTHER, byte_at(OTHER));
+}
+
 static void test_an_absent_page_costs_nothing(void **state)
 {
 	(void)state;
@@ -332,6 +362,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_clean_page_leaves),
+		TEST(test_clean_pages_stay),
+		TEST(test_clean_zeros_do_not_stay),
 		TEST(test_an_absent_page_costs_nothing),
 		TEST(test_zeros_in_place_leave),
 		TEST(test_a_locked_page_is_filled),
