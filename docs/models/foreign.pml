@@ -1,7 +1,7 @@
 /* foreign.pml - somebody writes the store past the object */
 /* SPDX-License-Identifier: MIT */
 /*
- * True to src/object/foreign.c, object_begin_write() of dirty.c, and
+ * True to src/object/foreign.c and refresh.c, object_begin_write() of dirty.c, and
  * writeback/sync.c.
  *
  * One page of two bytes: m is stored to in memory, f is written past the object

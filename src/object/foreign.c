@@ -1,4 +1,4 @@
-/* foreign.c - bytes that somebody else changes in the store */
+/* foreign.c - somebody else writes in the store */
 /* SPDX-License-Identifier: MIT */
 /*
  * Somebody writes past the object, with write(2) on the file that it shows:
@@ -6,28 +6,10 @@
  *   begin    his pages are listed; writes under way there are waited for
  *              -> no write-back of theirs is under way, or will be
  *   he writes
- *   refresh  reads under way end; what is CLEAN goes; what cannot is filled
+ *   refresh  what is in memory follows (refresh.c)
  *   end      the pages leave the list; whoever waited to write goes on
- *
- * Why a whole page may be filled under a read pin: its bytes become what the
- * store has, so it need not become dirty (that of a read-only object must not),
- * and nobody writes it home before all of it is there, as it is listed.
- *
- * A page is DIRTY by others' stores to its other bytes: only what is new is
- * copied, and both are home after the next write.
  */
 #include "object/object_private.h"
-
-#include "os/memory.h"
-
-#include <errno.h>
-#include <sched.h>
-
-#define RUN_MAX 16 /* pages filled by one read */
-/* Pages of a change: those of a greater one leave rather than be copied. */
-#define STAY_MOST 256
-
-/* ---- who writes ---- */
 
 static bool covers(const struct foreign_write *write, uint64_t index,
 		   uint64_t count)
@@ -93,8 +75,8 @@ static void wait_for_writes(struct object *object, uint64_t index, uint64_t end)
 	}
 }
 
-void object_foreign_begin(struct object *object, struct foreign_write *write,
-			  uint64_t index, uint64_t count)
+void object_foreign_list(struct object *object, struct foreign_write *write,
+			 uint64_t index, uint64_t count)
 {
 	uint64_t pages = object->table.pages;
 
@@ -109,7 +91,19 @@ void object_foreign_begin(struct object *object, struct foreign_write *write,
 	/* Rule 11: seen by who has swapped a page to WRITING. */
 	atomic_fetch_add(&object->foreign_count, 1);
 	lock_drop(&object->foreign_lock);
+}
+
+void object_foreign_await(struct object *object,
+			  const struct foreign_write *write)
+{
 	wait_for_writes(object, write->index, write->index + write->count);
+}
+
+void object_foreign_begin(struct object *object, struct foreign_write *write,
+			  uint64_t index, uint64_t count)
+{
+	object_foreign_list(object, write, index, count);
+	object_foreign_await(object, write);
 }
 
 void object_foreign_end(struct object *object, struct foreign_write *write)
@@ -130,284 +124,4 @@ void object_foreign_end(struct object *object, struct foreign_write *write)
 	host->dirtied(host->context);
 	if (atomic_load(&cache->hungry) && cache->pressure)
 		cache->pressure(cache->pressure_context);
-}
-
-/* ---- what is in memory follows ---- */
-
-struct refresh {
-	struct object *object;
-	uint64_t start; /* bytes, half open */
-	uint64_t end;
-	bool clean_only; /* what is dirty is left as it is */
-	bool stay;       /* what is clean need not leave: it is filled */
-	int error;       /* the first */
-};
-
-struct waited_io {
-	struct pager_io io;
-	struct lock lock;
-	struct condition condition;
-	bool done; /* [lock] */
-	int error; /* [lock] */
-};
-
-static void waited_complete(struct pager_io *io, int error)
-{
-	struct waited_io *waited = container_of(io, struct waited_io, io);
-
-	lock_take(&waited->lock);
-	waited->error = error;
-	waited->done = true;
-	condition_wake_all(&waited->condition);
-	lock_drop(&waited->lock);
-}
-
-/* Reads the store's bytes into the buffer.  Blocks. */
-static int read_store(struct object *object, uint64_t index, uint64_t length,
-		      struct staging *staging)
-{
-	struct waited_io waited = {
-		.io = { .operation = PAGER_READ,
-			.index = index,
-			.length = length,
-			.staging = staging,
-			.now = true,
-			.complete = waited_complete },
-	};
-
-	lock_init(&waited.lock, LOCK_RANK_PAGER);
-	condition_init(&waited.condition);
-	pager_submit(object->pager, &waited.io);
-	lock_take(&waited.lock);
-	while (!waited.done)
-		condition_wait(&waited.condition, &waited.lock);
-	lock_drop(&waited.lock);
-	lock_finish(&waited.lock);
-	condition_finish(&waited.condition);
-	return waited.error;
-}
-
-/* What was read of one page, from bytes on. */
-static int fill_page(const struct refresh *refresh, uint64_t index,
-		     const char *bytes)
-{
-	struct object *object = refresh->object;
-	uint64_t first = index << PAGE_SHIFT, end = first + PAGE_SIZE;
-	uint64_t start = refresh->start > first ? refresh->start : first;
-	int error = 0;
-
-	if (end > refresh->end)
-		end = refresh->end;
-	/* Nobody can store to it before it is in the set. */
-	lock_take(&object->dirty_lock);
-	if (!refresh->clean_only ||
-	    word_state(atomic_load(object_word(object, index))) == PAGE_CLEAN)
-		error = memory_file_write(object->memory,
-					  bytes + (start - first), end - start,
-					  start);
-	lock_drop(&object->dirty_lock);
-	return error;
-}
-
-/* The new bytes of pages that are pinned. */
-static int fill(const struct refresh *refresh, uint64_t index, uint64_t count,
-		struct staging *staging)
-{
-	uint64_t first = index << PAGE_SHIFT;
-	uint64_t end = (index + count) << PAGE_SHIFT;
-	int error;
-
-	if (end > refresh->end)
-		end = refresh->end;
-	error = read_store(refresh->object, index, end - first, staging);
-	for (uint64_t i = 0; i < count && !error; i++)
-		error = fill_page(refresh, index + i,
-				  (char *)staging->bytes + (i << PAGE_SHIFT));
-	return error;
-}
-
-/* False: the page is not in memory, has left it, or is not to be filled.
- * Zeros in place of its bytes must go. */
-static bool may_keep(const struct refresh *refresh, uint64_t index,
-		     uint64_t settled)
-{
-	bool stays = refresh->stay && !object_is_zeroed(refresh->object, index);
-
-	return word_visible(settled) &&
-	       (stays || !object_drop_clean(refresh->object, index, 1)) &&
-	       (!refresh->clean_only || word_state(settled) == PAGE_CLEAN);
-}
-
-/* Takes the page out of memory, or pins it; false: it is not in memory, or is
- * not to be filled.  Waits for a read under way. */
-static bool keep(const struct refresh *refresh, uint64_t index)
-{
-	struct object *object = refresh->object;
-	page_word *word = object_word(object, index);
-
-	while (may_keep(refresh, index, object_settle(object, index))) {
-		if (page_take_rpin(word, false) == PAGE_TAKEN) {
-			if (!object_is_zeroed(object, index))
-				return true;
-			object_let_go(object, index, 1, false);
-		}
-		sched_yield(); /* a pin that is being dropped */
-	}
-	return false;
-}
-
-/* Fills the pages from index on that cannot leave; how many it has seen to. */
-static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
-{
-	struct object *object = refresh->object;
-	struct staging_pool *pool = &object->host->staging;
-	struct staging *staging;
-	uint64_t count = 1;
-	int error = -ENOMEM;
-
-	if (!keep(refresh, index))
-		return 1;
-	staging = staging_take(pool, RUN_MAX);
-	if (staging) {
-		while (count < staging->pages && index + count < end &&
-		       keep(refresh, index + count))
-			count++;
-		error = fill(refresh, index, count, staging);
-		staging_drop(pool, staging);
-	}
-	object_let_go(object, index, count, false);
-	if (!refresh->error)
-		refresh->error = error;
-	return count;
-}
-
-/*
- * => the pages are listed: nobody writes them.  What is read now may have old
- * bytes, and its end is waited for (keep()); what begins after a look at the
- * page has new ones.
- */
-static int refresh_bytes(struct refresh *refresh)
-{
-	struct object *object = refresh->object;
-	uint64_t index = refresh->start >> PAGE_SHIFT;
-	uint64_t last = pages_of(refresh->end);
-
-	if (!refresh->stay)
-		object_drop_clean(object, index, last - index); /* in runs */
-	while ((index = page_table_next(&object->table, index)) < last)
-		index += fill_run(refresh, index, last);
-	if (refresh->error)
-		object_record_error(object, refresh->error, "read");
-	return refresh->error;
-}
-
-/* Where both the store and the object have bytes. */
-static int common_end(struct object *object, uint64_t *end)
-{
-	uint64_t size;
-	int error = pager_size(object->pager, &size);
-
-	*end = object_size(object);
-	if (!error && size < *end)
-		*end = size;
-	return error == -EOPNOTSUPP ? 0 : error;
-}
-
-static int refresh_range(struct object *object, uint64_t offset,
-			 uint64_t length, bool clean_only)
-{
-	struct refresh refresh = {
-		.object = object,
-		.start = offset,
-		.clean_only = clean_only,
-	};
-	struct foreign_write write;
-	uint64_t first = offset >> PAGE_SHIFT;
-	int error;
-
-	lock_take(&object->resize_lock);
-	error = common_end(object, &refresh.end);
-	if (!error && offset < refresh.end) {
-		if (length < refresh.end - offset)
-			refresh.end = offset + length;
-		/* What is stored to meanwhile is dirty, and is left alone. */
-		refresh.stay = clean_only &&
-			       pages_of(refresh.end) - first <= STAY_MOST;
-		object_foreign_begin(object, &write, first,
-				     pages_of(refresh.end) - first);
-		error = refresh_bytes(&refresh);
-		object_foreign_end(object, &write);
-	}
-	lock_drop(&object->resize_lock);
-	return error;
-}
-
-int object_refresh(struct object *object, uint64_t offset, uint64_t length)
-{
-	return refresh_range(object, offset, length, false);
-}
-
-int object_refresh_clean(struct object *object, uint64_t offset,
-			 uint64_t length)
-{
-	return refresh_range(object, offset, length, true);
-}
-
-/* ---- the size ---- */
-
-/* As grow() in resize.c; but behind the old end stands what the store has. */
-static int follow_growth(struct object *object, uint64_t old, uint64_t size)
-{
-	uint64_t edge = page_round_up(old) < size ? page_round_up(old) : size;
-	struct refresh tail = { .object = object, .start = old, .end = edge };
-	int error = memory_file_resize(object->memory, page_round_up(size));
-
-	if (error)
-		return error;
-	/* Rule 11: a read that begins now brings those bytes, and what began
-	 * before is seen. */
-	atomic_store(&object->extent, size);
-	if (old < edge)
-		error = refresh_bytes(&tail);
-	if (error) {
-		atomic_store(&object->extent, old);
-		memory_file_resize(object->memory, page_round_up(old));
-		return error;
-	}
-	atomic_store(&object->size, size); /* read by object_size() */
-	object_record_size(object, size);
-	return 0;
-}
-
-static int follow(struct object *object)
-{
-	uint64_t most = object->parameters.capacity;
-	uint64_t size, old = object_size(object);
-	int error = pager_size(object->pager, &size);
-	uint64_t end = size < most ? size : most;
-
-	if (!error && end < old)
-		error = object_shrink(object, end, NULL);
-	else if (!error && end > old)
-		error = follow_growth(object, old, end);
-	if (error || size == end)
-		return error;
-	return error_say(-EFBIG,
-			 "%s has grown beyond its capacity of %llu bytes",
-			 object->parameters.identity.name,
-			 (unsigned long long)most);
-}
-
-int object_follow_size(struct object *object)
-{
-	struct foreign_write write;
-	int error;
-
-	lock_take(&object->resize_lock);
-	/* A write under way with the old size would change the store's. */
-	object_foreign_begin(object, &write, 0, object->table.pages);
-	error = follow(object);
-	object_foreign_end(object, &write);
-	lock_drop(&object->resize_lock);
-	return error;
 }

@@ -370,6 +370,11 @@ struct foreign_write {
  */
 void object_foreign_begin(struct object *object, struct foreign_write *write,
 			  uint64_t index, uint64_t count);
+/* The two halves of begin; only the second one blocks. */
+void object_foreign_list(struct object *object, struct foreign_write *write,
+			 uint64_t index, uint64_t count);
+void object_foreign_await(struct object *object,
+			  const struct foreign_write *write);
 void object_foreign_end(struct object *object, struct foreign_write *write);
 /*
  * From here to the end it is remembered what a CLEAN page of the range was when
@@ -399,7 +404,14 @@ void object_await_foreign(struct object *object, uint64_t index);
  * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
-/* The same for pages that are clean, which stay if they are few; what is dirty
+/*
+ * The same with the store's bytes at hand, from the first page on, within a
+ * foreign write of them.  Of what is clean, which stays.
+ * Never blocks.  False: it could not be done without; some of it may be.
+ */
+bool object_refresh_at_once(struct object *object, uint64_t offset,
+			    uint64_t length, const void *bytes);
+/* The same as object_refresh() for pages that are clean, which stay if they are few; what is dirty
  * is left as it is. */
 int object_refresh_clean(struct object *object, uint64_t offset,
 			 uint64_t length);

@@ -1,4 +1,4 @@
-/* test_follow_size.c - object/foreign.c: the store has another size */
+/* test_follow_size.c - object/refresh.c: the store has another size */
 /* SPDX-License-Identifier: MIT */
 /*
  *   page 62            page 63 (the last)
