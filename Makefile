@@ -29,7 +29,7 @@ all: build/build.ninja
 	ninja -C build $(if $(JOBS),-j$(JOBS))
 
 build/build.ninja: | packages
-	meson setup build --prefix=$(PREFIX)
+	meson setup build --prefix=$(PREFIX) -Db_lto=true
 
 packages:
 	@tools/packages build
