@@ -31,6 +31,8 @@
  *              -DPRIV    a private mapping, copied on write by the kernel
  *              -DTRUNC   the object shrinks to nothing and grows again; the
  *                        store may refuse
+ *              -DGAP     it lies between two that leave, and the hole is made over
+ *                        it, too
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
  *
@@ -63,6 +65,7 @@
  *     V_NOTQUIET   the store is cut while a write of the page is under way
  *     V_DROPFIRST  pages are dropped before the store is cut, which may refuse
  *     V_RANGE      a read begins without looking at what is discarded again
+ *     V_GAP        that hole is made while the page may come
  *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
  */
 #ifndef NHAND
@@ -620,6 +623,17 @@ end:	do
 #endif
 	   if :: w -> requeue() :: else fi;
 next:	   w = 0
+#ifdef GAP
+#ifdef V_GAP
+	:: st == ABSENT -> k_punch()
+#else
+	:: atomic { st == ABSENT -> st = EVICTING };
+	   k_punch();
+	   set_state(ABSENT, w);
+	   if :: w -> requeue() :: else fi;
+	   w = 0
+#endif
+#endif
 	od
 }
 

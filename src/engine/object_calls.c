@@ -252,7 +252,10 @@ int quire_object_pin(struct quire_object *handle, uint64_t offset,
 	pins_take(handle, hit);
 	/* Last, and with nothing held but the pin: *pin may be mapped. */
 	*pin = (struct quire_pin){
-		.address = object_window(handle->object, offset),
+		.address =
+			access & PROT_WRITE
+				? object_window(handle->object, offset)
+				: (void *)object_view(handle->object, offset),
 		.length = length,
 		.object = handle,
 		.offset = offset,

@@ -17,23 +17,54 @@ int object_punch(struct object *object, uint64_t index, uint64_t count)
 				 count << PAGE_SHIFT);
 }
 
+#define LEAVE_AT_ONCE 64 /* runs */
+
 static int evict(struct page_table *table, uint64_t index, uint64_t count)
 {
 	struct object *object = container_of(table, struct object, table);
 	int error = object_hide(object, index, count);
 
-	if (!error)
-		error = object_punch(object, index, count);
-	if (error)
-		return error;
+	return error ? error : object_punch(object, index, count);
+}
+
+static void gone(struct page_table *table, uint64_t index, uint64_t count)
+{
+	struct object *object = container_of(table, struct object, table);
+
 	object_count_gone(object, count);
 	ahead_gone(object, index, count);
 	object_count(&object->counts.evictions, count);
 	object_happened(object, index, count, OBJECT_EVICTED);
-	return 0;
 }
 
-static const struct page_owner_ops owner_ops = { .evict = evict };
+/*
+ * A hole in the memory takes the translations of each page from all processors
+ * that run this program, which is most of what it costs.  Those of the view go
+ * at once for all runs: none is dirty, so that can wait for the last of them.
+ */
+static void leave(struct page_table *table, const struct page_run *runs,
+		  unsigned count)
+{
+	struct object *object = container_of(table, struct object, table);
+	struct iovec ranges[LEAVE_AT_ONCE];
+	unsigned n = 0;
+
+	/* relaxed: what is not seen goes one by one */
+	if (object->view == object->window ||
+	    !atomic_load_explicit(&object->viewed, memory_order_relaxed))
+		return;
+	for (; n < count && n < LEAVE_AT_ONCE; n++)
+		ranges[n] = (struct iovec){
+			.iov_base = (char *)object->view +
+				    (runs[n].index << PAGE_SHIFT),
+			.iov_len = runs[n].count << PAGE_SHIFT,
+		};
+	memory_forget_many(ranges, n);
+}
+
+static const struct page_owner_ops owner_ops = { .leave = leave,
+						 .evict = evict,
+						 .gone = gone };
 
 static int open_memory(struct object *object)
 {
@@ -59,11 +90,15 @@ static int init_memory(struct object *object)
 					 &object->window);
 	if (error)
 		close(object->memory);
+	else if (memory_file_view_read(object->memory, capacity, &object->view))
+		object->view = object->window;
 	return error;
 }
 
 static void finish_memory(struct object *object)
 {
+	if (object->view != object->window)
+		memory_unmap(object->view, object->parameters.capacity);
 	memory_unmap(object->window, object->parameters.capacity);
 	close(object->memory);
 }
@@ -342,6 +377,15 @@ page_word *object_word(const struct object *object, uint64_t index)
 {
 	debug_check(index < object->table.pages, "a page of the object");
 	return page_table_word(&object->table, index);
+}
+
+const void *object_view(struct object *object, uint64_t offset)
+{
+	/* relaxed: see leave() */
+	if (!atomic_load_explicit(&object->viewed, memory_order_relaxed))
+		atomic_store_explicit(&object->viewed, true,
+				      memory_order_relaxed);
+	return (const char *)object->view + offset;
 }
 
 void *object_window(const struct object *object, uint64_t offset)

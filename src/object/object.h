@@ -341,6 +341,8 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
 enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				 bool referenced);
 void *object_window(const struct object *object, uint64_t offset);
+/* The same for who only reads: cheaper to give up. */
+const void *object_view(struct object *object, uint64_t offset);
 
 /* Bytes moved, short at the end of the object; or a negative errno. */
 int64_t object_copy_out(struct object *object, void *buffer, uint64_t length,

@@ -238,15 +238,24 @@ int memory_file_read(int fd, void *bytes, size_t length, uint64_t offset)
 	return 0;
 }
 
-int memory_file_view(int fd, size_t length, void **view)
+static int map_view(int fd, size_t length, int prot, void **view)
 {
 	uint64_t address = 0;
-	int error = map_settled(&address, length, PROT_READ | PROT_WRITE,
-				MAP_SHARED, fd, 0);
+	int error = map_settled(&address, length, prot, MAP_SHARED, fd, 0);
 
 	if (!error)
 		*view = pointer(address);
 	return error;
+}
+
+int memory_file_view(int fd, size_t length, void **view)
+{
+	return map_view(fd, length, PROT_READ | PROT_WRITE, view);
+}
+
+int memory_file_view_read(int fd, size_t length, void **view)
+{
+	return map_view(fd, length, PROT_READ, view);
 }
 
 int memory_map_at(uint64_t address, size_t length, int prot, bool shared,
@@ -294,6 +303,15 @@ int memory_forget(uint64_t address, size_t length)
 	/* Before Linux 5.18 there is none for locked memory. */
 	return error == -EINVAL ? advise(address, length, MADV_DONTNEED)
 				: error;
+}
+
+/* Linux 6.14: this process, without a descriptor of it. */
+#define PIDFD_OF_SELF (-10000)
+
+void memory_forget_many(const struct iovec *ranges, unsigned count)
+{
+	syscall(SYS_process_madvise, PIDFD_OF_SELF, ranges, (size_t)count,
+		MADV_DONTNEED_LOCKED, 0);
 }
 
 #ifndef MADV_POPULATE_READ

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include <sys/types.h>
 
 /* Zeroed private memory without reserve, not inherited by a child. */
@@ -34,6 +35,8 @@ int memory_file_write(int fd, const void *bytes, size_t length,
 int memory_file_read(int fd, void *bytes, size_t length, uint64_t offset);
 /* A shared view of [0, length), not inherited by a child. */
 int memory_file_view(int fd, size_t length, void **view);
+/* The same, for reading only. */
+int memory_file_view_read(int fd, size_t length, void **view);
 
 /*
  * mmap(2) of fd (-1: nothing, PROT_NONE) at address, exactly there:
@@ -47,6 +50,12 @@ int memory_protect(uint64_t address, size_t length, int prot);
 /* Drops the translations, since Linux 5.18 of locked memory as well; the file's
  * pages stay, a private copy does not. */
 int memory_forget(uint64_t address, size_t length);
+/*
+ * The same for many ranges at once (at most 1024) of a mapping that is only
+ * read: one round of the processors in place of one for each.  Where the kernel
+ * cannot (before Linux 6.16) nothing is done.
+ */
+void memory_forget_many(const struct iovec *ranges, unsigned count);
 /* A private mapping of a file, and where it goes. */
 struct memory_move {
 	uint64_t from;

@@ -29,10 +29,25 @@
 
 struct page_table;
 
+/* Pages that leave together.  Some of them may be gaps: pages that are not
+ * there, and do not come meanwhile. */
+struct page_run {
+	uint64_t index;
+	uint64_t count;  /* 64 at most */
+	uint64_t leaves; /* a bit a page: it is no gap */
+};
+
 /* What the owner of a table does for the cache; called with no lock held. */
 struct page_owner_ops {
-	/* Gives the memory of EVICTING pages up.  Not 0: they stay CLEAN. */
+	/* The runs are EVICTING, and evict() comes for each: what is done for
+	 * all at once is cheaper.  NULL: there is no such thing. */
+	void (*leave)(struct page_table *table, const struct page_run *runs,
+		      unsigned count);
+	/* Gives the memory of EVICTING pages up, gaps or not.  Not 0: they
+	 * stay CLEAN. */
 	int (*evict)(struct page_table *table, uint64_t index, uint64_t count);
+	/* After that, for each stretch without gaps; still EVICTING. */
+	void (*gone)(struct page_table *table, uint64_t index, uint64_t count);
 };
 
 /* In which queue a cluster stands. */

@@ -7,34 +7,32 @@
 /* Evicting a little more than asked spreads the cost of the calls. */
 #define RECLAIM_BATCH 64
 #define RECLAIM_RUNS 64
-
-struct run {
-	struct page_table *table;
-	uint64_t index;
-	uint64_t count;
-};
+#define RUN_MOST 64 /* bits of page_run.leaves */
 
 struct victims {
-	struct run run[RECLAIM_RUNS];
+	struct page_run run[RECLAIM_RUNS];
+	struct page_table *table[RECLAIM_RUNS]; /* of each run */
 	unsigned runs;
 	uint64_t pages;
 };
 
-/* Adds a page that is EVICTING; false if there is no place for its run. */
-static void add_victim(struct victims *victims, struct page_table *table,
-		       uint64_t index)
+/* A page that is EVICTING; a gap, if it only lies between two that leave. */
+static void add_page(struct victims *victims, struct page_table *table,
+		     uint64_t index, bool leaves)
 {
-	struct run *last = victims->runs ? &victims->run[victims->runs - 1]
-					 : NULL;
+	unsigned end = victims->runs;
+	struct page_run *last = end ? &victims->run[end - 1] : NULL;
 
-	victims->pages++;
-	if (last && last->table == table &&
-	    last->index + last->count == index) {
-		last->count++;
-		return;
+	if (!last || victims->table[end - 1] != table ||
+	    last->index + last->count != index || last->count == RUN_MOST) {
+		last = &victims->run[end];
+		*last = (struct page_run){ .index = index };
+		victims->table[end] = table;
+		victims->runs++;
 	}
-	victims->run[victims->runs++] =
-		(struct run){ .table = table, .index = index, .count = 1 };
+	last->leaves |= (uint64_t)leaves << last->count;
+	last->count++;
+	victims->pages += leaves;
 }
 
 /* A cluster may need half as many runs as it has pages. */
@@ -58,18 +56,46 @@ static bool cluster_forgiven(struct cluster *cluster, uint64_t first)
 	return referenced;
 }
 
-/* Begins the eviction of what may leave; where it stopped, at count victims. */
-static uint64_t take_pages(struct victims *victims, struct page_table *table,
-			   uint64_t index, uint64_t count)
+/* Begins the eviction of what may leave, as bits from index on; where it
+ * stopped, at most pages. */
+static uint64_t begin_pages(struct page_table *table, uint64_t index,
+			    uint64_t most, uint32_t *leaves)
 {
-	uint64_t end = index + CLUSTER_PAGES;
+	uint64_t first = index, end = index + CLUSTER_PAGES;
 
 	if (end > table->pages)
 		end = table->pages;
-	for (; index < end && victims->pages < count; index++)
-		if (page_begin_evict(&table->words[index]))
-			add_victim(victims, table, index);
+	*leaves = 0;
+	for (; index < end && most > 0; index++)
+		if (page_begin_evict(&table->words[index])) {
+			*leaves |= 1u << (index - first);
+			most--;
+		}
 	return index;
+}
+
+/*
+ * One hole for several pages costs little more than for one, even if there is
+ * nothing between them.  Nothing may come there before it is made; the words
+ * stay, as a page of the cluster is charged.
+ */
+static uint64_t take_pages(struct victims *victims, struct page_table *table,
+			   uint64_t first, uint64_t count)
+{
+	uint32_t leaves;
+	uint64_t stopped =
+		begin_pages(table, first, count - victims->pages, &leaves);
+	bool open = false; /* the page before it is in a run */
+
+	for (unsigned i = 0; leaves >> i; i++) {
+		bool page = leaves >> i & 1;
+
+		open = page ||
+		       (open && page_begin_gap(&table->words[first + i]));
+		if (open)
+			add_page(victims, table, first + i, page);
+	}
+	return stopped;
 }
 
 /* A page of the cluster is being read. */
@@ -131,32 +157,77 @@ static void choose(struct cache *cache, struct victims *victims, uint64_t count)
 	lock_drop(&cache->lock);
 }
 
-/* EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last. */
-static uint64_t evict_run(struct cache *cache, const struct run *run)
+/* The stretch without gaps from i on; false: there is none. */
+static bool next_stretch(const struct page_run *run, uint64_t *i,
+			 uint64_t *count)
 {
-	uint64_t flags[RECLAIM_BATCH / 64] = { 0 };
-	bool waiters;
+	*i += *count;
+	while (*i < run->count && !(run->leaves >> *i & 1))
+		++*i;
+	for (*count = 0; *i + *count < run->count; ++*count)
+		if (!(run->leaves >> (*i + *count) & 1))
+			break;
+	return *count > 0;
+}
+
+/* Gaps as well: while a page is charged the words are there.  Bits: somebody
+ * waits. */
+static uint64_t end_pages(struct page_table *table, const struct page_run *run,
+			  enum page_state state)
+{
+	uint64_t waiters = 0;
+
+	for (uint64_t i = 0; i < run->count; i++) {
+		bool page = run->leaves >> i & 1;
+
+		if (page_end_evict(&table->words[run->index + i],
+				   page ? state : PAGE_ABSENT))
+			waiters |= UINT64_C(1) << i;
+	}
+	return waiters;
+}
+
+/* EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last. */
+static uint64_t evict_run(struct cache *cache, struct page_table *table,
+			  const struct page_run *run)
+{
+	const struct page_owner_ops *owner = table->owner;
+	uint64_t waiters, gone = 0, i = 0, count = 0;
 	int error;
 
-	hook_point(HOOK_EVICT_BEGUN, run->table, run->index);
-	error = run->table->owner->evict(run->table, run->index, run->count);
-	hook_point(HOOK_EVICTED, run->table, run->index);
-	check(run->count <= RECLAIM_BATCH, "a run is within a batch");
-	for (uint64_t i = 0; i < run->count; i++) {
-		waiters = page_end_evict(&run->table->words[run->index + i],
-					 error ? PAGE_CLEAN : PAGE_ABSENT);
-		if (waiters)
-			flags[i / 64] |= UINT64_C(1) << (i % 64);
+	hook_point(HOOK_EVICT_BEGUN, table, run->index);
+	error = owner->evict(table, run->index, run->count);
+	hook_point(HOOK_EVICTED, table, run->index);
+	while (!error && next_stretch(run, &i, &count)) {
+		if (owner->gone)
+			owner->gone(table, run->index + i, count);
+		gone += count;
 	}
-	if (!error) {
-		count_add(cache->counters, COUNT_EVICTIONS, run->count);
-		cache_uncharge(cache, run->table, run->index, run->count,
-			       false);
+	waiters = end_pages(table, run, error ? PAGE_CLEAN : PAGE_ABSENT);
+	count_add(cache->counters, COUNT_EVICTIONS, gone);
+	i = count = 0;
+	while (!error && next_stretch(run, &i, &count))
+		cache_uncharge(cache, table, run->index + i, count, false);
+	for (i = 0; i < run->count; i++)
+		cache_wake(cache, table, run->index + i, waiters >> i & 1);
+	return gone;
+}
+
+/* Those that follow each other are one table's, mostly. */
+static void leave(const struct victims *victims)
+{
+	unsigned first = 0, end;
+
+	for (; first < victims->runs; first = end) {
+		struct page_table *table = victims->table[first];
+
+		for (end = first + 1; end < victims->runs; end++)
+			if (victims->table[end] != table)
+				break;
+		if (table->owner->leave && end - first > 1)
+			table->owner->leave(table, &victims->run[first],
+					    end - first);
 	}
-	for (uint64_t i = 0; i < run->count; i++)
-		cache_wake(cache, run->table, run->index + i,
-			   flags[i / 64] >> (i % 64) & 1);
-	return error ? 0 : run->count;
 }
 
 /* How many to ask for at once, of so many that are still lacking. */
@@ -179,8 +250,10 @@ uint64_t cache_reclaim(struct cache *cache, uint64_t count)
 	do {
 		before = evicted;
 		choose(cache, &victims, batch_for(cache, count - evicted));
+		leave(&victims);
 		for (unsigned i = 0; i < victims.runs; i++)
-			evicted += evict_run(cache, &victims.run[i]);
+			evicted += evict_run(cache, victims.table[i],
+					     &victims.run[i]);
 		/* What an owner cannot give up now would be chosen again. */
 	} while (evicted < count && evicted > before);
 	return evicted;
@@ -192,15 +265,15 @@ uint64_t cache_evict_range(struct cache *cache, struct page_table *table,
 	uint64_t end = index + count, evicted = 0;
 
 	while (index < end) {
-		struct run run = { .table = table, .index = index };
+		struct page_run run = { .index = index };
 
-		while (index < end && run.count < RECLAIM_BATCH &&
+		while (index < end && run.count < RUN_MOST &&
 		       page_begin_evict(&table->words[index])) {
-			run.count++;
+			run.leaves |= UINT64_C(1) << run.count++;
 			index++;
 		}
 		if (run.count)
-			evicted += evict_run(cache, &run);
+			evicted += evict_run(cache, table, &run);
 		else
 			index = page_table_next(table, index + 1);
 	}

@@ -162,6 +162,17 @@ bool page_begin_evict(page_word *word)
 	return true;
 }
 
+bool page_begin_gap(page_word *word)
+{
+	uint64_t old = atomic_load(word);
+
+	do {
+		if (word_state(old) != PAGE_ABSENT)
+			return false;
+	} while (!swap(word, &old, word_with_state(old, PAGE_EVICTING)));
+	return true;
+}
+
 bool page_begin_cut(page_word *word, bool *was_dirty)
 {
 	uint64_t old = atomic_load(word);

@@ -129,6 +129,9 @@ bool page_end_write(page_word *word, bool good, bool *clean);
 
 /* CLEAN without pins, not locked -> EVICTING (rule 5). */
 bool page_begin_evict(page_word *word);
+/* ABSENT -> EVICTING: it does not come for a while.  A page of the same chapter
+ * is charged. */
+bool page_begin_gap(page_word *word);
 /* CLEAN or DIRTY without pins -> EVICTING, locked or not: for a page past the
  * end, or one whose bytes are discarded. */
 bool page_begin_cut(page_word *word, bool *was_dirty);

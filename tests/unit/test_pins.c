@@ -59,6 +59,40 @@ static void test_hits_are_counted(void **state)
 }
 
 /* Exactly as many as are held, to the last. */
+/* True: a byte can be put there; the kernel tells without a signal. */
+static bool can_be_stored_to(void *address)
+{
+	int ends[2];
+	bool good;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "7", 1), 1);
+	good = read(ends[0], address, 1) == 1;
+	if (!good)
+		assert_int_equal(errno, EFAULT);
+	close(ends[0]);
+	close(ends[1]);
+	return good;
+}
+
+static void test_only_a_write_pin_may_store(void **state)
+{
+	struct quire_pin reader, writer;
+
+	(void)state;
+	pin_page(2, &reader);
+	assert_false(can_be_stored_to(reader.address));
+	assert_int_equal(quire_object_pin(object, 2 * PAGE, PAGE,
+					  PROT_READ | PROT_WRITE, &writer),
+			 0);
+	assert_true(can_be_stored_to(writer.address));
+	/* And whoever reads sees it. */
+	assert_int_equal(*(unsigned char *)reader.address, '7');
+	quire_object_unpin(&writer);
+	quire_object_unpin(&reader);
+	assert_int_equal(quire_object_close(object), 0);
+}
+
 static void test_held_after_the_close(void **state)
 {
 	struct quire_pin pins[3];
@@ -200,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hits_are_counted),
+		TEST(test_only_a_write_pin_may_store),
 		TEST(test_held_after_the_close),
 		TEST(test_another_thread_unpins),
 		TEST(test_many_threads),

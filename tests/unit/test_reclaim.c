@@ -14,18 +14,26 @@ struct bench {
 	struct cache cache;
 	struct page_table table;
 	char calls[1024]; /* of evict(): "first+count ..." */
+	char gone[1024];  /* of gone(), the same */
+	char leave[1024]; /* of leave(), all of a call in brackets */
 	int error;        /* what evict() says */
 	bool was_evicting;
 };
 
+static void note(char *calls, uint64_t index, uint64_t count)
+{
+	size_t length = strlen(calls);
+
+	snprintf(calls + length, 1024 - length, "%s%llu+%llu",
+		 length && calls[length - 1] != '(' ? " " : "",
+		 (unsigned long long)index, (unsigned long long)count);
+}
+
 static int evict(struct page_table *table, uint64_t index, uint64_t count)
 {
 	struct bench *bench = container_of(table, struct bench, table);
-	size_t length = strlen(bench->calls);
 
-	snprintf(bench->calls + length, sizeof(bench->calls) - length,
-		 "%s%llu+%llu", length ? " " : "", (unsigned long long)index,
-		 (unsigned long long)count);
+	note(bench->calls, index, count);
 	for (uint64_t i = 0; i < count; i++)
 		if (word_state(atomic_load(page_table_word(
 			    table, index + i))) != PAGE_EVICTING)
@@ -33,7 +41,31 @@ static int evict(struct page_table *table, uint64_t index, uint64_t count)
 	return bench->error;
 }
 
-static const struct page_owner_ops owner = { .evict = evict };
+static void gone(struct page_table *table, uint64_t index, uint64_t count)
+{
+	note(container_of(table, struct bench, table)->gone, index, count);
+}
+
+static void leave(struct page_table *table, const struct page_run *runs,
+		  unsigned count)
+{
+	struct bench *bench = container_of(table, struct bench, table);
+
+	bench->leave[0] = '\0'; /* the last one counts */
+	strcat(bench->leave, "(");
+	for (unsigned i = 0; i < count; i++) {
+		note(bench->leave, runs[i].index, runs[i].count);
+		/* It comes before. */
+		if (word_state(atomic_load(page_table_word(
+			    table, runs[i].index))) != PAGE_EVICTING)
+			bench->was_evicting = false;
+	}
+	strcat(bench->leave, ")");
+}
+
+static const struct page_owner_ops owner = { .leave = leave,
+					     .evict = evict,
+					     .gone = gone };
 
 static int open_bench(void **state)
 {
@@ -183,7 +215,66 @@ static void test_only_charged_pages_of_a_cluster(void **state)
 	put(bench, 5, 1, PAGE_CLEAN);
 	put(bench, 9, 2, PAGE_CLEAN);
 	assert_int_equal(cache_reclaim(&bench->cache, 10), 3);
-	assert_evicted(bench, "5+1 9+2");
+	/* One hole, and nothing comes into it meanwhile (was_evicting). */
+	assert_evicted(bench, "5+6");
+	assert_string_equal(bench->gone, "5+1 9+2");
+	assert_int_equal(count_get(&bench->counters, COUNT_EVICTIONS), 3);
+	assert_int_equal(bench->cache.charged, 0);
+	for (uint64_t i = 0; i < 16; i++)
+		assert_int_equal(atomic_load(word_at(bench, i)), PAGE_ABSENT);
+}
+
+/* A hole goes over what is not there, and over nothing else. */
+static void test_what_holes_go_over(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 1, 1, PAGE_CLEAN);
+	atomic_store(word_at(bench, 3), PAGE_FAILED);
+	put(bench, 5, 1, PAGE_CLEAN);
+	put(bench, 7, 1, PAGE_DIRTY);
+	put(bench, 9, 1, PAGE_CLEAN);
+	put(bench, 11, 1, PAGE_READING);
+	put(bench, 15, 1, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 10), 4);
+	assert_string_equal(bench->leave, "(1+2 5+2 9+2 15+1)");
+	assert_evicted(bench, "1+2 5+2 9+2 15+1");
+	assert_string_equal(bench->gone, "1+1 5+1 9+1 15+1");
+	assert_int_equal(atomic_load(word_at(bench, 2)), PAGE_ABSENT);
+	assert_int_equal(atomic_load(word_at(bench, 3)), PAGE_FAILED);
+	assert_int_equal(atomic_load(word_at(bench, 7)), PAGE_DIRTY);
+	assert_int_equal(atomic_load(word_at(bench, 11)), PAGE_READING);
+	assert_int_equal(bench->cache.charged, 2);
+	atomic_store(word_at(bench, 3), PAGE_ABSENT);
+	atomic_store(word_at(bench, 11), PAGE_CLEAN);
+}
+
+/* There is nothing to be done for all at once. */
+static void test_a_single_run_just_leaves(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 32, 4, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 10), 4);
+	assert_string_equal(bench->leave, "");
+	assert_evicted(bench, "32+4");
+}
+
+/* What could not leave is there, and the gap is none any more. */
+static void test_a_hole_that_fails(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 1, PAGE_CLEAN);
+	put(bench, 2, 1, PAGE_CLEAN);
+	bench->error = -ENOMEM;
+	assert_int_equal(cache_reclaim(&bench->cache, 1), 0);
+	assert_evicted(bench, "0+3");
+	assert_string_equal(bench->gone, "");
+	assert_int_equal(atomic_load(word_at(bench, 0)), PAGE_CLEAN);
+	assert_int_equal(atomic_load(word_at(bench, 1)), PAGE_ABSENT);
+	assert_int_equal(atomic_load(word_at(bench, 2)), PAGE_CLEAN);
+	assert_int_equal(bench->cache.charged, 2);
 }
 
 /* The owner cannot: nothing is lost, nothing is given back. */
@@ -385,6 +476,9 @@ int main(void)
 		TEST(test_all_referenced_still_leave),
 		TEST(test_what_may_not_leave),
 		TEST(test_only_charged_pages_of_a_cluster),
+		TEST(test_what_holes_go_over),
+		TEST(test_a_single_run_just_leaves),
+		TEST(test_a_hole_that_fails),
 		TEST(test_failed_eviction_keeps_clean),
 		TEST(test_reclaim_ends_where_nothing_can_leave),
 		TEST(test_waiters_for_the_eviction),
