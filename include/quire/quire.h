@@ -337,7 +337,7 @@ struct quire_pin {
  * Brings [offset, offset+length) in and holds it.  The memory behind
  * pin->address cannot fault, and counts against the budget.  With PROT_WRITE
  * the pages are dirty while pinned; the stores are visible everywhere at once.
- * Without it a store there is SIGSEGV.  Blocks.  -EINVAL: past the object's end, or no length; -EACCES: write of a
+ * Without it nothing may be stored there (SIGSEGV, mostly).  Blocks.  -EINVAL: past the object's end, or no length; -EACCES: write of a
  * read-only handle; -EPERM: of a sealed object; -ENOMEM: it does not fit in the budget beside what else is
  * pinned; -EAGAIN: pinned too many times at once; the store's errors.
  */

@@ -255,6 +255,10 @@ int memory_file_view(int fd, size_t length, void **view)
 
 int memory_file_view_read(int fd, size_t length, void **view)
 {
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur != RLIM_INFINITY)
+		return -ENOMEM;
 	return map_view(fd, length, PROT_READ, view);
 }
 

@@ -35,7 +35,8 @@ int memory_file_write(int fd, const void *bytes, size_t length,
 int memory_file_read(int fd, void *bytes, size_t length, uint64_t offset);
 /* A shared view of [0, length), not inherited by a child. */
 int memory_file_view(int fd, size_t length, void **view);
-/* The same, for reading only. */
+/* The same, for reading only; -ENOMEM also where a process may have so many
+ * addresses only (RLIMIT_AS), as it is one that can be done without. */
 int memory_file_view_read(int fd, size_t length, void **view);
 
 /*
