@@ -1,6 +1,11 @@
 #!/bin/bash
 # test_run.sh - quire run: a program's status, signals, descriptors, processes
 # SPDX-License-Identifier: MIT
+# Whoever runs this may have signals ignored, which programs inherit.
+[ -n "${SIGNALS_ARE_DEFAULT-}" ] ||
+	SIGNALS_ARE_DEFAULT=1 exec env --default-signal=HUP,USR1,TERM \
+		"$BASH" "$0" "$@"
+
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/run_lib.sh"
 
