@@ -46,17 +46,15 @@ static void leave(struct page_table *table, const struct page_run *runs,
 		  unsigned count)
 {
 	struct object *object = container_of(table, struct object, table);
+	char *view = atomic_load(&object->view); /* make_view() */
 	struct iovec ranges[LEAVE_AT_ONCE];
 	unsigned n = 0;
 
-	/* relaxed: what is not seen goes one by one */
-	if (object->view == object->window ||
-	    !atomic_load_explicit(&object->viewed, memory_order_relaxed))
+	if (!view || view == object->window)
 		return;
 	for (; n < count && n < LEAVE_AT_ONCE; n++)
 		ranges[n] = (struct iovec){
-			.iov_base = (char *)object->view +
-				    (runs[n].index << PAGE_SHIFT),
+			.iov_base = view + (runs[n].index << PAGE_SHIFT),
 			.iov_len = runs[n].count << PAGE_SHIFT,
 		};
 	memory_forget_many(ranges, n);
@@ -90,15 +88,15 @@ static int init_memory(struct object *object)
 					 &object->window);
 	if (error)
 		close(object->memory);
-	else if (memory_file_view_read(object->memory, capacity, &object->view))
-		object->view = object->window;
 	return error;
 }
 
 static void finish_memory(struct object *object)
 {
-	if (object->view != object->window)
-		memory_unmap(object->view, object->parameters.capacity);
+	void *view = atomic_load(&object->view);
+
+	if (view && view != object->window)
+		memory_unmap(view, object->parameters.capacity);
 	memory_unmap(object->window, object->parameters.capacity);
 	close(object->memory);
 }
@@ -379,13 +377,29 @@ page_word *object_word(const struct object *object, uint64_t index)
 	return page_table_word(&object->table, index);
 }
 
+/* Two threads may make one each. */
+static void *make_view(struct object *object)
+{
+	uint64_t capacity = object->parameters.capacity;
+	void *none = NULL, *view;
+
+	if (memory_file_view_read(object->memory, capacity, &view))
+		view = object->window;
+	if (atomic_compare_exchange_strong(&object->view, &none, view))
+		return view;
+	if (view != object->window)
+		memory_unmap(view, capacity);
+	return none;
+}
+
 const void *object_view(struct object *object, uint64_t offset)
 {
-	/* relaxed: see leave() */
-	if (!atomic_load_explicit(&object->viewed, memory_order_relaxed))
-		atomic_store_explicit(&object->viewed, true,
-				      memory_order_relaxed);
-	return (const char *)object->view + offset;
+	/* acquire: pairs with make_view() */
+	char *view = atomic_load_explicit(&object->view, memory_order_acquire);
+
+	if (!view)
+		view = make_view(object);
+	return view + offset;
 }
 
 void *object_window(const struct object *object, uint64_t offset)

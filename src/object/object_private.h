@@ -31,10 +31,9 @@ struct object {
 	_Atomic(struct pager *) writer; /* the same, or a later one; or NULL */
 	int memory;                     /* [I] memfd */
 	void *window;                   /* [I] of capacity bytes */
-	/* [I] the same, for reading only: what pins read through.  The window
-	 * itself where addresses are short. */
-	void *view;
-	_Atomic bool viewed; /* somebody has */
+	/* The same, for reading only: what pins read through.  Made by the first
+	 * of them; the window itself where addresses are short. */
+	_Atomic(void *) view;
 	struct page_table table;
 	_Atomic uint64_t size; /* changed under resize_lock */
 	/* What I/O must bring along: the size, or, while a cut may still be

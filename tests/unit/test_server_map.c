@@ -292,6 +292,10 @@ static void ends_its_first_thread(struct user *user)
 static void test_unknown_mapping_of_another_thread(void **state)
 {
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	assert_int_equal(world_finish(&world), 0);
+	skip(); /* it ends whoever starts a thread after fork() */
+#endif
 	run_client(&world, ends_its_first_thread);
 	assert_int_equal(world_finish(&world), 0);
 }
