@@ -34,7 +34,12 @@ int size_truncate_taken(int fd, off_t length)
 		.send = { fd },
 		.send_count = 1,
 	};
+	struct stat status;
 
+	if (!raw_failed(raw(SYS_fstat, fd, &status))) {
+		call.request.offset = (uint64_t)status.st_size;
+		call.request.flags = TRUNCATE_SAW_SIZE;
+	}
 	return client_call(&call);
 }
 

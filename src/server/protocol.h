@@ -106,6 +106,7 @@ enum request_type {
 #define MAPPED_SHARED 0x1u
 #define MAPPED_WRITABLE 0x2u /* its protection, or what it may become */
 #define FILE_DURABLE 0x1u
+#define TRUNCATE_SAW_SIZE 0x1u /* offset: the file's size before */
 #define WRITE_REPEATS 0x1u
 #define WRITE_UNSURE 0x2u /* perhaps other bytes as well */
 #define FILE_APPEND 0x2u

@@ -3,6 +3,7 @@
 #include "server/server_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,6 +393,29 @@ static int cut(struct server *server, struct server_file *file, int fd,
 	return error;
 }
 
+/*
+ * The request may come to its turn after its process was killed, and its locks
+ * are another's: then it is not done at all.  And what was to be growth is none
+ * any more if others have made the file longer since: theirs came later.
+ * 1: go on; else what to say.
+ */
+static int still_wanted(const struct job *job)
+{
+	const struct request *request = &job->request;
+	struct pollfd ended = { .fd = job->client->alive.fd, .events = POLLIN };
+	struct stat status;
+
+	if (fstat(job->fds[0], &status))
+		return -errno;
+	if (poll(&ended, 1, 0) > 0)
+		return -ESRCH;
+	if ((request->flags & TRUNCATE_SAW_SIZE) &&
+	    request->length >= request->offset &&
+	    (uint64_t)status.st_size > request->length)
+		return 0;
+	return 1;
+}
+
 int truncate_run(struct job *job)
 {
 	struct server *server = job->client->server;
@@ -405,7 +429,9 @@ int truncate_run(struct job *job)
 		return -EAGAIN;
 	if (!access.writable || job->request.length > INT64_MAX)
 		error = -EINVAL;
-	if (!error) {
+	if (!error)
+		error = still_wanted(job);
+	if (error == 1) {
 		file_begin_change(server, file);
 		robust_cut(server, file, job->request.length);
 		error = cut(server, file, job->fds[0], job->request.length);

@@ -329,6 +329,45 @@ static void truncates_for_readers(struct user *user)
 	       -EAGAIN);
 }
 
+static long ask_for_size(struct user *user, int fd, uint64_t saw, uint64_t size)
+{
+	struct call call = { .request = { .type = REQUEST_TRUNCATE,
+					  .flags = TRUNCATE_SAW_SIZE,
+					  .offset = saw,
+					  .length = size },
+			     .fd = fd,
+			     .bytes = "" };
+
+	return ask(user, &call);
+}
+
+/* Whoever saw a smaller file wanted it to grow, and it has; whoever saw this one
+ * wants it cut. */
+static void grows_too_late(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	struct stat status;
+
+	expect(at[at_page(30)] == 31);
+	expect(ask_for_size(user, fd, at_page(10), at_page(20)) == 0);
+	expect(!fstat(fd, &status));
+	expect((size_t)status.st_size == FILE_BYTES);
+	expect(at[at_page(30)] == 31);
+	expect(ask_for_size(user, fd, FILE_BYTES, at_page(20)) == 0);
+	expect(!fstat(fd, &status));
+	expect((size_t)status.st_size == at_page(20));
+	expect(ask_for_size(user, fd, at_page(20), at_page(25)) == 0);
+	expect(!fstat(fd, &status));
+	expect((size_t)status.st_size == at_page(25));
+}
+
+static void test_growth_that_comes_too_late(void **state)
+{
+	(void)state;
+	run(grows_too_late);
+}
+
 static void test_truncate_where_all_only_read(void **state)
 {
 	(void)state;
@@ -537,6 +576,7 @@ int main(void)
 		TEST(test_death_while_waiting_for_itself),
 		TEST(test_file_sync_before_a_read),
 		TEST(test_truncate_under_a_mapping),
+		TEST(test_growth_that_comes_too_late),
 		TEST(test_truncate_where_all_only_read),
 		TEST(test_changes_of_outsiders),
 		TEST(test_a_claimed_file_is_not_taken),
