@@ -406,13 +406,6 @@ void object_await_foreign(struct object *object, uint64_t index);
  * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
-/*
- * The same with the store's bytes at hand, from the first page on, within a
- * foreign write of them.  Of what is clean, which stays.
- * Never blocks.  False: it could not be done without; some of it may be.
- */
-bool object_refresh_at_once(struct object *object, uint64_t offset,
-			    uint64_t length, const void *bytes);
 /* The same as object_refresh() for pages that are clean, which stay if they are few; what is dirty
  * is left as it is. */
 int object_refresh_clean(struct object *object, uint64_t offset,

@@ -235,23 +235,6 @@ struct quire_object *file_handle(const struct server_file *file, bool writable)
 					       : file->reader.handle;
 }
 
-struct server_file *file_find_open(struct server *server,
-				   const struct file_access *access)
-{
-	struct server_file *file;
-
-	lock_take(&server->lock);
-	file = file_lookup(server, access->device, access->inode);
-	if (file && file->state != FILE_OPEN)
-		file = NULL;
-	if (file) {
-		file_unlist(server, file);
-		file->users++;
-	}
-	lock_drop(&server->lock);
-	return file;
-}
-
 struct server_file *file_find(struct server *server,
 			      const struct file_access *access)
 {

@@ -101,9 +101,6 @@ int file_access(int fd, struct file_access *access);
 /* The taken file of the descriptor, one user more; NULL: it is not taken. */
 struct server_file *file_find(struct server *server,
 			      const struct file_access *access);
-/* The same, but never waits: NULL also if it is being opened or closed. */
-struct server_file *file_find_open(struct server *server,
-				   const struct file_access *access);
 /* The same, taken now if need be.  -EAGAIN: to be left to the kernel. */
 int file_take(struct server *server, int fd, const struct file_access *access,
 	      struct server_file **file);

@@ -142,7 +142,6 @@ int write_begin_prepare(struct job *job)
 	}
 	if (client->write_count >= SERVER_WRITES)
 		return -ENOBUFS;
-	write_begin_at_once(job);
 	return 0;
 }
 
@@ -238,7 +237,6 @@ int write_end_prepare(struct job *job)
 		list_remove(link);
 		client->write_count--;
 		job->write = write;
-		write_end_at_once(job);
 		return 0;
 	}
 	return -EINVAL;

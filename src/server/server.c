@@ -134,8 +134,7 @@ static int open_tables(struct server *server)
 	error = taken_create(server, taken);
 	if (!error)
 		error = ledger_create(server, ledger);
-	server->written = malloc(SERVER_AT_ONCE + PAGE_SIZE);
-	if (!server->buffer || !server->written || !server->bound)
+	if (!server->buffer || !server->bound)
 		error = -ENOMEM;
 	return error ? error : settings_create(server);
 }
@@ -348,7 +347,6 @@ void server_destroy(struct server *server)
 	lock_finish(&server->keeper_lock);
 	free(server->settings);
 	free(server->buffer);
-	free(server->written);
 	free(server->bound);
 	free(server);
 }

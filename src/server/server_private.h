@@ -22,7 +22,6 @@
 #define SERVER_LEAST UINT64_C(65536) /* bytes of a mapping, by default */
 #define SERVER_CHANNELS 64u          /* of a client */
 #define SERVER_IDS 65536u            /* of a client */
-#define SERVER_AT_ONCE 65536u        /* bytes of a write that needs no worker */
 #define SERVER_WRITES 256u           /* of a client, begun and not ended */
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
@@ -88,7 +87,6 @@ struct server {
 	bool resting;        /* [l] the door is shut until the next probe */
 	uint64_t next_write; /* [l] ids */
 	void *buffer;        /* [l] of one message */
-	void *written;       /* [l] pages of a write, SERVER_AT_ONCE and one */
 
 	_Atomic uint64_t next_number;    /* the keeper's, of what it holds */
 	struct lock keeper_lock;         /* LOCK_RANK_KEEPER */
@@ -328,7 +326,6 @@ struct job {
 	bool writable;
 	struct server_write *write;
 	struct robust *robust;
-	bool at_once; /* prepare() has done all of it */
 	/* On a worker; the error is the reply's. */
 	int (*run)(struct job *job);
 	/* On the loop afterwards, also if nobody is there to reply to; NULL:
@@ -403,12 +400,6 @@ int write_make(struct job *job, struct server_file *file);
 void write_listed(struct server_write *write);
 /* => memory is as the file, and the write is forgotten */
 void write_done(struct server_write *write);
-
-/* ---- at_once.c: on the loop ---- */
-
-/* Sets job->at_once if that was all; else a worker goes on where they ended. */
-void write_begin_at_once(struct job *job);
-void write_end_at_once(struct job *job);
 
 void write_begin_end(struct job *job);
 int write_end_run(struct job *job);
