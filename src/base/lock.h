@@ -38,7 +38,8 @@ enum lock_rank {
 	LOCK_RANK_SPACE = 90,
 	LOCK_RANK_SPACES = 92, /* the software ones of an engine */
 	LOCK_RANK_OBJECT_RESIZE =
-		95, /* held across I/O, a copy in, throttling */
+		95,            /* held across I/O, a copy in, throttling */
+	LOCK_RANK_MERGE = 100, /* of writes past an object, held across I/O */
 	LOCK_RANK_ENGINE = 110,
 	LOCK_RANK_SERVER = 120, /* files, claims, what workers have done */
 };
@@ -60,8 +61,6 @@ struct condition {
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_finish(struct lock *lock);
 void lock_take(struct lock *lock);
-/* False: somebody has it. */
-bool lock_try(struct lock *lock);
 void lock_drop(struct lock *lock);
 /* True if the calling thread holds it; always true without QUIRE_DEBUG. */
 bool lock_held(const struct lock *lock);

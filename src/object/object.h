@@ -372,11 +372,6 @@ struct foreign_write {
  */
 void object_foreign_begin(struct object *object, struct foreign_write *write,
 			  uint64_t index, uint64_t count);
-/* The two halves of begin; only the second one blocks. */
-void object_foreign_list(struct object *object, struct foreign_write *write,
-			 uint64_t index, uint64_t count);
-void object_foreign_await(struct object *object,
-			  const struct foreign_write *write);
 void object_foreign_end(struct object *object, struct foreign_write *write);
 /*
  * From here to the end it is remembered what a CLEAN page of the range was when
@@ -389,6 +384,9 @@ void object_foreign_remember(struct object *object,
 bool object_foreign_recall(struct object *object,
 			   const struct foreign_write *write, uint64_t index,
 			   void *bytes);
+/* Bytes of a page that is remembered are to be remembered as these. */
+void object_foreign_learn(struct object *object, struct foreign_write *write,
+			  uint64_t offset, const void *bytes, uint64_t count);
 
 /* How many of [index, index+count) a write-back may have: up to the first page
  * that somebody else is changing in the store. */

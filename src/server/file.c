@@ -133,6 +133,8 @@ struct server_file *file_create(struct server *server, uint64_t device,
 		return NULL;
 	}
 	list_init(&file->robust);
+	list_init(&file->begun);
+	lock_init(&file->merging, LOCK_RANK_MERGE);
 	file->id = ++server->next_file;
 	file->device = device;
 	file->inode = inode;

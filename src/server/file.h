@@ -79,9 +79,11 @@ struct server_file {
 	_Atomic bool beyond;     /* it has grown beyond the object's capacity */
 	struct file_counts past; /* [s] of objects that have ended */
 	uint64_t size;           /* [s] when it was closed */
-	struct list robust;      /* [s] pages of clients */
-	uint64_t generation;     /* [s] of its object: the how manieth */
-	uint64_t errors_told;    /* [s] of the object's: somebody was told */
+	struct lock merging;     /* LOCK_RANK_MERGE */
+	struct list begun;    /* [merging] writes past it that have not ended */
+	struct list robust;   /* [s] pages of clients */
+	uint64_t generation;  /* [s] of its object: the how manieth */
+	uint64_t errors_told; /* [s] of the object's: somebody was told */
 };
 
 /* How a descriptor may be used. */

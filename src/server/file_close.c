@@ -118,6 +118,7 @@ static void forget(struct server *server, struct server_file *file)
 	add_counts(&server->forgotten.counts, &facts.counts);
 	file_unlist(server, file);
 	list_remove(&file->link);
+	lock_finish(&file->merging);
 	free(file->path);
 	free(file);
 }

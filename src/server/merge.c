@@ -12,7 +12,10 @@
  *	the client is    comes if it changed    S, or what another client wrote
  *	gone             in the file            and ended
  *
- * Clean pages are simply read anew.
+ * Clean pages are simply read anew.  When a byte has come from the file all
+ * others that remember it do so as it is now: else what is stored next, if it is
+ * just what there was before, would be taken for no store by the next of them.
+ * So one lock of the file is held from the first look to that.
  *
  * Remembered are the pages that are dirty when the write begins, here, and what
  * a page was when it became so later (object_foreign_remember()): file and
@@ -96,6 +99,8 @@ void write_remember(struct server_write *write)
 
 	if (write->file->binding)
 		return;
+	lock_take(&write->file->merging);
+	list_add_tail(&write->file->begun, &write->begun);
 	/* First: what is not dirty below will be remembered when it is. */
 	object_foreign_remember(file_object(write->file), &write->foreign);
 	most = count_pages(write);
@@ -110,13 +115,26 @@ void write_remember(struct server_write *write)
 		index = page->index + 1;
 		write->remembered_count++;
 	}
+	lock_drop(&write->file->merging);
 }
 
 void write_forget(struct server_write *write)
 {
+	lock_take(&write->file->merging);
 	free(write->remembered);
 	write->remembered = NULL;
 	write->remembered_count = 0;
+	lock_drop(&write->file->merging);
+}
+
+void write_forget_all(struct server_write *write)
+{
+	if (write->file->binding)
+		return;
+	write_forget(write);
+	lock_take(&write->file->merging);
+	list_remove(&write->begun);
+	lock_drop(&write->file->merging);
 }
 
 static struct remembered *find(const struct server_write *write, uint64_t index)
@@ -160,6 +178,30 @@ static void keep(struct server_write *write, const struct remembered *page)
 	*place = *page;
 }
 
+/* Bytes of the page are now as in the file, for whatever write that was. */
+static void tell_others(const struct server_write *write, uint64_t index,
+			uint64_t start, const unsigned char *bytes,
+			uint64_t count)
+{
+	const struct list *link;
+
+	list_for_each(link, &write->file->begun) {
+		struct server_write *other =
+			container_of(link, struct server_write, begun);
+		struct remembered *page = find(other, index);
+
+		if (other == write)
+			continue;
+		object_foreign_learn(file_object(write->file), &other->foreign,
+				     (index << PAGE_SHIFT) + start, bytes,
+				     count);
+		if (!page)
+			continue;
+		memcpy(page->memory + start, bytes, count);
+		memcpy(page->file + start, bytes, count);
+	}
+}
+
 /* Bytes [start, end) of a dirty page; ended: they were written.  The page is
  * remembered with them. */
 static int merge_bytes(struct server_write *write, struct remembered *page,
@@ -183,6 +225,7 @@ static int merge_bytes(struct server_write *write, struct remembered *page,
 			continue;
 		error = object_refresh(object, first + at, end - at);
 		memcpy(page->memory + at, file + at, end - at);
+		tell_others(write, page->index, at, file + at, end - at);
 	}
 	if (!error)
 		memcpy(page->file, file, PAGE_SIZE);
@@ -191,11 +234,29 @@ static int merge_bytes(struct server_write *write, struct remembered *page,
 
 /* ---- its client is gone ---- */
 
-void write_recover(struct server_write *write)
+/* What it may have written of the page; where is not known: all. */
+static void announced(const struct server_write *write, uint64_t index,
+		      uint64_t bytes[2])
 {
-	static const uint64_t all[2] = { 0, PAGE_SIZE };
+	uint64_t first = index << PAGE_SHIFT;
+	uint64_t end = write->offset + write->length;
+
+	bytes[0] = 0;
+	bytes[1] = PAGE_SIZE;
+	if (write->length == 0)
+		return;
+	if (write->offset > first)
+		bytes[0] = write->offset - first;
+	/* It is in one of its pages; or passes the last number. */
+	if (end > first && end < first + PAGE_SIZE)
+		bytes[1] = end - first;
+}
+
+static void recover(struct server_write *write)
+{
 	uint64_t index = write->foreign.index, end = end_of(write);
 	struct remembered page;
+	uint64_t bytes[2];
 
 	if (end > object_pages(file_object(write->file)))
 		end = object_pages(file_object(write->file));
@@ -205,14 +266,37 @@ void write_recover(struct server_write *write)
 				   index << PAGE_SHIFT,
 				   (end - index) << PAGE_SHIFT);
 	while ((index = next_page(write, index, end)) != BITMAP_NONE) {
+		announced(write, index, bytes);
 		if (recall(write, index, &page) &&
-		    !merge_bytes(write, &page, all, false))
+		    !merge_bytes(write, &page, bytes, false))
 			keep(write, &page);
 		index++;
 	}
 }
 
+void write_recover(struct server_write *write)
+{
+	lock_take(&write->file->merging);
+	recover(write);
+	lock_drop(&write->file->merging);
+}
+
 /* ---- it was ended ---- */
+
+/* Of a page that is not remembered. */
+static int take_all(struct server_write *write, uint64_t index, uint64_t start,
+		    uint64_t end)
+{
+	uint64_t first = index << PAGE_SHIFT;
+	unsigned char file[PAGE_SIZE];
+	int error =
+		object_refresh(file_object(write->file), start, end - start);
+
+	if (!error && read_page(write->file, index, file))
+		tell_others(write, index, start - first, file + (start - first),
+			    end - start);
+	return error;
+}
 
 /* The bytes of [start, end) that lie in a dirty page. */
 static int merge_page(struct server_write *write, uint64_t index,
@@ -230,14 +314,14 @@ static int merge_page(struct server_write *write, uint64_t index,
 
 		return merge_bytes(write, &page, bytes, true);
 	}
-	return object_refresh(file_object(write->file), start, end - start);
+	return take_all(write, index, start, end);
 }
 
 /*
  * Clean pages first.  What becomes dirty from then on was as the file has it, or
  * is remembered; so only that is looked at which is dirty when its turn comes.
  */
-int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
+static int merge(struct server_write *write, uint64_t offset, uint64_t length)
 {
 	uint64_t end = length < INT64_MAX - offset ? offset + length
 						   : INT64_MAX;
@@ -250,5 +334,15 @@ int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
 	error = object_refresh_clean(file_object(write->file), offset, length);
 	while (!error && (index = next_page(write, index, last)) != BITMAP_NONE)
 		error = merge_page(write, index++, offset, end);
+	return error;
+}
+
+int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
+{
+	int error;
+
+	lock_take(&write->file->merging);
+	error = merge(write, offset, length);
+	lock_drop(&write->file->merging);
 	return error;
 }

@@ -140,63 +140,40 @@ int write_begin_prepare(struct job *job)
 		if (write->token && write->token == job->request.id)
 			job->reply.id = write->id;
 	}
-	if (client->write_count >= SERVER_WRITES)
-		return -ENOBUFS;
-	return 0;
-}
-
-int write_make(struct job *job, struct server_file *file)
-{
-	struct server_write *write = calloc(1, sizeof(*write));
-
-	if (!write) {
-		file_release(job->client->server, file);
-		return -ENOMEM;
-	}
-	told_meet(job->client, file);
-	write->server = job->client->server;
-	write->file = file;
-	write->token = job->request.id;
-	write->offset = job->request.offset;
-	write->length = job->request.length;
-	object_foreign_list(file_object(file), &write->foreign,
-			    write->offset >> PAGE_SHIFT,
-			    page_count(write->offset, write->length));
-	job->write = write;
-	return 0;
-}
-
-void write_listed(struct server_write *write)
-{
-	file_begin_change(write->server, write->file);
-	write->begun_ns = clock_now_ns();
+	return client->write_count < SERVER_WRITES ? 0 : -ENOBUFS;
 }
 
 int write_begin_run(struct job *job)
 {
+	struct server *server = job->client->server;
+	struct server_write *write;
 	struct file_access access;
 	struct server_file *file;
 	int error;
 
 	if (job->reply.id)
 		return 0;
-	if (!job->write) {
-		error = find_file(job, &access, &file);
-		if (error || !file)
-			return error;
-		if (access.writable) {
-			error = write_make(job, file);
-		} else {
-			file_release(job->client->server, file);
-			error = -EBADF;
-		}
-		if (error)
-			return error;
+	error = find_file(job, &access, &file);
+	if (error || !file)
+		return error;
+	write = access.writable ? calloc(1, sizeof(*write)) : NULL;
+	if (!write) {
+		file_release(server, file);
+		return access.writable ? -ENOMEM : -EBADF;
 	}
-	object_foreign_await(file_object(job->write->file),
-			     &job->write->foreign);
-	write_remember(job->write);
-	write_listed(job->write);
+	told_meet(job->client, file);
+	write->server = server;
+	write->file = file;
+	write->token = job->request.id;
+	write->offset = job->request.offset;
+	write->length = job->request.length;
+	object_foreign_begin(file_object(file), &write->foreign,
+			     write->offset >> PAGE_SHIFT,
+			     page_count(write->offset, write->length));
+	write_remember(write);
+	file_begin_change(server, file);
+	write->begun_ns = clock_now_ns();
+	job->write = write;
 	return 0;
 }
 
@@ -265,16 +242,16 @@ void write_follow_size(struct server *server, struct server_file *file)
 	note_failure(server, file_follow_size(server, file));
 }
 
-void write_done(struct server_write *write)
+static void end_write(struct server_write *write)
 {
 	struct server *server = write->server;
 	struct server_file *file = write->file;
 
+	write_forget_all(write);
 	object_foreign_end(file_object(file), &write->foreign);
 	file_end_change(server, file);
 	file_release(server, file);
 	ledger_remove_write(write);
-	write_forget(write);
 	free(write);
 }
 
@@ -337,7 +314,7 @@ int write_end_run(struct job *job)
 	write_follow_size(write->server, write->file);
 	error = refresh(write, &job->request);
 	note_failure(write->server, error);
-	write_done(write);
+	end_write(write);
 	return error;
 }
 
@@ -349,7 +326,7 @@ static void run_abandoned(struct work *work)
 	write_take_back(write);
 	write_follow_size(write->server, write->file);
 	write_recover(write);
-	write_done(write);
+	end_write(write);
 }
 
 void write_abandon(struct server_write *write)

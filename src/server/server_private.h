@@ -346,8 +346,9 @@ struct server_write {
 	struct ledger_write *place;
 	uint64_t offset;
 	uint64_t length;
-	struct remembered *remembered; /* what pages were in the file */
-	unsigned remembered_count;
+	struct list begun;             /* [m] in its file */
+	struct remembered *remembered; /* [m] what pages were */
+	unsigned remembered_count;     /* [m] */
 	uint64_t begun_ns;
 	struct work overtake;
 	bool doubtful;   /* [I] it was overtaken while another server was */
@@ -371,6 +372,8 @@ bool write_is_stale(const struct server_write *write);
 /* Between object_foreign_begin() and the client's write. */
 void write_remember(struct server_write *write);
 void write_forget(struct server_write *write);
+/* It ends: nobody tells it anything any more. */
+void write_forget_all(struct server_write *write);
 /* Memory follows what the file has got of it, which nobody knows. */
 void write_recover(struct server_write *write);
 /* Bytes [offset, +length) were written, within the range or, if the client did
@@ -393,14 +396,6 @@ int file_open_run(struct job *job);
 void file_open_end(struct job *job);
 int file_sync_run(struct job *job);
 int write_begin_run(struct job *job);
-/* A write of the file, whose user becomes its own, is listed: job->write.  What
- * is dirty of it has still to be waited for.  Never blocks.  -ENOMEM. */
-int write_make(struct job *job, struct server_file *file);
-/* It has begun: after what its pages are is remembered. */
-void write_listed(struct server_write *write);
-/* => memory is as the file, and the write is forgotten */
-void write_done(struct server_write *write);
-
 void write_begin_end(struct job *job);
 int write_end_run(struct job *job);
 int truncate_run(struct job *job);

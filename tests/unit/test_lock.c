@@ -259,35 +259,6 @@ static void run_threads(void *(*run)(void *), struct counter *counter)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
-static void *try_low(void *argument)
-{
-	struct locks *locks = argument;
-	bool taken = lock_try(&locks->low);
-
-	if (taken)
-		lock_drop(&locks->low);
-	return taken ? locks : NULL;
-}
-
-static void test_try(void **state)
-{
-	struct locks *locks = *state;
-	pthread_t thread;
-	void *taken;
-
-	lock_take(&locks->low);
-	assert_int_equal(pthread_create(&thread, NULL, try_low, locks), 0);
-	assert_int_equal(pthread_join(thread, &taken), 0);
-	assert_null(taken);
-	lock_drop(&locks->low);
-	assert_int_equal(pthread_create(&thread, NULL, try_low, locks), 0);
-	assert_int_equal(pthread_join(thread, &taken), 0);
-	assert_ptr_equal(taken, locks);
-	assert_true(lock_try(&locks->low));
-	assert_true(lock_held(&locks->low));
-	lock_drop(&locks->low);
-}
-
 static void test_lock_excludes(void **state)
 {
 	struct counter counter = { .locks = *state };
@@ -507,7 +478,6 @@ int main(void)
 #else
 		TEST(test_held_is_true_without_debug),
 #endif
-		TEST(test_try),
 		TEST(test_lock_excludes),
 		TEST(test_rwlock_excludes_writers),
 		TEST(test_readers_share),

@@ -65,6 +65,54 @@ static void test_no_store_is_lost_to_a_write_without_an_end(void **state)
 	assert_int_equal(byte_in_file(world.file, 21), 101);
 }
 
+/* The same, where a byte is what it was when the first one began: it was written
+ * to and stored to since, and that is known. */
+static void stores_the_same(struct user *user, size_t offset, size_t length)
+{
+	int fd = open(user->world->file, O_RDWR), first = user->channel;
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	at[20] = 100; /* dirty */
+	user->channel = add_channel(user);
+	write_begin(user, fd, offset, length);
+	expect(pwrite(fd, "ABCD", 4, 10) == 4);
+	id = write_begin(user, fd, 20, 1);
+	expect(pwrite(fd, "E", 1, 20) == 1);
+	expect(write_end(user, id, 20, 1, 0) == 0);
+	expect(at[20] == 'E');
+	at[20] = 100;
+	close(user->channel);
+	user->channel = first;
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+	expect(at[10] == 'A' && at[13] == 'D');
+	expect(at[20] == 100);
+}
+
+static void stores_beside_the_known(struct user *user)
+{
+	stores_the_same(user, 10, 4);
+}
+
+static void stores_in_what_may_be_written(struct user *user)
+{
+	stores_the_same(user, 0, 0);
+}
+
+static void test_the_same_is_stored_again(void **state)
+{
+	(void)state;
+	run(stores_beside_the_known);
+	assert_int_equal(byte_in_file(world.file, 20), 100);
+}
+
+static void test_the_same_is_stored_where_it_may_be_written(void **state)
+{
+	(void)state;
+	run(stores_in_what_may_be_written);
+	assert_int_equal(byte_in_file(world.file, 20), 100);
+}
+
 /* An end that is heard late: what was stored since stays, all else is written;
  * also where the file has had just these bytes, and memory newer ones. */
 static void ends_late(struct user *user)
@@ -356,6 +404,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PATIENT(test_a_write_ends_with_its_channel),
 		PATIENT(test_no_store_is_lost_to_a_write_without_an_end),
+		PATIENT(test_the_same_is_stored_again),
+		PATIENT(test_the_same_is_stored_where_it_may_be_written),
 		PATIENT(test_an_end_that_is_heard_late),
 		PATIENT(test_a_store_to_what_was_just_written),
 		PATIENT(test_a_write_is_ended_by_another_channel),
