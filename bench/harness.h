@@ -183,7 +183,10 @@ struct direct_jobs {
 void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 		struct run *run);
 
-/* A limit: random pages, one read under way for each thread. */
+/* Random pages, so many reads under way at once. */
+void random_reads(const struct setting *setting, unsigned int depth,
+		  struct run *run);
+/* A limit: one for each thread. */
 void limit_random(const struct question *question,
 		  const struct setting *setting, struct run *run);
 

@@ -143,17 +143,23 @@ void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 	close(direct.fd);
 }
 
-void limit_random(const struct question *question,
-		  const struct setting *setting, struct run *run)
+void random_reads(const struct setting *setting, unsigned int depth,
+		  struct run *run)
 {
 	const struct direct_jobs reads = {
-		.depth = setting->threads,
+		.depth = depth,
 		.length = PAGE,
 		.count = setting->operations,
 		.offset = random_page,
 		.sum = direct_sum,
 	};
 
-	(void)question;
 	arm_direct(setting, &reads, run);
+}
+
+void limit_random(const struct question *question,
+		  const struct setting *setting, struct run *run)
+{
+	(void)question;
+	random_reads(setting, setting->threads, run);
 }

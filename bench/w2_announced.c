@@ -47,16 +47,8 @@ static uint64_t work(struct job *job)
 static void limit(const struct question *question,
 		  const struct setting *setting, struct run *run)
 {
-	struct direct_jobs reads = {
-		.depth = LIST,
-		.length = PAGE,
-		.count = setting->operations,
-		.offset = random_page,
-		.sum = direct_sum,
-	};
-
 	(void)question;
-	arm_direct(setting, &reads, run);
+	random_reads(setting, LIST, run);
 }
 
 int main(int argc, char **argv)

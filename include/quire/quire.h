@@ -337,9 +337,11 @@ struct quire_pin {
  * Brings [offset, offset+length) in and holds it.  The memory behind
  * pin->address cannot fault, and counts against the budget.  With PROT_WRITE
  * the pages are dirty while pinned; the stores are visible everywhere at once.
- * Without it nothing may be stored there (SIGSEGV, mostly).  Blocks.  -EINVAL: past the object's end, or no length; -EACCES: write of a
- * read-only handle; -EPERM: of a sealed object; -ENOMEM: it does not fit in the budget beside what else is
- * pinned; -EAGAIN: pinned too many times at once; the store's errors.
+ * Without it nothing may be stored there (SIGSEGV, mostly).  Blocks.
+ * -EINVAL: past the object's end, or no length; -EACCES: write of a read-only
+ * handle; -EPERM: of a sealed object; -ENOMEM: it does not fit in the budget
+ * beside what else is pinned; -EAGAIN: pinned too many times at once; the
+ * store's errors.
  */
 QUIRE_API int quire_object_pin(struct quire_object *object, uint64_t offset,
 			       size_t length, int access,

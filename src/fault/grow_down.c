@@ -17,6 +17,8 @@
  */
 #include "fault/grow_down.h"
 
+#include "fault/retry.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
@@ -69,27 +71,7 @@ bool grow_down(struct space *space, uint64_t address)
 
 /* ---- the handler ---- */
 
-/* What was tried again last, with what layout. */
-struct retry {
-	const struct space *space;
-	uint64_t page;
-	uint64_t generation;
-};
-
 static _Thread_local struct retry last;
-
-/*
- * A touch of what another thread is just mapping (it begins with no rights) is
- * tried again; once, as it may be one that is denied, or guarded.
- */
-static bool first_time(struct retry now)
-{
-	bool again = last.space == now.space && last.page == now.page &&
-		     last.generation == now.generation;
-
-	last = now;
-	return !again;
-}
 
 bool grow_down_try(struct space *space, const siginfo_t *info)
 {
@@ -104,7 +86,9 @@ bool grow_down_try(struct space *space, const siginfo_t *info)
 	case BELOW:
 		return info->si_code == SEGV_MAPERR && expand(space, now.page);
 	case INSIDE:
-		return first_time(now);
+		/* Another thread may just be mapping it (it begins with no
+		 * rights); once only, as it may be denied, or guarded. */
+		return retry_first_time(&last, now);
 	case ELSEWHERE:
 	default:
 		return false;

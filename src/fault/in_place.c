@@ -21,6 +21,7 @@
 #include "fault/in_place.h"
 
 #include "fault/fault_private.h"
+#include "fault/retry.h"
 #include "os/page_sleep.h"
 
 #include <time.h>
@@ -32,13 +33,6 @@ enum place {
 	PAST_END,
 	REFUSED,
 	INSIDE,
-};
-
-/* What was tried again last, with what layout. */
-struct retry {
-	const struct space *space;
-	uint64_t page;
-	uint64_t generation;
 };
 
 static _Thread_local struct retry last;
@@ -75,21 +69,12 @@ static enum place place_of(struct fault_handler *handler, struct retry *now)
 	return place;
 }
 
-static bool first_time(struct retry now)
-{
-	bool again = last.space == now.space && last.page == now.page &&
-		     last.generation == now.generation;
-
-	last = now;
-	return !again;
-}
-
 /* A size that is being cut may be as it was in a moment. */
 static bool may_come_back(struct retry now)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
-	if (!first_time(now))
+	if (!retry_first_time(&last, now))
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
@@ -144,5 +129,5 @@ bool in_place_once_more(const siginfo_t *info, uint64_t layouts)
 		.generation = layouts,
 	};
 
-	return first_time(now);
+	return retry_first_time(&last, now);
 }

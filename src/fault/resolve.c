@@ -43,9 +43,6 @@ struct place {
 	bool may_block; /* this thread, for a read of the page */
 };
 
-/* More than this is read while its first pages are in use already. */
-#define NOW_MOST 16
-
 static bool wants_grant(const struct fault *fault, const struct place *place)
 {
 	return fault->write && place->shared;
@@ -280,7 +277,7 @@ static bool must_rest(struct fault *fault)
 static int64_t begin_read(const struct fault *fault, const struct place *place,
 			  uint64_t *sequence)
 {
-	if (place->may_block && fault->count <= NOW_MOST)
+	if (place->may_block && fault->count <= OBJECT_NOW_MOST)
 		return object_read_now(place->object, place->index,
 				       fault->count, sequence);
 	return object_start_read(place->object, place->index, fault->count,

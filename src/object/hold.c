@@ -89,9 +89,6 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	return 1;
 }
 
-/* More than this is read while its first pages are in use already. */
-#define NOW_MOST 16
-
 /* Begins what the access pattern suggests. */
 static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 {
@@ -101,7 +98,7 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 	object_plan(hold->object, index, &plan);
 	if (plan.count < count)
 		plan.count = count;
-	if (plan.count <= NOW_MOST && plan.ahead_count == 0)
+	if (plan.count <= OBJECT_NOW_MOST && plan.ahead_count == 0)
 		started = object_read_now(hold->object, index, plan.count,
 					  &hold->sequence);
 	else

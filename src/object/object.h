@@ -276,6 +276,8 @@ enum object_error_policy object_decide(struct object *object, uint64_t index,
  */
 int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 			  uint64_t *sequence);
+/* More pages than this are read while the first of them are in use already. */
+#define OBJECT_NOW_MOST 16
 /*
  * The same for a caller who waits for the pages anyway: where the store can,
  * this thread reads them itself, and they have come when this returns.  Blocks,
