@@ -386,9 +386,6 @@ void object_foreign_remember(struct object *object,
 bool object_foreign_recall(struct object *object,
 			   const struct foreign_write *write, uint64_t index,
 			   void *bytes);
-/* Bytes of a page that is remembered are to be remembered as these. */
-void object_foreign_learn(struct object *object, struct foreign_write *write,
-			  uint64_t offset, const void *bytes, uint64_t count);
 
 /* How many of [index, index+count) a write-back may have: up to the first page
  * that somebody else is changing in the store. */

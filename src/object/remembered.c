@@ -166,18 +166,6 @@ bool object_foreign_recall(struct object *object,
 	return page != NULL;
 }
 
-void object_foreign_learn(struct object *object, struct foreign_write *write,
-			  uint64_t offset, const void *bytes, uint64_t count)
-{
-	struct remembered_page *page;
-
-	lock_take(&object->foreign_lock);
-	page = find(write, offset >> PAGE_SHIFT);
-	if (page)
-		memcpy(page->bytes + (offset & PAGE_MASK), bytes, count);
-	lock_drop(&object->foreign_lock);
-}
-
 void object_foreign_forget(struct foreign_write *write)
 {
 	struct list *link;

@@ -37,6 +37,7 @@
 
 struct remembered {
 	uint64_t index;
+	bool newer; /* than what the object remembers of it */
 	unsigned char file[PAGE_SIZE];
 	unsigned char memory[PAGE_SIZE];
 };
@@ -109,6 +110,7 @@ void write_remember(struct server_write *write)
 		struct remembered *page =
 			&write->remembered[write->remembered_count];
 
+		page->newer = false;
 		page->index = next_page(write, index, end_of(write));
 		if (page->index == BITMAP_NONE || !remember_page(write, page))
 			break;
@@ -151,9 +153,10 @@ static bool recall(const struct server_write *write, uint64_t index,
 {
 	const struct remembered *found = find(write, index);
 
-	page->index = index;
-	if (object_foreign_recall(file_object(write->file), &write->foreign,
+	if (!(found && found->newer) &&
+	    object_foreign_recall(file_object(write->file), &write->foreign,
 				  index, page->memory)) {
+		page->index = index;
 		memcpy(page->file, page->memory, PAGE_SIZE);
 		return true;
 	}
@@ -162,8 +165,8 @@ static bool recall(const struct server_write *write, uint64_t index,
 	return found != NULL;
 }
 
-/* What it is from now on: it may be overtaken, and ended later. */
-static void keep(struct server_write *write, const struct remembered *page)
+/* What it is from now on. */
+static void keep(struct server_write *write, struct remembered *page)
 {
 	struct remembered *place = find(write, page->index);
 	size_t room = (write->remembered_count + 1) * sizeof(*place);
@@ -175,88 +178,122 @@ static void keep(struct server_write *write, const struct remembered *page)
 		write->remembered = place;
 		place += write->remembered_count++;
 	}
+	page->newer = true;
 	*place = *page;
 }
 
-/* Bytes of the page are now as in the file, for whatever write that was. */
-static void tell_others(const struct server_write *write, uint64_t index,
-			uint64_t start, const unsigned char *bytes,
-			uint64_t count)
+struct merge {
+	struct server_write *write;
+	uint64_t index; /* of the page */
+	uint64_t start; /* of the bytes, in it */
+	uint64_t end;
+	bool ended;                      /* they were written */
+	unsigned char file[PAGE_SIZE];   /* what stands there now */
+	unsigned char memory[PAGE_SIZE]; /* the same */
+};
+
+/* Whoever else remembers the page does so with what the file has in [start,
+ * end), and memory too where it has the same. */
+static void tell_others(const struct merge *merge, uint64_t start, uint64_t end)
 {
 	const struct list *link;
+	struct remembered page;
 
-	list_for_each(link, &write->file->begun) {
+	list_for_each(link, &merge->write->file->begun) {
 		struct server_write *other =
 			container_of(link, struct server_write, begun);
-		struct remembered *page = find(other, index);
 
-		if (other == write)
+		if (other == merge->write ||
+		    !recall(other, merge->index, &page))
 			continue;
-		object_foreign_learn(file_object(write->file), &other->foreign,
-				     (index << PAGE_SHIFT) + start, bytes,
-				     count);
-		if (!page)
-			continue;
-		memcpy(page->memory + start, bytes, count);
-		memcpy(page->file + start, bytes, count);
+		for (uint64_t i = start; i < end; i++) {
+			page.file[i] = merge->file[i];
+			if (merge->memory[i] == merge->file[i])
+				page.memory[i] = merge->file[i];
+		}
+		keep(other, &page);
 	}
 }
 
-/* Bytes [start, end) of a dirty page; ended: they were written.  The page is
- * remembered with them. */
-static int merge_bytes(struct server_write *write, struct remembered *page,
-		       const uint64_t bytes[2], bool ended)
+static bool look(struct merge *merge)
 {
-	struct object *object = file_object(write->file);
-	unsigned char file[PAGE_SIZE], memory[PAGE_SIZE];
-	uint64_t first = page->index << PAGE_SHIFT, at, end;
-	int error = memory_file_read(object_memory(object), memory, PAGE_SIZE,
-				     first);
+	const struct server_file *file = merge->write->file;
 
-	if (!error && !read_page(write->file, page->index, file))
-		error = -EIO;
-	for (at = bytes[0]; !error && at < bytes[1]; at = end + 1) {
+	return memory_file_read(object_memory(file_object(file)), merge->memory,
+				PAGE_SIZE, merge->index << PAGE_SHIFT) == 0 &&
+	       read_page(file, merge->index, merge->file);
+}
+
+static bool comes(const struct merge *merge, const struct remembered *page,
+		  uint64_t i)
+{
+	return merge->file[i] != merge->memory[i] &&
+	       merge->memory[i] == page->memory[i] &&
+	       (merge->ended || merge->file[i] != page->file[i]);
+}
+
+/* [start, end) comes from the file. */
+static int take(struct merge *merge, uint64_t start, uint64_t end)
+{
+	int error = object_refresh(file_object(merge->write->file),
+				   (merge->index << PAGE_SHIFT) + start,
+				   end - start);
+
+	if (error)
+		return error;
+	memcpy(merge->memory + start, merge->file + start, end - start);
+	tell_others(merge, start, end);
+	return 0;
+}
+
+/* A dirty page, which is remembered with what has come. */
+static int merge_bytes(struct merge *merge, struct remembered *page)
+{
+	uint64_t at, end;
+	int error = look(merge) ? 0 : -EIO;
+
+	for (at = merge->start; !error && at < merge->end; at = end + 1) {
 		end = at;
-		while (end < bytes[1] && file[end] != memory[end] &&
-		       memory[end] == page->memory[end] &&
-		       (ended || file[end] != page->file[end]))
+		while (end < merge->end && comes(merge, page, end))
 			end++;
 		if (end == at)
 			continue;
-		error = object_refresh(object, first + at, end - at);
-		memcpy(page->memory + at, file + at, end - at);
-		tell_others(write, page->index, at, file + at, end - at);
+		error = take(merge, at, end);
+		memcpy(page->memory + at, merge->file + at, end - at);
 	}
-	if (!error)
-		memcpy(page->file, file, PAGE_SIZE);
-	return error;
+	if (error)
+		return error;
+	if (merge->ended)
+		tell_others(merge, merge->start, merge->end);
+	memcpy(page->file, merge->file, PAGE_SIZE);
+	return 0;
 }
 
 /* ---- its client is gone ---- */
 
 /* What it may have written of the page; where is not known: all. */
-static void announced(const struct server_write *write, uint64_t index,
-		      uint64_t bytes[2])
+static void announced(struct merge *merge)
 {
-	uint64_t first = index << PAGE_SHIFT;
+	const struct server_write *write = merge->write;
+	uint64_t first = merge->index << PAGE_SHIFT;
 	uint64_t end = write->offset + write->length;
 
-	bytes[0] = 0;
-	bytes[1] = PAGE_SIZE;
+	merge->start = 0;
+	merge->end = PAGE_SIZE;
 	if (write->length == 0)
 		return;
 	if (write->offset > first)
-		bytes[0] = write->offset - first;
+		merge->start = write->offset - first;
 	/* It is in one of its pages; or passes the last number. */
 	if (end > first && end < first + PAGE_SIZE)
-		bytes[1] = end - first;
+		merge->end = end - first;
 }
 
 static void recover(struct server_write *write)
 {
 	uint64_t index = write->foreign.index, end = end_of(write);
+	struct merge merge = { .write = write };
 	struct remembered page;
-	uint64_t bytes[2];
 
 	if (end > object_pages(file_object(write->file)))
 		end = object_pages(file_object(write->file));
@@ -266,11 +303,11 @@ static void recover(struct server_write *write)
 				   index << PAGE_SHIFT,
 				   (end - index) << PAGE_SHIFT);
 	while ((index = next_page(write, index, end)) != BITMAP_NONE) {
-		announced(write, index, bytes);
-		if (recall(write, index, &page) &&
-		    !merge_bytes(write, &page, bytes, false))
+		merge.index = index++;
+		announced(&merge);
+		if (recall(write, merge.index, &page) &&
+		    !merge_bytes(&merge, &page))
 			keep(write, &page);
-		index++;
 	}
 }
 
@@ -283,45 +320,27 @@ void write_recover(struct server_write *write)
 
 /* ---- it was ended ---- */
 
-/* Of a page that is not remembered. */
-static int take_all(struct server_write *write, uint64_t index, uint64_t start,
-		    uint64_t end)
-{
-	uint64_t first = index << PAGE_SHIFT;
-	unsigned char file[PAGE_SIZE];
-	int error =
-		object_refresh(file_object(write->file), start, end - start);
-
-	if (!error && read_page(write->file, index, file))
-		tell_others(write, index, start - first, file + (start - first),
-			    end - start);
-	return error;
-}
-
 /* The bytes of [start, end) that lie in a dirty page. */
 static int merge_page(struct server_write *write, uint64_t index,
 		      uint64_t start, uint64_t end)
 {
 	uint64_t first = index << PAGE_SHIFT;
+	struct merge merge = { .write = write, .index = index, .ended = true };
 	struct remembered page;
 
-	if (start < first)
-		start = first;
-	if (end > first + PAGE_SIZE)
-		end = first + PAGE_SIZE;
-	if (recall(write, index, &page)) {
-		const uint64_t bytes[2] = { start - first, end - first };
-
-		return merge_bytes(write, &page, bytes, true);
-	}
-	return take_all(write, index, start, end);
+	merge.start = start > first ? start - first : 0;
+	merge.end = end < first + PAGE_SIZE ? end - first : PAGE_SIZE;
+	if (recall(write, index, &page))
+		return merge_bytes(&merge, &page);
+	return look(&merge) ? take(&merge, merge.start, merge.end) : -EIO;
 }
 
 /*
  * Clean pages first.  What becomes dirty from then on was as the file has it, or
  * is remembered; so only that is looked at which is dirty when its turn comes.
  */
-static int merge(struct server_write *write, uint64_t offset, uint64_t length)
+static int merge_all(struct server_write *write, uint64_t offset,
+		     uint64_t length)
 {
 	uint64_t end = length < INT64_MAX - offset ? offset + length
 						   : INT64_MAX;
@@ -342,7 +361,7 @@ int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
 	int error;
 
 	lock_take(&write->file->merging);
-	error = merge(write, offset, length);
+	error = merge_all(write, offset, length);
 	lock_drop(&write->file->merging);
 	return error;
 }

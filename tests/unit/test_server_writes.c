@@ -99,6 +99,38 @@ static void stores_in_what_may_be_written(struct user *user)
 	stores_the_same(user, 0, 0);
 }
 
+/* What is written is what memory has already (e is 101); and the page was clean
+ * when the first write began. */
+static void stores_what_is_written(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR), first = user->channel;
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t id;
+
+	expect(at[20] == 1);
+	user->channel = add_channel(user);
+	write_begin(user, fd, 0, 0);
+	expect(pwrite(fd, "ABCD", 4, 10) == 4);
+	at[20] = 101;
+	id = write_begin(user, fd, 20, 1);
+	expect(pwrite(fd, "e", 1, 20) == 1);
+	expect(write_end(user, id, 20, 1, 0) == 0);
+	expect(at[20] == 'e');
+	at[20] = 1;
+	close(user->channel);
+	user->channel = first;
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+	expect(at[10] == 'A' && at[13] == 'D');
+	expect(at[20] == 1);
+}
+
+static void test_what_was_written_is_stored(void **state)
+{
+	(void)state;
+	run(stores_what_is_written);
+	assert_int_equal(byte_in_file(world.file, 20), 1);
+}
+
 static void test_the_same_is_stored_again(void **state)
 {
 	(void)state;
@@ -404,6 +436,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PATIENT(test_a_write_ends_with_its_channel),
 		PATIENT(test_no_store_is_lost_to_a_write_without_an_end),
+		PATIENT(test_what_was_written_is_stored),
 		PATIENT(test_the_same_is_stored_again),
 		PATIENT(test_the_same_is_stored_where_it_may_be_written),
 		PATIENT(test_an_end_that_is_heard_late),
