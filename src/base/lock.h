@@ -42,6 +42,7 @@ enum lock_rank {
 	LOCK_RANK_MERGE = 100, /* of writes past an object, held across I/O */
 	LOCK_RANK_ENGINE = 110,
 	LOCK_RANK_SERVER = 120, /* files, claims, what workers have done */
+	LOCK_RANK_SIZE = 130,   /* who sets a served file's size, across I/O */
 };
 
 struct lock {

@@ -179,6 +179,7 @@ static int find_binding(const struct server *server, const char *path,
 	return -ENOENT;
 }
 
+/* [sizing] */
 static int resize(struct server_file *file, uint64_t size)
 {
 	int error = object_resize(file_object(file), size);
@@ -202,8 +203,11 @@ static int open_stand_in(struct job *job)
 		return -ENOTDIR;
 	if (writes && !file_has_writer(file))
 		return -EACCES;
-	if (writes && (flags & O_TRUNC))
+	if (writes && (flags & O_TRUNC)) {
+		lock_take(&file->sizing);
 		error = resize(file, 0);
+		lock_drop(&file->sizing);
+	}
 	if (error)
 		return error;
 	job->own_fd = server_reopen(file->own_fd, flags & kept);
@@ -293,11 +297,13 @@ int bound_read_run(struct job *job)
 static int append(struct job *job, struct server_file *file)
 {
 	struct object *object = file_object(file);
-	int error =
-		object_append(object, job->bytes, job->length, &job->reply.id);
+	int error;
 
+	lock_take(&file->sizing);
+	error = object_append(object, job->bytes, job->length, &job->reply.id);
 	if (!error && ftruncate(file->own_fd, (off_t)object_size(object)))
 		error = -errno;
+	lock_drop(&file->sizing);
 	if (!error)
 		job->reply.value = job->length;
 	return error;
@@ -316,8 +322,10 @@ static int write_bytes(struct job *job, struct server_file *file)
 		return append(job, file);
 	if (offset > (uint64_t)INT64_MAX - job->length)
 		return -EFBIG;
+	lock_take(&file->sizing);
 	if (offset + job->length > object_size(object))
 		error = resize(file, offset + job->length);
+	lock_drop(&file->sizing);
 	if (error)
 		return error;
 	moved = object_copy_in(object, job->bytes, job->length, offset);
@@ -340,6 +348,8 @@ int bound_write_run(struct job *job)
 		error = -EBADF;
 	else if (!file_has_writer(file))
 		error = -EACCES;
+	else if (client_has_ended(job->client))
+		error = -ESRCH;
 	else
 		error = write_bytes(job, file);
 	file_release(job->client->server, file);

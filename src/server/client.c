@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,10 +24,9 @@
 static void on_death(struct watch *watch)
 {
 	struct client *client = container_of(watch, struct client, alive);
-	int pidfd = watch->fd;
 
-	loop_unwatch(client->server, watch);
-	close(pidfd);
+	/* It stays open: jobs ask it, and the number must not be another's. */
+	loop_pause(client->server, watch);
 	client_end(client);
 }
 
@@ -36,6 +36,13 @@ void client_watch_process(struct client *client, int pidfd)
 		return;
 	if (loop_watch(client->server, &client->alive, pidfd, on_death))
 		close(pidfd);
+}
+
+bool client_has_ended(const struct client *client)
+{
+	struct pollfd ended = { .fd = client->alive.fd, .events = POLLIN };
+
+	return poll(&ended, 1, 0) > 0;
 }
 
 static bool is_gone(const struct client *client)

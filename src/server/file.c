@@ -134,6 +134,7 @@ struct server_file *file_create(struct server *server, uint64_t device,
 	}
 	list_init(&file->robust);
 	list_init(&file->begun);
+	lock_init(&file->sizing, LOCK_RANK_SIZE);
 	lock_init(&file->merging, LOCK_RANK_MERGE);
 	file->id = ++server->next_file;
 	file->device = device;

@@ -79,6 +79,7 @@ struct server_file {
 	_Atomic bool beyond;     /* it has grown beyond the object's capacity */
 	struct file_counts past; /* [s] of objects that have ended */
 	uint64_t size;           /* [s] when it was closed */
+	struct lock sizing;      /* LOCK_RANK_SIZE: one look, one change */
 	struct lock merging;     /* LOCK_RANK_MERGE */
 	struct list begun;    /* [merging] writes past it that have not ended */
 	struct list robust;   /* [s] pages of clients */

@@ -119,6 +119,7 @@ static void forget(struct server *server, struct server_file *file)
 	file_unlist(server, file);
 	list_remove(&file->link);
 	lock_finish(&file->merging);
+	lock_finish(&file->sizing);
 	free(file->path);
 	free(file);
 }

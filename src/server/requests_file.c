@@ -3,7 +3,6 @@
 #include "server/server_private.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,18 +376,29 @@ static int cut(struct server *server, struct server_file *file, int fd,
 static int still_wanted(const struct job *job)
 {
 	const struct request *request = &job->request;
-	struct pollfd ended = { .fd = job->client->alive.fd, .events = POLLIN };
 	struct stat status;
 
 	if (fstat(job->fds[0], &status))
 		return -errno;
-	if (poll(&ended, 1, 0) > 0)
+	if (client_has_ended(job->client))
 		return -ESRCH;
 	if ((request->flags & TRUNCATE_SAW_SIZE) &&
 	    request->length >= request->offset &&
 	    (uint64_t)status.st_size > request->length)
 		return 0;
 	return 1;
+}
+
+static int set_size(struct job *job, struct server_file *file)
+{
+	struct server *server = job->client->server;
+	int error;
+
+	file_begin_change(server, file);
+	robust_cut(server, file, job->request.length);
+	error = cut(server, file, job->fds[0], job->request.length);
+	file_end_change(server, file);
+	return error;
 }
 
 int truncate_run(struct job *job)
@@ -404,13 +414,12 @@ int truncate_run(struct job *job)
 		return -EAGAIN;
 	if (!access.writable || job->request.length > INT64_MAX)
 		error = -EINVAL;
-	if (!error)
+	if (!error) {
+		lock_take(&file->sizing);
 		error = still_wanted(job);
-	if (error == 1) {
-		file_begin_change(server, file);
-		robust_cut(server, file, job->request.length);
-		error = cut(server, file, job->fds[0], job->request.length);
-		file_end_change(server, file);
+		if (error == 1)
+			error = set_size(job, file);
+		lock_drop(&file->sizing);
 	}
 	file_release(server, file);
 	return error;

@@ -212,7 +212,7 @@ struct client {
 	struct list link; /* [l] as all that follow */
 	struct server *server;
 	pid_t pid;          /* 0: not known */
-	struct watch alive; /* the pidfd */
+	struct watch alive; /* the pidfd, open until destroyed */
 	struct list channels;
 	unsigned channel_count;
 	struct layout *layout; /* NULL: not attached */
@@ -267,6 +267,9 @@ void client_kill(struct client *client);
 /* Frees it if nothing is left of it. */
 void client_settle(struct client *client);
 void client_watch_process(struct client *client, int pidfd);
+/* Any thread, as long as a job of it is under way.  Its process has ended: its
+ * locks may be another's already, and nothing of it is to be done any more. */
+bool client_has_ended(const struct client *client);
 /* One hold more; takes the caller's use of the file over if this succeeds.
  * -EMFILE, -ENOMEM. */
 int client_hold(struct client *client, struct server_file *file, bool writable);

@@ -443,6 +443,36 @@ static inline void assert_succeeds(pid_t child)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static int line[2]; /* between the test and one client */
+
+/* In that client: the test goes on, and lets it go on. */
+static inline void await_turn(void)
+{
+	char turn;
+
+	expect(write(line[1], "r", 1) == 1);
+	expect(read(line[1], &turn, 1) == 1);
+}
+
+/* It asks for something after its turn, and is gone before anybody has come to
+ * it: the file must be found first. */
+static inline void run_client_that_dies(const struct world *world,
+					client_body *body)
+{
+	pid_t child;
+	char turn;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, line), errno);
+	child = start_client(world, body, true, line[1]);
+	assert_int_equal(read(line[0], &turn, 1), 1);
+	lock_take(&world->server->lock);
+	assert_int_equal(write(line[0], "g", 1), 1);
+	assert_succeeds(child);
+	lock_drop(&world->server->lock);
+	close(line[0]);
+	close(line[1]);
+}
+
 static inline void run_client(const struct world *world, client_body *body)
 {
 	assert_succeeds(start_client(world, body, true, -1));

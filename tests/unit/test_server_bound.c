@@ -173,6 +173,36 @@ static void refuses_bindings(struct user *user)
 	expect(bound_read(user, fd, 0, 3, &call) == 3);
 }
 
+static void dies_writing(struct user *user)
+{
+	static struct call call;
+	struct call late = { .request = { .type = REQUEST_BOUND_WRITE },
+			     .bytes = "late",
+			     .length = 4 };
+
+	expect(bound_open(user, "/bound/zeros", O_RDWR, &call) == 0);
+	late.fd = call.fds[0];
+	await_turn();
+	expect(send_call(user->channel, &late));
+}
+
+static void finds_nothing_late(struct user *user)
+{
+	static struct call call;
+
+	expect(bound_open(user, "/bound/zeros", O_RDONLY, &call) == 0);
+	expect(bound_read(user, call.fds[0], 0, 4, &call) == 4);
+	expect(memcmp(call.text, "late", 4) != 0);
+}
+
+static void test_a_dead_process_writes_nothing(void **state)
+{
+	(void)state;
+	run_client_that_dies(&world, dies_writing);
+	run_client(&world, finds_nothing_late);
+	assert_int_equal(world_finish(&world), 0);
+}
+
 static void test_bound_objects(void **state)
 {
 	(void)state;
@@ -303,6 +333,7 @@ int main(void)
 		TEST(test_settings),
 		cmocka_unit_test(test_settings_that_are_refused),
 		TEST(test_bound_objects),
+		TEST(test_a_dead_process_writes_nothing),
 		TEST(test_keeper_is_told),
 		TEST(test_facts_of_a_file),
 	};

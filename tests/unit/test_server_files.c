@@ -368,6 +368,32 @@ static void test_growth_that_comes_too_late(void **state)
 	run(grows_too_late);
 }
 
+static void dies_cutting(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	struct call call = { .request = { .type = REQUEST_TRUNCATE,
+					  .flags = TRUNCATE_SAW_SIZE,
+					  .offset = FILE_BYTES,
+					  .length = PAGE_SIZE },
+			     .fd = fd,
+			     .bytes = "" };
+
+	user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	await_turn();
+	expect(send_call(user->channel, &call));
+}
+
+static void test_a_dead_process_cuts_nothing(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	run_client_that_dies(&world, dies_cutting);
+	assert_int_equal(world_finish(&world), 0);
+	assert_return_code(stat(world.file, &status), errno);
+	assert_int_equal(status.st_size, FILE_BYTES);
+}
+
 static void test_truncate_where_all_only_read(void **state)
 {
 	(void)state;
@@ -577,6 +603,7 @@ int main(void)
 		TEST(test_file_sync_before_a_read),
 		TEST(test_truncate_under_a_mapping),
 		TEST(test_growth_that_comes_too_late),
+		TEST(test_a_dead_process_cuts_nothing),
 		TEST(test_truncate_where_all_only_read),
 		TEST(test_changes_of_outsiders),
 		TEST(test_a_claimed_file_is_not_taken),
