@@ -73,6 +73,7 @@ good_small() {
 	run ok foreign.pml
 	run ok foreign.pml -DLOCKED
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
+	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 }
@@ -88,6 +89,9 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DGAP
 	run ok page.pml -DNHAND=1 -DGAP -DPINS -DSAME
 	run ok page.pml -DNHAND=1 -DGAP -DTRUNC -DSPLIT
+	run ok page.pml -DNHAND=1 -DSELF
+	run ok page.pml -DNHAND=1 -DSELF -DGAP -DTRUNC -DSPLIT
+	run ok page.pml -DNHAND=1 -DSELF -DDISC -DSPLIT
 	run ok page.pml -DNHAND=1 -DREMAP
 	run ok page.pml -DNHAND=1 -DRFAIL
 	run ok page.pml -DNHAND=1 -DWFAIL
@@ -131,6 +135,7 @@ bad_small() {
 	run error page.pml -DNHAND=1 -DDISC -DSPLIT -DPINS -DV_ZEROCLEAN
 	run error page.pml -DNHAND=1 -DRFAIL -DV_HALFREAD
 	run error page.pml -DNHAND=1 -DSPLIT -DGAP -DV_GAP
+	run error page.pml -DNHAND=1 -DSELF -DV_FILL
 	run error page.pml -DSAME -DRFAIL -DV_REFUSE
 	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_MSYNC
 }

@@ -33,6 +33,8 @@
  *                        store may refuse
  *              -DGAP     it lies between two that leave, and the hole is made over
  *                        it, too
+ *              -DSELF    mapping 1 is read-only and untrapped: the kernel shows
+ *                        what is in memory by itself
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
  *
@@ -66,6 +68,7 @@
  *     V_DROPFIRST  pages are dropped before the store is cut, which may refuse
  *     V_RANGE      a read begins without looking at what is discarded again
  *     V_GAP        that hole is made while the page may come
+ *     V_FILL       where the kernel shows pages, one is filled in two steps
  *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
  */
 #ifndef NHAND
@@ -140,6 +143,11 @@ bit cut;                        /* the store has been cut, the page not yet drop
 #define WRITE_FAILED(g) 0
 #else
 #define WRITE_FAILED(g) (!(g))
+#endif
+#ifdef SELF
+#define SHOWN_BY_KERNEL(m) ((m) == 1 && present)
+#else
+#define SHOWN_BY_KERNEL(m) 0
 #endif
 #define GRANTS(m, wr) ((wr) && (m) < 2)         /* a private store needs no grant: the kernel copies */
 #ifdef V_PARK
@@ -366,7 +374,10 @@ inline touch(me, m, wr)
 		m = NOMAP
 	:: !sig[me] && wr && m == 2 && tr[m] == RO ->
 		assert(SOUND); tr[2] = COPY; m = NOMAP          /* the kernel copies on write */
-	:: !sig[me] && ISOURS(m) && inside && (tr[m] == NONE || (wr && m < 2 && tr[m] == RO)) ->
+	:: !sig[me] && !wr && ISOURS(m) && inside && tr[m] == NONE && SHOWN_BY_KERNEL(m) ->
+		assert(SOUND); tr[m] = RO; m = NOMAP            /* a load, and no trap */
+	:: !sig[me] && ISOURS(m) && inside && !SHOWN_BY_KERNEL(m) &&
+	   (tr[m] == NONE || (wr && m < 2 && tr[m] == RO)) ->
 		slp[me] = 1 + m;                                /* a trap */
 		pend = pend | (1 << (2*m + wr))
 	:: !sig[me] && !(ISOURS(m) && inside) && wr && m < 2 && tr[m] == RO -> m = NOMAP
@@ -404,6 +415,9 @@ proctype program(byte me)
 #endif
 #endif
 		fi;
+#ifdef SELF
+		if :: m == 1 -> wr = 0 :: else fi;
+#endif
 		touch(me, m, wr);
 		if :: m == NOMAP -> wr = 0 :: else fi
 	   }
@@ -539,7 +553,11 @@ install:
 #endif
 		k_wake(m); goto out } fi;
 #endif
+#ifdef SELF
+	   if :: m == 1 -> d_step { k_wake(m) } :: k_continue(m, RO, ee) fi;
+#else
 	   k_continue(m, RO, ee);
+#endif
 	   atomic {
 		if :: ee -> k_wake(m) :: else fi;
 #ifndef V_INSTALL
@@ -570,7 +588,13 @@ proctype pager()
 	bit w;
 end:	do
 	:: asked ->
-	   d_step { assert(charged == 1 && st == READING && !cut); asked = 0; present = 1; mem[0] = home[0] };
+	   d_step {
+		assert(charged == 1 && st == READING && !cut);
+		asked = 0; present = 1; mem[0] = home[0];
+#if defined(SELF) && !defined(V_FILL)
+		mem[1] = home[1]        /* whole pages, out of a buffer */
+#endif
+	   };
 	   if
 	   :: d_step { mem[1] = home[1] };
 	      d_step { set_state(CLEAN, w); assert(SOUND) }

@@ -26,6 +26,7 @@ struct fault {
 	bool rested;            /* let others have their pages for a while */
 	bool told;              /* that it is refused: counted, and logged */
 	bool asked;             /* whether what it touched is unknown */
+	bool trapped;           /* that more be trapped there */
 	uint32_t lost;          /* times its page was not in the memfd */
 	uint32_t reads;         /* that it began */
 	uint64_t count;         /* pages to read */

@@ -32,12 +32,15 @@ enum step {
 	STEP_REFUSED, /* it has none to store to */
 	STEP_LOST,    /* it should have some, and has not */
 	STEP_UNKNOWN, /* nothing is mapped there, for all we know */
+	STEP_TRAP,    /* touches of the mapping are to be seen */
 };
 
 struct place {
 	struct object *object;
 	uint64_t index;
 	bool shared;
+	bool untrapped; /* for the most part */
+	bool to_trap;   /* and is not to be */
 	uint64_t pages; /* from index to the end of the VMA */
 	enum read_advice advice;
 	bool may_block; /* this thread, for a read of the page */
@@ -184,12 +187,26 @@ static void plan(struct fault *fault, const struct place *place, bool visible,
 	count_touch(fault, place, visible);
 }
 
+/*
+ * Where the kernel shows what is in memory by itself, a page that has come is
+ * shown by the next touch.  One that was there when it trapped is not.
+ */
+static bool is_shown_by_touch(const struct fault *fault,
+			      const struct place *place)
+{
+	return place->untrapped && fault->reads > 0 && !fault->again;
+}
+
 /* The space's read lock is held. */
 static enum step show(struct fault *fault, const struct place *place,
 		      bool visible)
 {
 	if (!visible)
 		return STEP_PAGE;
+	if (is_shown_by_touch(fault, place)) {
+		mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
+		return STEP_DONE;
+	}
 	return wants_grant(fault, place) ? grant(fault, place)
 					 : install(fault, place);
 }
@@ -211,6 +228,8 @@ static bool find_place(const struct fault *fault, struct place *place)
 	place->object = vma->handle->object;
 	place->index = vma_index_at(vma, fault->address);
 	place->shared = vma->mapping.shared;
+	place->untrapped = vma->flags & VM_UNTRAPPED;
+	place->to_trap = vma_traps_too_little(vma);
 	place->advice = advice_of(vma);
 	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
 	return true;
@@ -240,6 +259,8 @@ static enum step look(struct fault *fault, struct place *place,
 		return STEP_UNKNOWN;
 	if (place->index >= object_pages(place->object))
 		return past_end(fault);
+	if (place->to_trap && !fault->trapped)
+		return STEP_TRAP;
 	visible = word_visible(
 		atomic_load(object_word(place->object, place->index)));
 	if (!fault->planned)
@@ -416,6 +437,10 @@ static bool carry_on(struct fault *fault, const struct place *place,
 		return fault_restore(fault, place->object, place->index);
 	case STEP_UNKNOWN:
 		return see_to_unknown(fault);
+	case STEP_TRAP: /* if not now, then with another fault */
+		fault->trapped = true;
+		(void)space_trap_all(fault->handler->space, fault->address);
+		return false;
 	case STEP_AGAIN:
 	default:
 		return false;

@@ -23,6 +23,8 @@ static uint64_t showable(const struct fault_handler *handler,
 	/* A guard's mark would be replaced by the page. */
 	if (!(vma->flags & VM_READ) || (vma->flags & VM_GUARDED))
 		return 0;
+	if (vma->flags & VM_UNTRAPPED)
+		return 0;
 	left = (vma->mapping.end - address) >> PAGE_SHIFT;
 	return left < pages - index ? left : pages - index;
 }

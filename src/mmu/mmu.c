@@ -99,6 +99,12 @@ int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length)
 	return mmu->ops->hide(mmu, start, length);
 }
 
+int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	check_range(mmu, start, length);
+	return mmu->ops->trap_all(mmu, start, length);
+}
+
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	mmu->ops->wake(mmu, start, length);

@@ -26,6 +26,10 @@ struct mmu_mapping {
 	uint64_t length;
 	int prot;
 	bool shared;
+	/* Shared, and nobody may store there, if mmu->untraps: whoever touches a
+	 * page that is in memory is shown it by the kernel, at once and as its
+	 * own.  What is absent traps as ever; then a wake will do. */
+	bool untrapped;
 	int memory;      /* the object's memfd */
 	uint64_t offset; /* in it */
 	bool replace;    /* what else stands there goes; else -EEXIST */
@@ -63,6 +67,7 @@ struct mmu_ops {
 	int (*copy_guards)(struct mmu *mmu, uint64_t from, uint64_t to,
 			   uint64_t length); /* NULL: not needed */
 	int (*hide)(struct mmu *mmu, uint64_t start, uint64_t length);
+	int (*trap_all)(struct mmu *mmu, uint64_t start, uint64_t length);
 	void (*wake)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*traps_fd)(const struct mmu *mmu);
 	int (*take_traps)(struct mmu *mmu, struct mmu_trap *traps, int most);
@@ -83,6 +88,8 @@ struct mmu {
 	/* The access gets SIGBUS, and its thread sees to the page itself:
 	 * nothing is ever taken here. */
 	bool in_place;
+	/* Shared mappings may be untrapped. */
+	bool untraps;
 };
 
 /*
@@ -132,6 +139,9 @@ int mmu_copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
  * a hole as zeros.  When that returns 0, the next access to each page traps. */
 bool mmu_must_hide(const struct mmu *mmu);
 int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length);
+/* Layout: shared mappings are untrapped no more, and show nothing.  There is
+ * no way back. */
+int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
  * When it returns 0 no store goes through without a trap.  Pages that are not
  * shown, or not mapped at all, are no error.  -EAGAIN, only of another

@@ -51,8 +51,10 @@ static void wake_sleepers(struct mmu *mmu, uint64_t start, uint64_t length)
 
 static void wake(struct mmu *mmu, uint64_t start, uint64_t length)
 {
-	uffd_wake(&own(mmu)->uffd, start, length);
-	wake_sleepers(mmu, start, length);
+	if (mmu->in_place)
+		wake_sleepers(mmu, start, length);
+	else
+		uffd_wake(&own(mmu)->uffd, start, length);
 }
 
 static int map(struct mmu *mmu, const struct mmu_mapping *mapping)
@@ -334,6 +336,16 @@ static int guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard)
 	return error == -EINVAL ? -EOPNOTSUPP : error;
 }
 
+/* Registering waits for the kernel's own faults there: none shows a page after
+ * what is shown was dropped. */
+static int trap_all(struct mmu *mmu, uint64_t start, uint64_t length)
+{
+	int error = uffd_register(&own(mmu)->uffd, start, length,
+				  UFFD_TRAPS_STORES | UFFD_TRAPS_MINOR);
+
+	return error ? error : memory_forget(start, length);
+}
+
 static int traps_fd(const struct mmu *mmu)
 {
 	return container_of(mmu, const struct mmu_uffd, mmu)->uffd.fd;
@@ -373,6 +385,7 @@ static const struct mmu_ops ops = {
 	.forget = forget,
 	.guard = guard,
 	.copy_guards = copy_guards,
+	.trap_all = trap_all,
 	.wake = wake,
 	.traps_fd = traps_fd,
 	.take_traps = take_traps,
@@ -395,6 +408,7 @@ int mmu_uffd_create(bool sigbus, struct mmu **mmu)
 	lock_init(&new->marks, LOCK_RANK_MMU);
 	new->mmu.ops = &ops;
 	new->mmu.in_place = sigbus;
+	new->mmu.untraps = true;
 	mmu_host_places(&new->mmu);
 	*mmu = &new->mmu;
 	return 0;

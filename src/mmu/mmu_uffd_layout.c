@@ -13,8 +13,9 @@
 /* Registered, and only then accessible. */
 static int take_over(const struct uffd *uffd, const struct mmu_mapping *mapping)
 {
-	int error = uffd_register(uffd, mapping->start, mapping->length,
-				  mapping->shared);
+	unsigned traps = (mapping->untrapped ? 0 : UFFD_TRAPS_MINOR) |
+			 (mapping->shared ? UFFD_TRAPS_STORES : 0);
+	int error = uffd_register(uffd, mapping->start, mapping->length, traps);
 
 	if (!error)
 		error = memory_protect(mapping->start, mapping->length,

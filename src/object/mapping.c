@@ -2,11 +2,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/object_private.h"
 
+#include "os/memory.h"
+
 #include <errno.h>
+#include <sys/uio.h>
 #include <time.h>
 
 /* While a layout changes: a thread of that process gets to run meanwhile. */
 #define CHANGING_PAUSE_NS 100000
+#define FORGET_AT_ONCE 64 /* runs */
 
 void object_attach(struct object *object, struct mapping *mapping)
 {
@@ -32,11 +36,12 @@ void object_adjust(struct object *object, struct mapping *mapping,
 	lock_drop(&object->mappings_lock);
 }
 
-void object_mark_locked(struct object *object, struct mapping *mapping,
-			bool locked)
+void object_mark(struct object *object, struct mapping *mapping, bool locked,
+		 bool untrapped)
 {
 	lock_take(&object->mappings_lock);
 	mapping->locked = locked;
+	mapping->untrapped = untrapped;
 	lock_drop(&object->mappings_lock);
 }
 
@@ -196,6 +201,39 @@ int object_write_protect(struct object *object, uint64_t index, uint64_t count)
 int object_hide(struct object *object, uint64_t index, uint64_t count)
 {
 	return for_each_mapping(object, index, count, hide_in);
+}
+
+static void forget_untrapped(const struct mapping *mapping,
+			     const struct page_run *runs, unsigned count)
+{
+	struct iovec ranges[FORGET_AT_ONCE];
+	struct mapping part;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count && n < FORGET_AT_ONCE; i++)
+		if (clip(mapping, runs[i].index, runs[i].count, &part))
+			ranges[n++] = (struct iovec){
+				.iov_base = (void *)(uintptr_t)part.start,
+				.iov_len = part.end - part.start,
+			};
+	if (n > 1) /* a hole alone costs no more */
+		memory_forget_many(ranges, n);
+}
+
+void object_leave_untrapped(struct object *object, const struct page_run *runs,
+			    unsigned count)
+{
+	const struct list *link;
+
+	lock_take(&object->mappings_lock);
+	list_for_each(link, &object->mappings) {
+		const struct mapping *mapping =
+			container_of(link, struct mapping, link);
+
+		if (mapping->untrapped)
+			forget_untrapped(mapping, runs, count);
+	}
+	lock_drop(&object->mappings_lock);
 }
 
 void object_forget_behind(struct object *object, uint64_t index,

@@ -21,7 +21,10 @@ struct mapping {
 	uint64_t index : 60; /* page of the object at start */
 	uint64_t shared : 1; /* stores reach the object */
 	uint64_t locked : 1; /* its pages stay in memory */
-	uint64_t unused : 2;
+	/* The kernel shows pages by itself, and has them clean.  False: it may
+	 * do so all the same. */
+	uint64_t untrapped : 1;
+	uint64_t unused : 1;
 };
 
 #define MAPPING_INDEX_MASK ((UINT64_C(1) << 60) - 1)
@@ -32,8 +35,9 @@ void object_detach(struct object *object, struct mapping *mapping);
 /* Moves the borders of an attached mapping, in one step for the writer. */
 void object_adjust(struct object *object, struct mapping *mapping,
 		   uint64_t start, uint64_t end, uint64_t index);
-void object_mark_locked(struct object *object, struct mapping *mapping,
-			bool locked);
+/* What depends on the mapping's flags. */
+void object_mark(struct object *object, struct mapping *mapping, bool locked,
+		 bool untrapped);
 /* Does any mapping show one of these pages? */
 bool object_is_mapped(struct object *object, uint64_t index, uint64_t count);
 /* Where mmu's space shows the page, if it does; the first such place.  It may
@@ -51,6 +55,12 @@ bool object_locked_elsewhere(struct object *object,
  */
 void object_forget_behind(struct object *object, uint64_t index,
 			  const struct mmu *mmu);
+struct page_run; /* page/cache.h */
+
+/* Takes pages that are to leave memory out of where the kernel shows them by
+ * itself, all at once.  It may show one again as long as it is in memory. */
+void object_leave_untrapped(struct object *object, const struct page_run *runs,
+			    unsigned count);
 /* Hides pages from mappings whose mmu shows a hole as zeros: before memory is
  * punched.  0, or the first mmu's error. */
 int object_hide(struct object *object, uint64_t index, uint64_t count);

@@ -37,15 +37,9 @@ static void gone(struct page_table *table, uint64_t index, uint64_t count)
 	object_happened(object, index, count, OBJECT_EVICTED);
 }
 
-/*
- * A hole in the memory takes the translations of each page from all processors
- * that run this program, which is most of what it costs.  Those of the view go
- * at once for all runs: none is dirty, so that can wait for the last of them.
- */
-static void leave(struct page_table *table, const struct page_run *runs,
-		  unsigned count)
+static void leave_view(const struct object *object, const struct page_run *runs,
+		       unsigned count)
 {
-	struct object *object = container_of(table, struct object, table);
 	char *view = atomic_load(&object->view); /* make_view() */
 	struct iovec ranges[LEAVE_AT_ONCE];
 	unsigned n = 0;
@@ -58,6 +52,21 @@ static void leave(struct page_table *table, const struct page_run *runs,
 			.iov_len = runs[n].count << PAGE_SHIFT,
 		};
 	memory_forget_many(ranges, n);
+}
+
+/*
+ * A hole in the memory takes the translations of each page from all processors
+ * that run this program, which is most of what it costs.  Those of the view,
+ * and where the kernel shows pages by itself, go at once for all runs: none is
+ * dirty, so that can wait for the last of them.
+ */
+static void leave(struct page_table *table, const struct page_run *runs,
+		  unsigned count)
+{
+	struct object *object = container_of(table, struct object, table);
+
+	leave_view(object, runs, count);
+	object_leave_untrapped(object, runs, count);
 }
 
 static const struct page_owner_ops owner_ops = { .leave = leave,

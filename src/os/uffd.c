@@ -106,13 +106,15 @@ void uffd_close(struct uffd *uffd)
 }
 
 int uffd_register(const struct uffd *uffd, uint64_t start, uint64_t length,
-		  bool shared)
+		  unsigned traps)
 {
 	struct uffdio_register registration = {
 		.range = { .start = start, .len = length },
 		.mode = UFFDIO_REGISTER_MODE_MISSING |
-			UFFDIO_REGISTER_MODE_MINOR |
-			(shared ? UFFDIO_REGISTER_MODE_WP : 0),
+			(traps & UFFD_TRAPS_MINOR ? UFFDIO_REGISTER_MODE_MINOR
+						  : 0) |
+			(traps & UFFD_TRAPS_STORES ? UFFDIO_REGISTER_MODE_WP
+						   : 0),
 	};
 
 	return ioctl(uffd->fd, UFFDIO_REGISTER, &registration) ? -errno : 0;

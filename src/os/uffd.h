@@ -54,9 +54,15 @@ void uffd_close(struct uffd *uffd);
  */
 int uffd_enable(int fd, bool *forks);
 
-/* shared: trap stores as well (write-protection). */
+/* What traps, besides pages that are absent from memory. */
+enum uffd_traps {
+	UFFD_TRAPS_MINOR = 1, /* pages that are there, and not shown */
+	UFFD_TRAPS_STORES = 2 /* write-protection: shared mappings only */
+};
+
+/* Anew as well, if more is to trap; what traps already goes on to. */
 int uffd_register(const struct uffd *uffd, uint64_t start, uint64_t length,
-		  bool shared);
+		  unsigned traps);
 
 /*
  * Reads at most count traps; returns how many, 0 if there is none now, or a

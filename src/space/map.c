@@ -265,13 +265,18 @@ static int map_host(const struct making *making)
 		.length = vma_bytes(vma),
 		.prot = vma_prot(vma),
 		.shared = vma->mapping.shared,
+		.untrapped = vma->flags & VM_UNTRAPPED,
 		.memory = vma->handle ? object_memory(vma->handle->object) : -1,
 		.offset = making->offset,
 		.replace = (making->request->flags & MAP_FIXED) &&
 			   !(making->request->flags & MAP_FIXED_NOREPLACE),
 	};
-	int error = mmu_map(making->space->mmu, &mapping);
+	int error;
 
+	if (mapping.replace)
+		vma_may_be_strangers(making->space, mapping.start,
+				     vma->mapping.end);
+	error = mmu_map(making->space->mmu, &mapping);
 	if (error)
 		return error_say(error, "the host maps nothing at 0x%llx",
 				 (unsigned long long)mapping.start);
@@ -302,6 +307,9 @@ static int stand(struct making *making)
 	vma->mapping.shared = (vma->flags & VM_MAYSHARE) ||
 			      ((vma->flags & VM_ANONYMOUS) && vma->handle);
 	vma->mapping.locked = !!(vma->flags & VM_LOCKED);
+	if (vma->mapping.mmu->untraps &&
+	    (vma->flags & (VM_MAYSHARE | VM_WRITE | VM_PFNMAP)) == VM_MAYSHARE)
+		vma->flags |= VM_UNTRAPPED;
 	error = vma_prepare_lock(vma);
 	if (!error)
 		error = map_host(making);

@@ -50,6 +50,8 @@ bool vma_can_merge(const struct vma *left, const struct vma *right)
 static void take_anon(struct vma *target, const struct vma *source)
 {
 	target->flags |= source->flags & VM_GUARDED;
+	if (!(target->flags & VM_WRITE))
+		target->flags |= source->flags & VM_UNTRAPPED;
 	if (target->anon || !source->anon)
 		return;
 	target->anon = source->anon;

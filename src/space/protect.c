@@ -33,7 +33,9 @@ static uint64_t new_flags(const struct space *space, const struct vma *vma,
 	if ((prot & PROT_READ) && (space->flags & SPACE_READ_IMPLIES_EXEC) &&
 	    (vma->flags & VM_MAYEXEC))
 		prot |= PROT_EXEC;
-	return (vma->flags & ~VM_ACCESS_FLAGS) | (uint64_t)prot;
+	return (vma->flags &
+		~(VM_ACCESS_FLAGS | (prot & PROT_WRITE ? VM_UNTRAPPED : 0))) |
+	       (uint64_t)prot;
 }
 
 /* What was never counted as committed is, once it can be written. */
@@ -91,9 +93,14 @@ static int protect_host(struct space *space, const struct vma *vma,
 			const struct vma_change *change)
 {
 	uint64_t bytes = change->end - change->start;
-	int error = mmu_protect(space->mmu, change->start, bytes,
-				(int)(change->flags & VM_ACCESS_FLAGS));
+	int error = 0;
 
+	/* From now on no store goes through without a trap. */
+	if ((vma->flags & ~change->flags) & VM_UNTRAPPED)
+		error = mmu_trap_all(space->mmu, change->start, bytes);
+	if (!error)
+		error = mmu_protect(space->mmu, change->start, bytes,
+				    (int)(change->flags & VM_ACCESS_FLAGS));
 	if (!error)
 		return 0;
 	(void)mmu_protect(space->mmu, change->start, bytes, vma_prot(vma));

@@ -228,6 +228,12 @@ void space_set_limit(struct space *space, enum space_limit limit,
  */
 int space_fork(struct space *parent, struct space *child);
 
+/*
+ * From now on every touch of the mapping at address traps, if it is one whose
+ * touches are to be seen (VM_UNTRAPPED).  Takes the space's lock for writing;
+ * waits for no page.  0, or what the host says.
+ */
+int space_trap_all(struct space *space, uint64_t address);
 /* Under the write lock, before a page of vma is made private (anon_vma.c). */
 void vma_prepare_anon(struct space *space, struct vma *vma);
 

@@ -187,6 +187,12 @@ struct vma *vma_merge_new(struct space *space, struct vma *vma,
 struct vma *vma_modify(struct space *space, struct vma *vma,
 		       const struct vma_change *change,
 		       struct vma_stock *stock);
+/*
+ * To be called before the host is told to unmap addresses, or to map others in
+ * their place: until the tree says so, too, whoever evicts pages must not drop
+ * what is mapped there.
+ */
+void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end);
 /* How many VMAs more that would make. */
 size_t vma_modify_cost(const struct vma *vma, const struct vma_change *change);
 

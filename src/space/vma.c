@@ -132,15 +132,44 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 	space->generation++;
 }
 
+void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end)
+{
+	struct vma *vma = space_find_intersection(space, start, end);
+
+	for (; vma && vma->mapping.start < end; vma = space_next(vma))
+		if (vma->mapping.untrapped)
+			object_mark(vma->handle->object, &vma->mapping,
+				    vma->mapping.locked, false);
+}
+
+int space_trap_all(struct space *space, uint64_t address)
+{
+	struct vma *vma;
+	int error = 0;
+
+	rwlock_take_write(&space->lock);
+	vma = vma_find(space, address);
+	if (vma && vma_contains(vma, address) && vma_traps_too_little(vma)) {
+		error = mmu_trap_all(space->mmu, vma->mapping.start,
+				     vma_bytes(vma));
+		if (!error)
+			vma_set_flags(space, vma, vma->flags & ~VM_UNTRAPPED);
+	}
+	rwlock_drop_write(&space->lock);
+	return error;
+}
+
 void vma_set_flags(struct space *space, struct vma *vma, uint64_t flags)
 {
 	bool locked = flags & VM_LOCKED;
+	bool untrapped = flags & VM_UNTRAPPED;
 
 	account_vma(space, vma, -1);
 	vma->flags = flags;
 	account_vma(space, vma, 1);
 	if (vma->handle)
-		object_mark_locked(vma->handle->object, &vma->mapping, locked);
+		object_mark(vma->handle->object, &vma->mapping, locked,
+			    untrapped);
 	else
 		vma->mapping.locked = locked;
 	space->generation++;

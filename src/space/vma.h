@@ -45,8 +45,12 @@
 
 /* Ours: Linux's VM_MAYBE_GUARD: there may be guards, which a fork copies. */
 #define VM_GUARDED (UINT64_C(1) << 50)
+/* Ours: a part may be without traps of pages that are in memory
+ * (mmu_untrap()): nobody may store there, and none has trapped yet, or it is
+ * read at random, so that nothing is to be learned from touches. */
+#define VM_UNTRAPPED (UINT64_C(1) << 51)
 /* Two VMAs that differ in these alone can be one. */
-#define VM_IGNORE_MERGE (VM_FORKED | VM_GUARDED)
+#define VM_IGNORE_MERGE (VM_FORKED | VM_GUARDED | VM_UNTRAPPED)
 
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_MAY_FLAGS (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
@@ -88,6 +92,7 @@ static inline struct vma vma_image(const struct vma *vma)
 			.index = vma->mapping.index,
 			.shared = vma->mapping.shared,
 			.locked = vma->mapping.locked,
+			.untrapped = vma->mapping.untrapped,
 		},
 		.handle = vma->handle,
 		.flags = vma->flags,
@@ -103,6 +108,12 @@ static inline uint64_t vma_bytes(const struct vma *vma)
 static inline uint64_t vma_pages(const struct vma *vma)
 {
 	return vma_bytes(vma) >> PAGE_SHIFT;
+}
+
+/* Touches tell how it is read, and it has none to tell. */
+static inline bool vma_traps_too_little(const struct vma *vma)
+{
+	return (vma->flags & (VM_UNTRAPPED | VM_RAND_READ)) == VM_UNTRAPPED;
 }
 
 /* PROT_READ, _WRITE, _EXEC. */

@@ -111,7 +111,9 @@ static inline uint64_t client_map(bool shared)
 
 	client_need(place != MAP_FAILED);
 	madvise(place, CLIENT_LENGTH, MADV_NOHUGEPAGE);
-	client_need(uffd_register(&uffd, address, CLIENT_LENGTH, shared) == 0);
+	client_need(uffd_register(&uffd, address, CLIENT_LENGTH,
+				  UFFD_TRAPS_MINOR | (shared ? UFFD_TRAPS_STORES
+							     : 0)) == 0);
 	client_need(mprotect(place, CLIENT_LENGTH, PROT_READ | PROT_WRITE) ==
 		    0);
 	return address;

@@ -8,6 +8,8 @@
  *     writer for as long as the host shows it;
  *   - the writer finds nothing else, but places that the host has just freed
  *     or just mapped, where no page is shown yet;
+ *   - where he may drop what the host shows, it shows nothing but the mapping;
+ *   - what may be stored to traps all that is not shown writable;
  *   - handles are dropped with no lock held.
  *
  * (all this only while world.watch is set, which a test with threads clears)
@@ -46,6 +48,7 @@ struct host_page {
 	bool fresh; /* changed since the last rest: shows nothing yet */
 	bool stranger;
 	bool shared;
+	bool untrapped;
 	int prot;
 	int memory;
 	uint64_t index;
@@ -133,9 +136,10 @@ static inline void watch_mapping(const struct object *object,
 	for (; at(page) < mapping->end; page++) {
 		const struct host_page *host = &world.page[page];
 
-		if (host->fresh)
+		if (host->fresh && !mapping->untrapped)
 			continue;
 		assert_true(host->mapped);
+		assert_false(host->stranger);
 		assert_int_equal(host->memory, object->memory);
 		assert_true(shows(mapping, page));
 	}
@@ -202,11 +206,12 @@ bool object_is_mapped(struct object *object, uint64_t index, uint64_t count)
 	return false;
 }
 
-void object_mark_locked(struct object *object, struct mapping *mapping,
-			bool locked)
+void object_mark(struct object *object, struct mapping *mapping, bool locked,
+		 bool untrapped)
 {
 	(void)object;
 	mapping->locked = locked;
+	mapping->untrapped = untrapped;
 	watch();
 }
 
@@ -358,6 +363,7 @@ static inline int fake_map(struct mmu *mmu, const struct mmu_mapping *mapping)
 			.mapped = true,
 			.fresh = true,
 			.shared = mapping->shared,
+			.untrapped = mapping->untrapped,
 			.prot = mapping->prot,
 			.memory = mapping->memory,
 			.index = (mapping->offset >> PAGE_SHIFT) + i,
@@ -402,16 +408,34 @@ static inline int fake_protect(struct mmu *mmu, uint64_t start, uint64_t length,
 	for (uint64_t i = first; i < first + (good ? count : count / 2); i++) {
 		assert_true(world.page[i].mapped);
 		assert_false(world.page[i].stranger);
+		assert_false((prot & PROT_WRITE) && world.page[i].untrapped);
 		world.page[i].prot = prot;
 	}
 	watch();
 	return good ? 0 : -ENOMEM;
 }
 
+static inline int fake_trap_all(struct mmu *mmu, uint64_t start,
+				uint64_t length)
+{
+	uint64_t first = page_of(start);
+	uint64_t count = length >> PAGE_SHIFT;
+
+	(void)mmu;
+	if (!world_call("trap %d+%d\n", (int)first, (int)count))
+		return -ENOMEM;
+	for (uint64_t i = first; world.watch && i < first + count; i++) {
+		assert_true(world.page[i].mapped);
+		world.page[i].untrapped = false;
+	}
+	return 0;
+}
+
 static const struct mmu_ops fake_ops = {
 	.map = fake_map,
 	.unmap = fake_unmap,
 	.protect = fake_protect,
+	.trap_all = fake_trap_all,
 };
 
 /* ---- rest ---- */
@@ -436,6 +460,7 @@ static inline void compare_host(void)
 				 vma->handle ? vma->handle->object->memory
 					     : -1);
 		assert_true(shows(&vma->mapping, page));
+		assert_true(!host->untrapped || (vma->flags & VM_UNTRAPPED));
 	}
 }
 
@@ -494,6 +519,7 @@ static inline void world_start_at(uint64_t base, uint64_t pages, bool watched)
 	world.watch = watched;
 	world.mmu = (struct mmu){
 		.ops = &fake_ops,
+		.untraps = true,
 		.lowest = base,
 		.highest = base + pages * PAGE_SIZE,
 		.arena = base,

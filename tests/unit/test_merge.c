@@ -125,7 +125,7 @@ static void test_protect_joins_left(void **state)
 	draw_map("..AAaaaa..");
 	assert_int_equal(protect_pages(4, 2, RW), 0);
 	assert_picture("..AAAA|aa..");
-	assert_string_equal(world.log, "protect 4+2 rw-\n");
+	assert_string_equal(world.log, "trap 4+2\nprotect 4+2 rw-\n");
 	assert_int_equal(protect_pages(6, 2, RW), 0);
 	assert_picture("..AAAAAA..");
 }

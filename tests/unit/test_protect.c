@@ -10,9 +10,26 @@ static void test_whole(void **state)
 	draw_map(".aaaa.");
 	assert_int_equal(protect_pages(1, 4, RW), 0);
 	assert_picture(".AAAA.");
-	assert_string_equal(world.log, "protect 1+4 rw-\n");
+	assert_string_equal(world.log, "trap 1+4\nprotect 1+4 rw-\n");
 	assert_int_equal(protect_pages(1, 4, PROT_NONE), 0);
 	assert_int_equal(vma_prot(space_find(&world.space, at(1))), PROT_NONE);
+}
+
+/* Once it all traps it goes on to. */
+static void test_all_traps_before_stores(void **state)
+{
+	(void)state;
+	draw_map(".aaaa.");
+	world.fail_at = 1;
+	assert_int_equal(protect_pages(1, 2, RW), -ENOMEM);
+	assert_picture(".aaaa.");
+	world.fail_at = 0;
+	assert_int_equal(protect_pages(1, 2, RW), 0);
+	assert_int_equal(protect_pages(1, 2, PROT_READ), 0);
+	assert_picture(".aaaa.");
+	assert_int_equal(protect_pages(1, 2, RW), 0);
+	assert_string_equal(world.log, "trap 1+2\nprotect 1+2 rw-\n");
+	assert_picture(".AA|aa.");
 }
 
 static void test_parts(void **state)
@@ -35,8 +52,9 @@ static void test_only_changes_are_told(void **state)
 	draw_map("aabbAAccBB");
 	assert_int_equal(protect_pages(1, 8, RW), 0);
 	assert_picture("a|A|BB|AA|CC|BB");
-	assert_string_equal(world.log, "protect 1+1 rw-\nprotect 2+2 rw-\n"
-				       "protect 6+2 rw-\n");
+	assert_string_equal(world.log, "trap 1+1\nprotect 1+1 rw-\n"
+				       "trap 2+2\nprotect 2+2 rw-\n"
+				       "trap 6+2\nprotect 6+2 rw-\n");
 	assert_int_equal(protect_pages(1, 8, RW), 0);
 	assert_string_equal(world.log, "");
 }
@@ -182,13 +200,13 @@ static void test_host_refuses_a_later_one(void **state)
 	};
 
 	(void)state;
-	for (unsigned call = 0; call < 4; call++) {
+	for (unsigned call = 0; call < 7; call++) { /* two for each */
 		draw_map("aabbAAcc");
 		world.fail_at = call + 1;
 		assert_int_equal(protect_pages(1, 7, RW),
-				 call < 3 ? -ENOMEM : 0);
+				 call < 6 ? -ENOMEM : 0);
 		world.fail_at = 0;
-		assert_picture(after[call]);
+		assert_picture(after[call / 2]);
 		assert_int_equal(unmap_pages(0, 8), 0);
 	}
 }
@@ -198,7 +216,7 @@ static void test_host_refuses_for_good(void **state)
 {
 	(void)state;
 	draw_map("aaAAbb");
-	world.fail_at = 2;
+	world.fail_at = 4;
 	world.fail_after = true;
 	clear_log();
 	assert_int_equal(space_protect(&world.space, at(0), 6 * PAGE_SIZE, RW,
@@ -206,7 +224,8 @@ static void test_host_refuses_for_good(void **state)
 			 -ENOMEM);
 	assert_picture("AAAA|bb");
 	space_check(&world.space);
-	assert_string_equal(world.log, "protect 0+2 rw-\nprotect 4+2 rw-\n"
+	assert_string_equal(world.log, "trap 0+2\nprotect 0+2 rw-\n"
+				       "trap 4+2\nprotect 4+2 rw-\n"
 				       "protect 4+2 r--\n");
 	/* the host is brought in line, so that the end finds it so */
 	world.fail_at = 0;
@@ -361,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_start, world_end)
 		TEST(test_whole),
+		TEST(test_all_traps_before_stores),
 		TEST(test_parts),
 		TEST(test_only_changes_are_told),
 		TEST(test_holes),

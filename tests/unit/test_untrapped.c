@@ -1,0 +1,349 @@
+/* test_untrapped.c - the kernel shows what is in memory: what is only read */
+/* SPDX-License-Identifier: MIT */
+#include "unit/engine_tools.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#define PAGES 256
+#define SIZE (PAGES * PAGE)
+#define FEW 32 /* pages of a budget */
+#define RW (PROT_READ | PROT_WRITE)
+
+static struct quire *quire;
+static struct quire_space *host;
+static struct test_file file;
+static struct quire_object *object;
+
+static void begin(uint64_t budget)
+{
+	make_file(&file, SIZE);
+	quire = new_engine(budget);
+	host = quire_host_space(quire);
+	object = open_object(quire, file.path, O_RDWR);
+}
+
+static void end(void)
+{
+	assert_int_equal(quire_object_close(object), 0);
+	assert_int_equal(quire_close(quire), 0);
+	end_file(&file);
+}
+
+static unsigned char *map_for_reading(bool at_random)
+{
+	unsigned char *bytes = map_object(quire, object, SIZE, PROT_READ);
+
+	if (at_random)
+		assert_int_equal(quire_madvise(host, bytes, SIZE, MADV_RANDOM),
+				 0);
+	return bytes;
+}
+
+static bool kernel_shows(void)
+{
+	return strncmp(quire_trap_mode(quire), "userfaultfd", 11) == 0;
+}
+
+static unsigned char load(const unsigned char *byte)
+{
+	return *(const volatile unsigned char *)byte;
+}
+
+/* How many traps it takes to read them all. */
+static uint64_t traps_of(const unsigned char *bytes, size_t first, size_t count)
+{
+	uint64_t before = statistics_of(quire).traps;
+
+	for (size_t i = first; i < first + count; i++)
+		assert_int_equal(load(bytes + i * PAGE + 7),
+				 byte_at(i * PAGE + 7));
+	return statistics_of(quire).traps - before;
+}
+
+static void bring_into_memory(size_t first, size_t count)
+{
+	static unsigned char copy[SIZE];
+
+	assert_int_equal(quire_object_pread(object, copy, count * PAGE,
+					    first * PAGE),
+			 (ssize_t)(count * PAGE));
+}
+
+/* ---- what traps ---- */
+
+static void test_what_is_absent_traps_once(void **state)
+{
+	unsigned char *bytes;
+
+	(void)state;
+	begin(0);
+	bytes = map_for_reading(true);
+	assert_int_equal(traps_of(bytes, 0, 16), 16);
+	assert_int_equal(traps_of(bytes, 0, 16), 0);
+	bring_into_memory(64, 32);
+	if (kernel_shows())
+		assert_int_equal(traps_of(bytes, 64, 32), 0);
+	assert_int_equal(traps_of(bytes, 96, 1), 1);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+/* How it is read tells what to read ahead: so all touches are to be seen. */
+static void test_without_advice_touches_are_seen(void **state)
+{
+	unsigned char *bytes;
+
+	(void)state;
+	begin(0);
+	bytes = map_for_reading(false);
+	assert_int_not_equal(traps_of(bytes, 200, 1), 0);
+	bring_into_memory(64, 32);
+	assert_int_not_equal(traps_of(bytes, 64, 32), 0);
+	assert_int_equal(quire_madvise(host, bytes, SIZE, MADV_RANDOM), 0);
+	bring_into_memory(128, 32);
+	assert_int_not_equal(traps_of(bytes, 128, 32), 0);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+static void test_advice_is_taken_back(void **state)
+{
+	unsigned char *bytes;
+
+	(void)state;
+	begin(0);
+	bytes = map_for_reading(true);
+	assert_int_equal(traps_of(bytes, 0, 4), 4);
+	assert_int_equal(quire_madvise(host, bytes, SIZE, MADV_NORMAL), 0);
+	assert_int_not_equal(traps_of(bytes, 200, 1), 0);
+	bring_into_memory(64, 32);
+	assert_int_not_equal(traps_of(bytes, 64, 32), 0);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+/* ---- stores ---- */
+
+static void store_into(unsigned char *bytes, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++)
+		bytes[i * PAGE + 9] = (unsigned char)(i + 3);
+}
+
+static void assert_stored(size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++)
+		assert_int_equal(byte_in_file(file.fd, i * PAGE + 9),
+				 (unsigned char)(i + 3));
+}
+
+/* What the kernel has shown must not take a store that nobody hears of. */
+static void test_stores_are_seen_once_they_may_be(void **state)
+{
+	unsigned char *bytes;
+	uint64_t before;
+
+	(void)state;
+	begin(0);
+	bytes = map_for_reading(true);
+	bring_into_memory(0, 64);
+	traps_of(bytes, 0, 64);
+	assert_int_equal(quire_mprotect(host, bytes, 32 * PAGE, RW), 0);
+	before = statistics_of(quire).traps;
+	store_into(bytes, 0, 32);
+	assert_int_equal(statistics_of(quire).traps - before, 32);
+	assert_int_equal(quire_msync(host, bytes, SIZE, MS_SYNC), 0);
+	assert_stored(0, 32);
+	/* And again: they are protected now. */
+	before = statistics_of(quire).traps;
+	bytes[5 * PAGE + 9] = 1;
+	assert_int_equal(statistics_of(quire).traps - before, 1);
+	/* The other part, joined to what may be stored to already. */
+	assert_int_equal(quire_mprotect(host, bytes, SIZE, RW), 0);
+	store_into(bytes, 32, 32);
+	assert_int_equal(quire_msync(host, bytes, SIZE, MS_SYNC), 0);
+	assert_stored(32, 32);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+static void test_writable_and_back(void **state)
+{
+	unsigned char *bytes;
+
+	(void)state;
+	begin(FEW * PAGE);
+	bytes = map_for_reading(true);
+	for (int round = 0; round < 3; round++) {
+		traps_of(bytes, 0, 64);
+		assert_int_equal(quire_mprotect(host, bytes, SIZE, RW), 0);
+		store_into(bytes, 0, 64);
+		assert_int_equal(quire_mprotect(host, bytes, SIZE, PROT_READ),
+				 0);
+	}
+	assert_int_equal(quire_msync(host, bytes, SIZE, MS_SYNC), 0);
+	assert_stored(0, 64);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+/* Stored to through another mapping, and by a copy. */
+static void test_stores_elsewhere_are_shown(void **state)
+{
+	unsigned char *bytes, *writable, byte = 99;
+
+	(void)state;
+	begin(FEW * PAGE);
+	bytes = map_for_reading(true);
+	writable = map_object(quire, object, SIZE, RW);
+	traps_of(bytes, 0, PAGES);
+	for (size_t i = 0; i < PAGES; i++) {
+		writable[i * PAGE + 9] = (unsigned char)(i + 3);
+		assert_int_equal(load(bytes + i * PAGE + 9),
+				 (unsigned char)(i + 3));
+	}
+	assert_int_equal(quire_object_pwrite(object, &byte, 1, 9), 1);
+	assert_int_equal(load(bytes + 9), 99);
+	quire_munmap(host, bytes, SIZE);
+	quire_munmap(host, writable, SIZE);
+	end();
+}
+
+static void test_a_cut_is_seen(void **state)
+{
+	unsigned char *bytes;
+
+	(void)state;
+	begin(0);
+	bytes = map_for_reading(true);
+	traps_of(bytes, 0, 16);
+	assert_int_equal(quire_object_resize(object, 8 * PAGE + 100), 0);
+	assert_int_equal(load(bytes + 8 * PAGE + 99), byte_at(8 * PAGE + 99));
+	assert_int_equal(load(bytes + 8 * PAGE + 100), 0);
+	assert_int_equal(quire_object_resize(object, SIZE), 0);
+	for (size_t i = 9; i < 32; i++)
+		assert_int_equal(load(bytes + i * PAGE + 7), 0);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+/* ---- while pages leave ---- */
+
+struct reader {
+	const unsigned char *bytes;
+	unsigned seed;
+	size_t wrong;
+};
+
+static _Atomic bool stop;
+
+static void *read_at_random(void *argument)
+{
+	struct reader *reader = argument;
+
+	for (unsigned i = 0; i < 20000 || !atomic_load(&stop); i++) {
+		size_t at;
+
+		reader->seed = reader->seed * 1664525 + 1013904223;
+		at = (reader->seed >> 8) % SIZE;
+		reader->wrong += load(reader->bytes + at) != byte_at(at);
+		if (i >= 20000 && atomic_load(&stop))
+			break;
+	}
+	return NULL;
+}
+
+static void start_readers(pthread_t *thread, struct reader *reader,
+			  unsigned count, const unsigned char *bytes)
+{
+	atomic_store(&stop, false);
+	for (unsigned i = 0; i < count; i++) {
+		reader[i] = (struct reader){ .bytes = bytes, .seed = i + 1 };
+		assert_int_equal(pthread_create(&thread[i], NULL,
+						read_at_random, &reader[i]),
+				 0);
+	}
+}
+
+static void end_readers(const pthread_t *thread, const struct reader *reader,
+			unsigned count)
+{
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < count; i++) {
+		pthread_join(thread[i], NULL);
+		assert_int_equal(reader[i].wrong, 0);
+	}
+}
+
+static void test_readers_while_pages_leave(void **state)
+{
+	struct reader reader[4];
+	pthread_t thread[4];
+	unsigned char *bytes;
+
+	(void)state;
+	begin(FEW * PAGE);
+	bytes = map_for_reading(true);
+	start_readers(thread, reader, 4, bytes);
+	end_readers(thread, reader, 4);
+	assert_int_not_equal(statistics_of(quire).evictions, 0);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+/*
+ * Pages that leave are dropped from where the object is mapped.  What takes the
+ * addresses after munmap(), or stands in its place by MAP_FIXED, is not its.
+ */
+static void test_what_comes_after_is_not_dropped(void **state)
+{
+	struct reader reader[3];
+	pthread_t thread[3];
+	unsigned char *bytes;
+
+	(void)state;
+	begin(FEW * PAGE);
+	bytes = map_for_reading(true);
+	start_readers(thread, reader, 3, bytes);
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned char *own = map_for_reading(true);
+
+		for (size_t i = 0; i < PAGES; i += 17)
+			assert_int_equal(load(own + i * PAGE + 7),
+					 byte_at(i * PAGE + 7));
+		assert_int_equal(quire_munmap(host, own, SIZE), 0);
+		assert_ptr_equal(mmap(own, SIZE, RW,
+				      MAP_PRIVATE | MAP_ANONYMOUS |
+					      MAP_FIXED_NOREPLACE,
+				      -1, 0),
+				 own);
+		memset(own, 0x5a, SIZE);
+		sched_yield();
+		for (size_t i = 0; i < SIZE; i++)
+			if (own[i] != 0x5a)
+				fail_msg("byte %zu of a stranger's is gone", i);
+		munmap(own, SIZE);
+	}
+	end_readers(thread, reader, 3);
+	quire_munmap(host, bytes, SIZE);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_absent_traps_once),
+		cmocka_unit_test(test_without_advice_touches_are_seen),
+		cmocka_unit_test(test_advice_is_taken_back),
+		cmocka_unit_test(test_stores_are_seen_once_they_may_be),
+		cmocka_unit_test(test_writable_and_back),
+		cmocka_unit_test(test_stores_elsewhere_are_shown),
+		cmocka_unit_test(test_a_cut_is_seen),
+		cmocka_unit_test(test_readers_while_pages_leave),
+		cmocka_unit_test(test_what_comes_after_is_not_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
