@@ -249,6 +249,9 @@ static void test_signals_while_it_waits(void **state)
 	void *result;
 
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it holds signals back until a call that it knows */
+#endif
 	atomic_store(&may_read, false);
 	assert_int_equal(sigaction(SIGUSR1, &counted, &before), 0);
 	assert_int_equal(quire_object_create(quire, "slow", PAGE, &ops, NULL,
