@@ -10,8 +10,8 @@
 #include "page/page_private.h"
 
 #define LEAST_BUDGET 1024 /* pages */
-#define LOW_MOST 256
-#define BATCH 64
+#define LOW_MOST 512
+#define BATCH 256
 
 /* How many pages are kept free. */
 static uint64_t low(const struct cache *cache)

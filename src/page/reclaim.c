@@ -5,7 +5,8 @@
 #include "page/cache.h"
 
 /* Evicting a little more than asked spreads the cost of the calls. */
-#define RECLAIM_BATCH 64
+#define RECLAIM_LEAST 32
+#define RECLAIM_BATCH 256
 #define RECLAIM_RUNS 64
 #define RUN_MOST 64 /* bits of page_run.leaves */
 
@@ -187,17 +188,12 @@ static uint64_t end_pages(struct page_table *table, const struct page_run *run,
 	return waiters;
 }
 
-/* EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last. */
-static uint64_t evict_run(struct cache *cache, struct page_table *table,
-			  const struct page_run *run)
+static uint64_t end_run(struct cache *cache, struct page_table *table,
+			const struct page_run *run, int error)
 {
 	const struct page_owner_ops *owner = table->owner;
 	uint64_t waiters, gone = 0, i = 0, count = 0;
-	int error;
 
-	hook_point(HOOK_EVICT_BEGUN, table, run->index);
-	error = owner->evict(table, run->index, run->count);
-	hook_point(HOOK_EVICTED, table, run->index);
 	while (!error && next_stretch(run, &i, &count)) {
 		if (owner->gone)
 			owner->gone(table, run->index + i, count);
@@ -211,6 +207,44 @@ static uint64_t evict_run(struct cache *cache, struct page_table *table,
 	for (i = 0; i < run->count; i++)
 		cache_wake(cache, table, run->index + i, waiters >> i & 1);
 	return gone;
+}
+
+/*
+ * EVICTING -> ABSENT (rule 5): the memory first, the word, the budget last.  The
+ * runs follow each other without a page between them: one hole.
+ */
+static uint64_t evict_runs(struct cache *cache, struct page_table *table,
+			   const struct page_run *runs, unsigned count)
+{
+	uint64_t index = runs[0].index, gone = 0;
+	uint64_t end = runs[count - 1].index + runs[count - 1].count;
+	int error;
+
+	hook_point(HOOK_EVICT_BEGUN, table, index);
+	error = table->owner->evict(table, index, end - index);
+	hook_point(HOOK_EVICTED, table, index);
+	for (unsigned i = 0; i < count; i++)
+		gone += end_run(cache, table, &runs[i], error);
+	return gone;
+}
+
+static uint64_t evict_all(struct cache *cache, const struct victims *victims)
+{
+	uint64_t evicted = 0;
+	unsigned first = 0, end;
+
+	for (; first < victims->runs; first = end) {
+		const struct page_run *run = victims->run;
+		struct page_table *table = victims->table[first];
+
+		for (end = first + 1; end < victims->runs; end++)
+			if (victims->table[end] != table ||
+			    run[end].index !=
+				    run[end - 1].index + run[end - 1].count)
+				break;
+		evicted += evict_runs(cache, table, &run[first], end - first);
+	}
+	return evicted;
 }
 
 /* Those that follow each other are one table's, mostly. */
@@ -235,8 +269,8 @@ static uint64_t batch_for(const struct cache *cache, uint64_t lacking)
 {
 	uint64_t want = lacking;
 
-	if (want < RECLAIM_BATCH / 2)
-		want = RECLAIM_BATCH / 2;
+	if (want < RECLAIM_LEAST)
+		want = RECLAIM_LEAST;
 	if (want > cache->budget / 4 + 1)
 		want = cache->budget / 4 + 1;
 	return want < RECLAIM_BATCH ? want : RECLAIM_BATCH;
@@ -251,9 +285,7 @@ uint64_t cache_reclaim(struct cache *cache, uint64_t count)
 		before = evicted;
 		choose(cache, &victims, batch_for(cache, count - evicted));
 		leave(&victims);
-		for (unsigned i = 0; i < victims.runs; i++)
-			evicted += evict_run(cache, victims.table[i],
-					     &victims.run[i]);
+		evicted += evict_all(cache, &victims);
 		/* What an owner cannot give up now would be chosen again. */
 	} while (evicted < count && evicted > before);
 	return evicted;
@@ -273,7 +305,7 @@ uint64_t cache_evict_range(struct cache *cache, struct page_table *table,
 			index++;
 		}
 		if (run.count)
-			evicted += evict_run(cache, table, &run);
+			evicted += evict_runs(cache, table, &run, 1);
 		else
 			index = page_table_next(table, index + 1);
 	}

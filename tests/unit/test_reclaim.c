@@ -401,13 +401,17 @@ static void test_evict_range(void **state)
 	assert_evicted(bench, "");
 }
 
+/* Neighbours leave by one hole, however many a batch has. */
 static void test_a_large_want_goes_in_batches(void **state)
 {
 	struct bench *bench = *state;
 
 	put(bench, 0, 300, PAGE_CLEAN);
-	assert_int_equal(cache_reclaim(&bench->cache, 200), 224);
-	assert_evicted(bench, "0+64 64+64 128+64 192+32");
+	put(bench, 320, 300, PAGE_CLEAN);
+	assert_int_equal(cache_reclaim(&bench->cache, 500), 500);
+	assert_evicted(bench, "0+256 256+44 320+200");
+	assert_int_equal(cache_reclaim(&bench->cache, 4), 32);
+	assert_evicted(bench, "520+32");
 }
 
 /* Every other page: many runs, and no more than there is place for. */
