@@ -95,6 +95,17 @@ void lock_finish(struct lock *lock)
 	must(pthread_mutex_destroy(&lock->mutex));
 }
 
+bool lock_try(struct lock *lock)
+{
+	int error = pthread_mutex_trylock(&lock->mutex);
+
+	if (error == EBUSY)
+		return false;
+	must(error);
+	rank_take(lock, lock->rank);
+	return true;
+}
+
 void lock_take(struct lock *lock)
 {
 	rank_take(lock, lock->rank);

@@ -62,6 +62,8 @@ struct condition {
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_finish(struct lock *lock);
 void lock_take(struct lock *lock);
+/* False: somebody has it. */
+bool lock_try(struct lock *lock);
 void lock_drop(struct lock *lock);
 /* True if the calling thread holds it; always true without QUIRE_DEBUG. */
 bool lock_held(const struct lock *lock);

@@ -75,8 +75,8 @@ static void wait_for_writes(struct object *object, uint64_t index, uint64_t end)
 	}
 }
 
-void object_foreign_begin(struct object *object, struct foreign_write *write,
-			  uint64_t index, uint64_t count)
+void object_foreign_list(struct object *object, struct foreign_write *write,
+			 uint64_t index, uint64_t count)
 {
 	uint64_t pages = object->table.pages;
 
@@ -91,7 +91,19 @@ void object_foreign_begin(struct object *object, struct foreign_write *write,
 	/* Rule 11: seen by who has swapped a page to WRITING. */
 	atomic_fetch_add(&object->foreign_count, 1);
 	lock_drop(&object->foreign_lock);
+}
+
+void object_foreign_await(struct object *object,
+			  const struct foreign_write *write)
+{
 	wait_for_writes(object, write->index, write->index + write->count);
+}
+
+void object_foreign_begin(struct object *object, struct foreign_write *write,
+			  uint64_t index, uint64_t count)
+{
+	object_foreign_list(object, write, index, count);
+	object_foreign_await(object, write);
 }
 
 void object_foreign_end(struct object *object, struct foreign_write *write)

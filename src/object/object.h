@@ -374,6 +374,11 @@ struct foreign_write {
  */
 void object_foreign_begin(struct object *object, struct foreign_write *write,
 			  uint64_t index, uint64_t count);
+/* The two halves of begin; only the second one blocks. */
+void object_foreign_list(struct object *object, struct foreign_write *write,
+			 uint64_t index, uint64_t count);
+void object_foreign_await(struct object *object,
+			  const struct foreign_write *write);
 void object_foreign_end(struct object *object, struct foreign_write *write);
 /*
  * From here to the end it is remembered what a CLEAN page of the range was when
@@ -403,6 +408,16 @@ void object_await_foreign(struct object *object, uint64_t index);
  * memory are as they were where it failed.
  */
 int object_refresh(struct object *object, uint64_t offset, uint64_t length);
+/*
+ * The same within a foreign write of the bytes, for what is clean, which stays.
+ * fetch gives the bytes that the store has now, from offset's page on, while
+ * nothing else refreshes: what it gave before that might be older than memory.
+ * Never blocks, if fetch does not.  False: it could not be done without, or
+ * fetch gave NULL; some of it may be.
+ */
+bool object_refresh_at_once(struct object *object, uint64_t offset,
+			    uint64_t length,
+			    const void *(*fetch)(void *context), void *context);
 /* The same as object_refresh() for pages that are clean, which stay if they are few; what is dirty
  * is left as it is. */
 int object_refresh_clean(struct object *object, uint64_t offset,

@@ -241,6 +241,54 @@ int object_refresh_clean(struct object *object, uint64_t offset,
 	return refresh_range(object, offset, length, true);
 }
 
+/* What is not in memory comes as the store has it.  False: it may not be filled
+ * now. */
+static bool fill_at_once(const struct refresh *refresh, uint64_t index,
+			 const char *bytes)
+{
+	struct object *object = refresh->object;
+	page_word *word = object_word(object, index);
+	enum page_state state = word_state(atomic_load(word));
+	bool filled;
+
+	if (state == PAGE_ABSENT)
+		return true;
+	if (state != PAGE_CLEAN || page_take_rpin(word, false) != PAGE_TAKEN)
+		return false;
+	filled = !object_is_zeroed(object, index) &&
+		 fill_page(refresh, index, bytes) == 0 &&
+		 word_state(atomic_load(word)) == PAGE_CLEAN;
+	object_let_go(object, index, 1, false);
+	return filled;
+}
+
+bool object_refresh_at_once(struct object *object, uint64_t offset,
+			    uint64_t length,
+			    const void *(*fetch)(void *context), void *context)
+{
+	struct refresh refresh = {
+		.object = object,
+		.start = offset,
+		.end = offset + length,
+		.clean_only = true,
+	};
+	uint64_t first = offset >> PAGE_SHIFT, count = 0;
+	const char *bytes;
+	bool good;
+
+	if (!lock_try(&object->resize_lock))
+		return false;
+	bytes = fetch(context);
+	good = bytes && refresh.end <= object_size(object);
+	while (good && (first + count) << PAGE_SHIFT < refresh.end) {
+		good = fill_at_once(&refresh, first + count,
+				    bytes + (count << PAGE_SHIFT));
+		count++;
+	}
+	lock_drop(&object->resize_lock);
+	return good;
+}
+
 /* ---- the size ---- */
 
 /* As grow() in resize.c; but behind the old end stands what the store has. */

@@ -193,6 +193,15 @@ struct server_file *file_of_handle(struct server *server,
 	return file;
 }
 
+/* [s] NULL is allowed. */
+static void use(struct server *server, struct server_file *file)
+{
+	if (!file)
+		return;
+	file_unlist(server, file);
+	file->users++;
+}
+
 struct server_file *file_use_of_handle(struct server *server,
 				       const struct quire_object *handle)
 {
@@ -200,10 +209,7 @@ struct server_file *file_use_of_handle(struct server *server,
 
 	lock_take(&server->lock);
 	file = find_handle(server, handle);
-	if (file) {
-		file_unlist(server, file);
-		file->users++;
-	}
+	use(server, file);
 	lock_drop(&server->lock);
 	return file;
 }
@@ -238,6 +244,20 @@ struct quire_object *file_handle(const struct server_file *file, bool writable)
 					       : file->reader.handle;
 }
 
+struct server_file *file_find_local(struct server *server,
+				    const struct file_access *access)
+{
+	struct server_file *file;
+
+	lock_take(&server->lock);
+	file = file_lookup(server, access->device, access->inode);
+	if (file && (file->state != FILE_OPEN || !file->local))
+		file = NULL;
+	use(server, file);
+	lock_drop(&server->lock);
+	return file;
+}
+
 struct server_file *file_find(struct server *server,
 			      const struct file_access *access)
 {
@@ -247,10 +267,7 @@ struct server_file *file_find(struct server *server,
 	file = file_await(server, access->device, access->inode);
 	if (file && file->state == FILE_CLOSED)
 		file = NULL;
-	if (file) {
-		file_unlist(server, file);
-		file->users++;
-	}
+	use(server, file);
 	lock_drop(&server->lock);
 	return file;
 }
@@ -337,6 +354,7 @@ static int open_first(struct server *server, struct server_file *file, int fd,
 		file->own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (file->own_fd < 0)
 		return -errno;
+	file->local = file_is_local(file->own_fd);
 	error = file_learn_memory(server, file);
 	if (error)
 		return error;

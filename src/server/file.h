@@ -79,6 +79,7 @@ struct server_file {
 	_Atomic bool beyond;     /* it has grown beyond the object's capacity */
 	struct file_counts past; /* [s] of objects that have ended */
 	uint64_t size;           /* [s] when it was closed */
+	bool local;              /* [I] file_is_local() */
 	struct lock sizing;      /* LOCK_RANK_SIZE: one look, one change */
 	struct lock merging;     /* LOCK_RANK_MERGE */
 	struct list begun;    /* [merging] writes past it that have not ended */
@@ -104,6 +105,10 @@ int file_access(int fd, struct file_access *access);
 /* The taken file of the descriptor, one user more; NULL: it is not taken. */
 struct server_file *file_find(struct server *server,
 			      const struct file_access *access);
+/* The same on the loop: NULL also if it is being opened or closed, or asking
+ * for it may wait for somebody. */
+struct server_file *file_find_local(struct server *server,
+				    const struct file_access *access);
 /* The same, taken now if need be.  -EAGAIN: to be left to the kernel. */
 int file_take(struct server *server, int fd, const struct file_access *access,
 	      struct server_file **file);

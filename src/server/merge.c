@@ -139,6 +139,27 @@ void write_forget_all(struct server_write *write)
 	lock_drop(&write->file->merging);
 }
 
+static bool any_dirty(const struct server_write *write)
+{
+	return next_page(write, write->foreign.index, end_of(write)) !=
+	       BITMAP_NONE;
+}
+
+bool write_remember_at_once(struct server_write *write)
+{
+	bool clean;
+
+	if (!lock_try(&write->file->merging))
+		return false;
+	list_add_tail(&write->file->begun, &write->begun);
+	object_foreign_remember(file_object(write->file), &write->foreign);
+	clean = !any_dirty(write);
+	if (!clean) /* it will be listed when all is remembered */
+		list_remove(&write->begun);
+	lock_drop(&write->file->merging);
+	return clean;
+}
+
 static struct remembered *find(const struct server_write *write, uint64_t index)
 {
 	for (unsigned i = 0; i < write->remembered_count; i++)
@@ -364,4 +385,33 @@ int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
 	error = merge_all(write, offset, length);
 	lock_drop(&write->file->merging);
 	return error;
+}
+
+/* Nobody else has to be told, and nothing was stored beside it. */
+static bool is_simple(const struct server_write *write, uint64_t offset,
+		      uint64_t length)
+{
+	const struct list *begun = &write->file->begun;
+
+	return begun->next == &write->begun && begun->prev == &write->begun &&
+	       write->remembered_count == 0 && offset >= write->offset &&
+	       offset + length <= write->offset + write->length &&
+	       !any_dirty(write);
+}
+
+bool write_merge_at_once(struct server_write *write, uint64_t offset,
+			 uint64_t length, const void *(*fetch)(void *context),
+			 void *context)
+{
+	bool good;
+
+	if (!lock_try(&write->file->merging))
+		return false;
+	good = is_simple(write, offset, length) &&
+	       object_refresh_at_once(file_object(write->file), offset, length,
+				      fetch, context);
+	if (good)
+		list_remove(&write->begun);
+	lock_drop(&write->file->merging);
+	return good;
 }

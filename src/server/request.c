@@ -372,7 +372,9 @@ void request_take(struct job *job)
 		job->reply.error = rule->now(job);
 	else if (rule->prepare)
 		job->reply.error = rule->prepare(job);
-	if (rule->now || job->reply.error)
+	if (job->at_once && job->end)
+		job->end(job);
+	if (rule->now || job->reply.error || job->at_once)
 		finish(job, rule->silent);
 	else
 		begin(job);

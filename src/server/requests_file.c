@@ -139,40 +139,63 @@ int write_begin_prepare(struct job *job)
 		if (write->token && write->token == job->request.id)
 			job->reply.id = write->id;
 	}
-	return client->write_count < SERVER_WRITES ? 0 : -ENOBUFS;
+	if (client->write_count >= SERVER_WRITES)
+		return -ENOBUFS;
+	write_begin_at_once(job);
+	return 0;
 }
 
-int write_begin_run(struct job *job)
+int write_make(struct job *job, struct server_file *file)
 {
-	struct server *server = job->client->server;
-	struct server_write *write;
-	struct file_access access;
-	struct server_file *file;
-	int error;
+	struct server_write *write = calloc(1, sizeof(*write));
 
-	if (job->reply.id)
-		return 0;
-	error = find_file(job, &access, &file);
-	if (error || !file)
-		return error;
-	write = access.writable ? calloc(1, sizeof(*write)) : NULL;
 	if (!write) {
-		file_release(server, file);
-		return access.writable ? -ENOMEM : -EBADF;
+		file_release(job->client->server, file);
+		return -ENOMEM;
 	}
 	told_meet(job->client, file);
-	write->server = server;
+	write->server = job->client->server;
 	write->file = file;
 	write->token = job->request.id;
 	write->offset = job->request.offset;
 	write->length = job->request.length;
-	object_foreign_begin(file_object(file), &write->foreign,
-			     write->offset >> PAGE_SHIFT,
-			     page_count(write->offset, write->length));
-	write_remember(write);
-	file_begin_change(server, file);
-	write->begun_ns = clock_now_ns();
+	object_foreign_list(file_object(file), &write->foreign,
+			    write->offset >> PAGE_SHIFT,
+			    page_count(write->offset, write->length));
 	job->write = write;
+	return 0;
+}
+
+void write_has_begun(struct server_write *write)
+{
+	file_begin_change(write->server, write->file);
+	write->begun_ns = clock_now_ns();
+}
+
+static int find_and_make(struct job *job)
+{
+	struct file_access access;
+	struct server_file *file;
+	int error = find_file(job, &access, &file);
+
+	if (error || !file)
+		return error;
+	if (access.writable)
+		return write_make(job, file);
+	file_release(job->client->server, file);
+	return -EBADF;
+}
+
+int write_begin_run(struct job *job)
+{
+	int error = job->reply.id || job->write ? 0 : find_and_make(job);
+
+	if (error || !job->write)
+		return error;
+	object_foreign_await(file_object(job->write->file),
+			     &job->write->foreign);
+	write_remember(job->write);
+	write_has_begun(job->write);
 	return 0;
 }
 
@@ -213,6 +236,7 @@ int write_end_prepare(struct job *job)
 		list_remove(link);
 		client->write_count--;
 		job->write = write;
+		write_end_at_once(job);
 		return 0;
 	}
 	return -EINVAL;
@@ -241,12 +265,11 @@ void write_follow_size(struct server *server, struct server_file *file)
 	note_failure(server, file_follow_size(server, file));
 }
 
-static void end_write(struct server_write *write)
+void write_has_ended(struct server_write *write)
 {
 	struct server *server = write->server;
 	struct server_file *file = write->file;
 
-	write_forget_all(write);
 	object_foreign_end(file_object(file), &write->foreign);
 	file_end_change(server, file);
 	file_release(server, file);
@@ -313,7 +336,8 @@ int write_end_run(struct job *job)
 	write_follow_size(write->server, write->file);
 	error = refresh(write, &job->request);
 	note_failure(write->server, error);
-	end_write(write);
+	write_forget_all(write);
+	write_has_ended(write);
 	return error;
 }
 
@@ -325,7 +349,8 @@ static void run_abandoned(struct work *work)
 	write_take_back(write);
 	write_follow_size(write->server, write->file);
 	write_recover(write);
-	end_write(write);
+	write_forget_all(write);
+	write_has_ended(write);
 }
 
 void write_abandon(struct server_write *write)

@@ -204,6 +204,7 @@ static struct server_file *enter_file(struct server *server, struct left *left)
 		file->id = message->id;
 		file->number = message->number;
 		file->own_fd = take_fd(left, 2);
+		file->local = !bound && file_is_local(file->own_fd);
 		file->kept_fd = take_fd(left, 3);
 		file->users = 1;
 		file->writable = message->flags & KEEPER_WRITER;

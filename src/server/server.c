@@ -134,7 +134,8 @@ static int open_tables(struct server *server)
 	error = taken_create(server, taken);
 	if (!error)
 		error = ledger_create(server, ledger);
-	if (!server->buffer || !server->bound)
+	server->written = malloc(SERVER_AT_ONCE + PAGE_SIZE);
+	if (!server->buffer || !server->written || !server->bound)
 		error = -ENOMEM;
 	return error ? error : settings_create(server);
 }
@@ -347,6 +348,7 @@ void server_destroy(struct server *server)
 	lock_finish(&server->keeper_lock);
 	free(server->settings);
 	free(server->buffer);
+	free(server->written);
 	free(server->bound);
 	free(server);
 }

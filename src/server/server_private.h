@@ -22,6 +22,7 @@
 #define SERVER_LEAST UINT64_C(65536) /* bytes of a mapping, by default */
 #define SERVER_CHANNELS 64u          /* of a client */
 #define SERVER_IDS 65536u            /* of a client */
+#define SERVER_AT_ONCE 65536u        /* bytes of a write that needs no worker */
 #define SERVER_WRITES 256u           /* of a client, begun and not ended */
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
@@ -87,6 +88,7 @@ struct server {
 	bool resting;        /* [l] the door is shut until the next probe */
 	uint64_t next_write; /* [l] ids */
 	void *buffer;        /* [l] of one message */
+	void *written;       /* [l] pages of a write, SERVER_AT_ONCE and one */
 
 	_Atomic uint64_t next_number;    /* the keeper's, of what it holds */
 	struct lock keeper_lock;         /* LOCK_RANK_KEEPER */
@@ -329,6 +331,7 @@ struct job {
 	bool writable;
 	struct server_write *write;
 	struct robust *robust;
+	bool at_once; /* prepare() has done all of it */
 	/* On a worker; the error is the reply's. */
 	int (*run)(struct job *job);
 	/* On the loop afterwards, also if nobody is there to reply to; NULL:
@@ -370,6 +373,15 @@ void write_take_back(struct server_write *write);
 /* Have pages gone home past it since? */
 bool write_is_stale(const struct server_write *write);
 
+/* ---- at_once.c ---- */
+
+/* On a worker.  Asking for what is known of the file waits for nobody. */
+bool file_is_local(int fd);
+/* On the loop.  Sets job->at_once if that was all; else a worker goes on where
+ * they ended. */
+void write_begin_at_once(struct job *job);
+void write_end_at_once(struct job *job);
+
 /* ---- merge.c; on workers ---- */
 
 /* Between object_foreign_begin() and the client's write. */
@@ -382,6 +394,12 @@ void write_recover(struct server_write *write);
 /* Bytes [offset, +length) were written, within the range or, if the client did
  * not say the truth, without.  As object_refresh(). */
 int write_merge(struct server_write *write, uint64_t offset, uint64_t length);
+/* The same and write_remember() where nothing of the range is dirty, on the
+ * loop.  False: not so, or somebody is at it; a worker must do all of it. */
+bool write_remember_at_once(struct server_write *write);
+bool write_merge_at_once(struct server_write *write, uint64_t offset,
+			 uint64_t length, const void *(*fetch)(void *context),
+			 void *context);
 
 /* ---- back to jobs ---- */
 
@@ -399,6 +417,13 @@ int file_open_run(struct job *job);
 void file_open_end(struct job *job);
 int file_sync_run(struct job *job);
 int write_begin_run(struct job *job);
+/* A write of the file, whose user becomes its own, is listed: job->write.  What
+ * is dirty of it has still to be waited for.  Never blocks.  -ENOMEM. */
+int write_make(struct job *job, struct server_file *file);
+/* After what its pages are is remembered. */
+void write_has_begun(struct server_write *write);
+/* => memory is as the file, and what its pages were is forgotten.  Frees it. */
+void write_has_ended(struct server_write *write);
 void write_begin_end(struct job *job);
 int write_end_run(struct job *job);
 int truncate_run(struct job *job);

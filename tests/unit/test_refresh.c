@@ -65,6 +65,58 @@ static void test_clean_zeros_do_not_stay(void **state)
 	assert_object(OTHER, byte_at(OTHER));
 }
 
+/* What it gives must be what the store has when it comes into memory. */
+static const void *fetch(void *context)
+{
+	assert_int_equal(
+		pthread_mutex_trylock(&thing.object->resize_lock.mutex), EBUSY);
+	return context;
+}
+
+/* Of the pages' bytes only those of the change count. */
+static bool at_once(uint64_t offset, uint64_t length, int byte)
+{
+	unsigned char bytes[2 * PAGE_SIZE];
+
+	memset(bytes, byte, sizeof(bytes));
+	return object_refresh_at_once(thing.object, offset, length, fetch,
+				      bytes);
+}
+
+static void test_at_once(void **state)
+{
+	(void)state;
+	object_byte(thing.object, NEW);
+	assert_true(at_once(NEW, 1, 201));
+	assert_state(3, PAGE_CLEAN);
+	assert_object(NEW, 201);
+	assert_object(OTHER, byte_at(OTHER));
+	assert_object(NEW - 1, byte_at(NEW - 1));
+	/* Over two pages, one of which is nowhere. */
+	assert_true(at_once(at(3, 4000), 200, 202));
+	assert_object(at(3, 4000), 202);
+	assert_object(at(3, 4095), 202);
+	assert_state(4, PAGE_ABSENT);
+	assert_object(at(4, 0), byte_at(at(4, 0)));
+}
+
+/* What would have to be waited for, or merged, is left to who may. */
+static void test_not_at_once(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	set_byte(thing.object, OTHER, 73);
+	assert_false(at_once(NEW, 1, 201));
+	assert_object(NEW, byte_at(NEW));
+	assert_object(OTHER, 73);
+	assert_int_equal(object_zero_page(thing.object, 2, &sequence), 1);
+	assert_false(at_once(at(2, 0), 1, 201));
+	assert_object(at(2, 1), byte_at(at(2, 1)));
+	assert_false(at_once(SIZE - 1, 2, 201));
+	assert_false(object_refresh_at_once(thing.object, NEW, 1, fetch, NULL));
+}
+
 static void test_an_absent_page_costs_nothing(void **state)
 {
 	(void)state;
@@ -364,6 +416,8 @@ int main(void)
 		TEST(test_a_clean_page_leaves),
 		TEST(test_clean_pages_stay),
 		TEST(test_clean_zeros_do_not_stay),
+		TEST(test_at_once),
+		TEST(test_not_at_once),
 		TEST(test_an_absent_page_costs_nothing),
 		TEST(test_zeros_in_place_leave),
 		TEST(test_a_locked_page_is_filled),

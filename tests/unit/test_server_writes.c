@@ -145,6 +145,49 @@ static void test_the_same_is_stored_where_it_may_be_written(void **state)
 	assert_int_equal(byte_in_file(world.file, 20), 100);
 }
 
+/* Begun where nothing is dirty; one alone, then two beside each other, of which
+ * the second is stored beside. */
+static void writes_where_all_is_clean(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	uint64_t first, second;
+
+	expect(at[10] == byte_in_file(user->world->file, 10));
+	first = write_begin(user, fd, 10, 4);
+	expect(pwrite(fd, "abcd", 4, 10) == 4);
+	expect(write_end(user, first, 10, 4, 0) == 0);
+	expect(!memcmp(at + 10, "abcd", 4));
+	/* Over the border of a page that is in memory, and one that is not. */
+	first = write_begin(user, fd, PAGE_SIZE - 2, 4);
+	expect(pwrite(fd, "wxyz", 4, PAGE_SIZE - 2) == 4);
+	expect(write_end(user, first, PAGE_SIZE - 2, 4, 0) == 0);
+	expect(!memcmp(at + PAGE_SIZE - 2, "wxyz", 4));
+
+	first = write_begin(user, fd, 10, 4);
+	second = write_begin(user, fd, 20, 4);
+	expect(pwrite(fd, "ABCD", 4, 10) == 4);
+	expect(write_end(user, first, 10, 4, 0) == 0);
+	expect(at[10] == 'A' && at[13] == 'D');
+	at[21] = 101;
+	at[10] = 102;
+	expect(pwrite(fd, "EFGH", 4, 20) == 4);
+	expect(write_end(user, second, 20, 4, 0) == 0);
+	expect(at[20] == 'E' && at[21] == 101 && at[22] == 'G');
+	expect(at[10] == 102 && at[11] == 'B');
+	expect(user_sync(user, at, PAGE_SIZE, MS_SYNC) == 0);
+}
+
+static void test_writes_where_all_is_clean(void **state)
+{
+	(void)state;
+	run(writes_where_all_is_clean);
+	assert_int_equal(byte_in_file(world.file, 10), 102);
+	assert_int_equal(byte_in_file(world.file, 11), 'B');
+	assert_int_equal(byte_in_file(world.file, 20), 'E');
+	assert_int_equal(byte_in_file(world.file, 21), 101);
+}
+
 /* An end that is heard late: what was stored since stays, all else is written;
  * also where the file has had just these bytes, and memory newer ones. */
 static void ends_late(struct user *user)
@@ -439,6 +482,7 @@ int main(void)
 		PATIENT(test_what_was_written_is_stored),
 		PATIENT(test_the_same_is_stored_again),
 		PATIENT(test_the_same_is_stored_where_it_may_be_written),
+		PATIENT(test_writes_where_all_is_clean),
 		PATIENT(test_an_end_that_is_heard_late),
 		PATIENT(test_a_store_to_what_was_just_written),
 		PATIENT(test_a_write_is_ended_by_another_channel),

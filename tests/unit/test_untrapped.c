@@ -229,6 +229,57 @@ static void test_a_cut_is_seen(void **state)
 	end();
 }
 
+/* ---- what cannot be read ---- */
+
+static _Atomic int read_error;
+
+static ssize_t read_or_fail(void *context, void *buffer, size_t length,
+			    uint64_t offset)
+{
+	(void)context;
+	(void)offset;
+	if (atomic_load(&read_error))
+		return atomic_load(&read_error);
+	memset(buffer, 7, length);
+	return (ssize_t)length;
+}
+
+static void load_first(void *argument)
+{
+	(void)load(argument);
+}
+
+/* Refused, and shown again once it can be read. */
+static void test_a_page_that_cannot_be_read(void **state)
+{
+	const struct quire_pager_ops ops = { .size = sizeof(ops),
+					     .read = read_or_fail };
+	struct quire_fault_report report;
+	struct quire_object *pages;
+	unsigned char *bytes;
+
+	(void)state;
+	begin(0);
+	assert_int_equal(quire_object_create(quire, "pages", 4 * PAGE, &ops,
+					     NULL, NULL, &pages),
+			 0);
+	bytes = map_object(quire, pages, 4 * PAGE, PROT_READ);
+	assert_int_equal(quire_madvise(host, bytes, 4 * PAGE, MADV_RANDOM), 0);
+	assert_int_equal(load(bytes), 7);
+	atomic_store(&read_error, -EIO);
+	assert_int_equal(quire_guard(host, load_first, bytes + PAGE, &report),
+			 -EIO);
+	assert_int_equal(load(bytes), 7);
+	atomic_store(&read_error, 0);
+	while (quire_guard(host, load_first, bytes + PAGE, &report))
+		sched_yield();
+	assert_int_equal(load(bytes + PAGE), 7);
+	assert_int_equal(load(bytes + 2 * PAGE), 7);
+	quire_munmap(host, bytes, 4 * PAGE);
+	assert_int_equal(quire_object_close(pages), 0);
+	end();
+}
+
 /* ---- while pages leave ---- */
 
 struct reader {
@@ -341,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_writable_and_back),
 		cmocka_unit_test(test_stores_elsewhere_are_shown),
 		cmocka_unit_test(test_a_cut_is_seen),
+		cmocka_unit_test(test_a_page_that_cannot_be_read),
 		cmocka_unit_test(test_readers_while_pages_leave),
 		cmocka_unit_test(test_what_comes_after_is_not_dropped),
 	};
