@@ -65,6 +65,7 @@ void arm_quire(const struct question *question, const struct setting *setting,
 			   MAP_SHARED, view.object, 0);
 	if (bytes == MAP_FAILED)
 		run_fail(run, "%s", quire_strerror_last());
+	quire_madvise(view.space, bytes, setting->size, question->advice);
 	view.bytes = bytes;
 	measure(question, setting, &view, run);
 	quire_munmap(view.space, bytes, setting->size);
