@@ -43,5 +43,8 @@ void victims_chosen(struct cache *cache, struct cluster *cluster,
 		    enum cluster_queue from);
 void victims_first(struct cache *cache, struct cluster *cluster,
 		   enum cluster_queue queue);
+/* It leaves before all that somebody may want, in the order in which that is
+ * said, wherever it stands: neighbours then leave by one hole. */
+void victims_unwanted(struct cache *cache, struct cluster *cluster);
 
 #endif

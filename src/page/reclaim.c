@@ -321,7 +321,7 @@ static void deactivate(struct cache *cache, struct page_table *table,
 		page_forgive(&table->words[index]);
 	lock_take(&cache->lock);
 	if (cluster->charged > 0)
-		victims_first(cache, cluster, QUEUE_UNWANTED);
+		victims_unwanted(cache, cluster);
 	lock_drop(&cache->lock);
 }
 

@@ -229,3 +229,10 @@ void victims_first(struct cache *cache, struct cluster *cluster,
 		take_out(cache, cluster);
 	add(cache, cluster, queue, true);
 }
+
+void victims_unwanted(struct cache *cache, struct cluster *cluster)
+{
+	if (cluster->queue != QUEUE_NONE)
+		take_out(cache, cluster);
+	add(cache, cluster, QUEUE_UNWANTED, false);
+}

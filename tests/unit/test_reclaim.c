@@ -467,6 +467,18 @@ static void test_deactivated_pages_leave_first(void **state)
 	assert_int_equal(bench->cache.charged, 16);
 }
 
+/* What a reader leaves behind, a window after the other, goes by one hole. */
+static void test_deactivated_neighbours_leave_together(void **state)
+{
+	struct bench *bench = *state;
+
+	put(bench, 0, 128, PAGE_CLEAN);
+	cache_deactivate(&bench->cache, &bench->table, 32, 32);
+	cache_deactivate(&bench->cache, &bench->table, 64, 32);
+	assert_int_equal(cache_reclaim(&bench->cache, 64), 64);
+	assert_evicted(bench, "32+64");
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
@@ -491,6 +503,7 @@ int main(void)
 		TEST(test_scattered_pages),
 		TEST(test_locked_pages_stay),
 		TEST(test_deactivated_pages_leave_first),
+		TEST(test_deactivated_neighbours_leave_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
