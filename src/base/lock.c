@@ -106,6 +106,12 @@ bool lock_try(struct lock *lock)
 	return true;
 }
 
+void lock_take_below(struct lock *lock, enum lock_rank rank)
+{
+	rank_take(lock, rank);
+	must(pthread_mutex_lock(&lock->mutex));
+}
+
 void lock_take(struct lock *lock)
 {
 	rank_take(lock, lock->rank);

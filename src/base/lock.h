@@ -29,6 +29,7 @@ enum lock_rank {
 	LOCK_RANK_PAGER = 50,
 	LOCK_RANK_ANON = 55, /* slots of private pages */
 	LOCK_RANK_TLB = 58,
+	LOCK_RANK_MMU_CHILD, /* of a fork under way, besides its parent's */
 	LOCK_RANK_MMU = 60,
 	LOCK_RANK_OBJECT_DIRTY = 70,
 	LOCK_RANK_OBJECT_MAPPINGS,
@@ -62,6 +63,8 @@ struct condition {
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_finish(struct lock *lock);
 void lock_take(struct lock *lock);
+/* With another rank for this once: the second one of its own. */
+void lock_take_below(struct lock *lock, enum lock_rank rank);
 /* False: somebody has it. */
 bool lock_try(struct lock *lock);
 void lock_drop(struct lock *lock);

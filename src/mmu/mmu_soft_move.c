@@ -130,8 +130,7 @@ static int copy_piece(struct mmu_soft *child, const struct soft_walk *parent,
 	return 0;
 }
 
-/* Without the child's lock: two of one rank are never held, and nobody else
- * knows the child. */
+/* Who writes back knows the child already, by its shared mappings. */
 int soft_copy(struct mmu *parent, struct mmu *child, uint64_t start,
 	      uint64_t end)
 {
@@ -142,6 +141,7 @@ int soft_copy(struct mmu *parent, struct mmu *child, uint64_t start,
 
 	soft_check_range(start, end);
 	lock_take(&soft->lock);
+	lock_take_below(&soft_own(child)->lock, LOCK_RANK_MMU_CHILD);
 	soft_tlb_shoot(soft, start, end);
 	while (!error && soft_find(soft, &at, end, &walk)) {
 		const unsigned level = piece_level(walk.level, at, end);
@@ -149,6 +149,7 @@ int soft_copy(struct mmu *parent, struct mmu *child, uint64_t start,
 		error = copy_piece(soft_own(child), &walk, at, level);
 		at += soft_size(level);
 	}
+	lock_drop(&soft_own(child)->lock);
 	lock_drop(&soft->lock);
 	return error;
 }
