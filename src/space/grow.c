@@ -223,6 +223,7 @@ static int make_part(const struct space *space, struct vma *vma, uint64_t start,
 	vma->mapping.index = index & MAPPING_INDEX_MASK;
 	vma->mapping.shared = vma->handle != NULL;
 	vma->mapping.locked = !!(vma->flags & VM_LOCKED);
+	vma->mapping.untrapped = false;
 	return map_part(space, vma, start, end);
 }
 

@@ -310,6 +310,7 @@ static int stand(struct making *making)
 	if (vma->mapping.mmu->untraps &&
 	    (vma->flags & (VM_MAYSHARE | VM_WRITE | VM_PFNMAP)) == VM_MAYSHARE)
 		vma->flags |= VM_UNTRAPPED;
+	vma->mapping.untrapped = !!(vma->flags & VM_UNTRAPPED);
 	error = vma_prepare_lock(vma);
 	if (!error)
 		error = map_host(making);

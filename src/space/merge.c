@@ -52,6 +52,10 @@ static void take_anon(struct vma *target, const struct vma *source)
 	target->flags |= source->flags & VM_GUARDED;
 	if (!(target->flags & VM_WRITE))
 		target->flags |= source->flags & VM_UNTRAPPED;
+	/* Before it grows over what may be a stranger's. */
+	if (target->mapping.untrapped && !source->mapping.untrapped)
+		object_mark(target->handle->object, &target->mapping,
+			    target->mapping.locked, false);
 	if (target->anon || !source->anon)
 		return;
 	target->anon = source->anon;

@@ -67,6 +67,8 @@ struct vma *remap_insert(struct remap *remap, const struct vma *image)
 	struct vma *vma = vma_stock_take(remap->stock);
 
 	vma->mapping = image->mapping;
+	/* The host has just mapped it. */
+	vma->mapping.untrapped = !!(image->flags & VM_UNTRAPPED);
 	vma->handle = image->handle;
 	vma->flags = image->flags;
 	vma->anon = image->anon;

@@ -190,7 +190,7 @@ struct vma *vma_modify(struct space *space, struct vma *vma,
 /*
  * To be called before the host is told to unmap addresses, or to map others in
  * their place: until the tree says so, too, whoever evicts pages must not drop
- * what is mapped there.
+ * what is mapped there; never again, if the host should fail half-way.
  */
 void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end);
 /* How many VMAs more that would make. */

@@ -162,7 +162,8 @@ int space_trap_all(struct space *space, uint64_t address)
 void vma_set_flags(struct space *space, struct vma *vma, uint64_t flags)
 {
 	bool locked = flags & VM_LOCKED;
-	bool untrapped = flags & VM_UNTRAPPED;
+	/* What may be a stranger's is so for good. */
+	bool untrapped = vma->mapping.untrapped && (flags & VM_UNTRAPPED);
 
 	account_vma(space, vma, -1);
 	vma->flags = flags;

@@ -46,7 +46,7 @@
 /* Ours: Linux's VM_MAYBE_GUARD: there may be guards, which a fork copies. */
 #define VM_GUARDED (UINT64_C(1) << 50)
 /* Ours: a part may be without traps of pages that are in memory
- * (mmu_untrap()): nobody may store there, and none has trapped yet, or it is
+ * (mmu_trap_all()): nobody may store there, and none has trapped yet, or it is
  * read at random, so that nothing is to be learned from touches. */
 #define VM_UNTRAPPED (UINT64_C(1) << 51)
 /* Two VMAs that differ in these alone can be one. */

@@ -6,7 +6,6 @@ void vma_insert(struct space *space, struct vma *vma)
 {
 	struct range_bounds range = vma_range(vma);
 
-	vma->mapping.untrapped = !!(vma->flags & VM_UNTRAPPED);
 	if (vma->handle)
 		object_attach(vma->handle->object, &vma->mapping);
 	range_tree_insert(&space->tree, &range, &vma->item);

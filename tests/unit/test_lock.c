@@ -60,6 +60,26 @@ static void fall(void *argument)
 	}
 }
 
+/* Two of a rank, if it is said which is the lower. */
+static void take_below(void *argument)
+{
+	struct locks *locks = argument;
+
+	for (int i = 0; i < 2; i++) {
+		lock_take(&locks->low);
+		lock_take_below(&locks->low_too, LOCK_RANK_STORE - 1);
+		lock_drop(&locks->low_too);
+		lock_drop(&locks->low);
+		lock_take(&locks->low_too); /* as ever */
+		lock_drop(&locks->low_too);
+	}
+}
+
+static void test_second_of_a_rank(void **state)
+{
+	assert_survives(take_below, *state);
+}
+
 static void test_falling_ranks_are_right(void **state)
 {
 	assert_survives(fall, *state);
@@ -81,6 +101,14 @@ static void take_two_of_a_rank(void *argument)
 
 	lock_take(&locks->low);
 	lock_take(&locks->low_too);
+}
+
+static void take_above(void *argument)
+{
+	struct locks *locks = argument;
+
+	lock_take(&locks->low);
+	lock_take_below(&locks->low_too, LOCK_RANK_STORE);
 }
 
 static void take_twice(void *argument)
@@ -152,6 +180,7 @@ static void test_wrong_order_dies(void **state)
 	} cases[] = {
 		{ "rise", rise },
 		{ "take_two_of_a_rank", take_two_of_a_rank },
+		{ "take_above", take_above },
 		{ "take_twice", take_twice },
 		{ "read_then_rise", read_then_rise },
 		{ "rise_to_read", rise_to_read },
@@ -257,6 +286,35 @@ static void run_threads(void *(*run)(void *), struct counter *counter)
 			thread_start(&threads[i], "counter", run, counter), 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static void *try_low(void *argument)
+{
+	struct locks *locks = argument;
+	bool taken = lock_try(&locks->low);
+
+	if (taken)
+		lock_drop(&locks->low);
+	return taken ? locks : NULL;
+}
+
+static void test_try(void **state)
+{
+	struct locks *locks = *state;
+	pthread_t thread;
+	void *taken;
+
+	lock_take(&locks->low);
+	assert_int_equal(pthread_create(&thread, NULL, try_low, locks), 0);
+	assert_int_equal(pthread_join(thread, &taken), 0);
+	assert_null(taken);
+	lock_drop(&locks->low);
+	assert_int_equal(pthread_create(&thread, NULL, try_low, locks), 0);
+	assert_int_equal(pthread_join(thread, &taken), 0);
+	assert_ptr_equal(taken, locks);
+	assert_true(lock_try(&locks->low));
+	assert_true(lock_held(&locks->low));
+	lock_drop(&locks->low);
 }
 
 static void test_lock_excludes(void **state)
@@ -471,6 +529,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_falling_ranks_are_right),
+		TEST(test_second_of_a_rank),
 #ifdef QUIRE_DEBUG
 		TEST(test_wrong_order_dies),
 		TEST(test_drop_without_take_dies),
@@ -478,6 +537,7 @@ int main(void)
 #else
 		TEST(test_held_is_true_without_debug),
 #endif
+		TEST(test_try),
 		TEST(test_lock_excludes),
 		TEST(test_rwlock_excludes_writers),
 		TEST(test_readers_share),

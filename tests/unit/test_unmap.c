@@ -1,5 +1,6 @@
 /* test_unmap.c - space/unmap.c: what is there goes */
 /* SPDX-License-Identifier: MIT */
+#include "space/advise.h"
 #include "unit/space_world.h"
 
 static void test_whole(void **state)
@@ -136,6 +137,59 @@ static void test_host_refuses_a_later_run(void **state)
 }
 
 /* The pool is empty: the very first operation needs memory for VMAs. */
+static bool may_be_dropped(uint64_t page)
+{
+	return vma_of_page(page)->mapping.untrapped;
+}
+
+/* What the host has only half done may leave addresses to a stranger: what is
+ * there is not dropped any more, whatever becomes of the VMA. */
+static void test_what_may_be_a_strangers(void **state)
+{
+	struct space *space = &world.space;
+
+	(void)state;
+	draw_map("..aaaa..AA");
+	assert_true(may_be_dropped(2));
+	assert_false(may_be_dropped(8));
+	world.fail_at = 1;
+	assert_int_equal(unmap_pages(3, 1), -ENOMEM);
+	world.fail_at = 0;
+	assert_picture("..aaaa..AA");
+	assert_false(may_be_dropped(3));
+	/* cut, and given other flags */
+	assert_int_equal(space_advise(space, at(3), PAGE_SIZE, MADV_RANDOM), 0);
+	assert_picture("..a|a|aa..AA");
+	for (uint64_t page = 2; page < 6; page++)
+		assert_false(may_be_dropped(page));
+	/* and joined, from either side */
+	assert_int_equal(map_pages(0, 6, 1, 6, PROT_READ, MAP_SHARED), 0);
+	assert_false(may_be_dropped(6));
+	assert_int_equal(map_pages(0, 1, 1, 1, PROT_READ, MAP_SHARED), 0);
+	assert_picture(".aa|a|aaa.AA");
+	assert_false(may_be_dropped(1));
+	assert_int_equal(map_pages(0, 20, 1, 20, PROT_READ, MAP_SHARED), 0);
+	assert_true(may_be_dropped(20));
+}
+
+/* Whoever takes such a range over drops nothing there, either. */
+static void test_joined_to_what_may_be_a_strangers(void **state)
+{
+	struct space *space = &world.space;
+
+	(void)state;
+	draw_map("..aa..");
+	assert_int_equal(space_advise(space, at(2), PAGE_SIZE, MADV_RANDOM), 0);
+	assert_picture("..a|a..");
+	world.fail_at = 1;
+	assert_int_equal(unmap_pages(3, 1), -ENOMEM);
+	world.fail_at = 0;
+	assert_true(may_be_dropped(2));
+	assert_int_equal(space_advise(space, at(3), PAGE_SIZE, MADV_RANDOM), 0);
+	assert_picture("..aa..");
+	assert_false(may_be_dropped(2));
+}
+
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -161,6 +215,8 @@ int main(void)
 		TEST(test_limit_of_mappings),
 		TEST(test_host_refuses),
 		TEST(test_host_refuses_a_later_run),
+		TEST(test_what_may_be_a_strangers),
+		TEST(test_joined_to_what_may_be_a_strangers),
 		TEST(test_no_memory),
 	};
 

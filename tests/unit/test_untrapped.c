@@ -51,8 +51,9 @@ static unsigned char load(const unsigned char *byte)
 	return *(const volatile unsigned char *)byte;
 }
 
-/* How many traps it takes to read them all: now and then the kernel lets a
- * thread go before its page is there, and it traps once more. */
+/* How many traps it takes to read them all.  One more is not wrong: what the
+ * kernel does to end an earlier engine's ring interrupts a thread that waits,
+ * and it traps again. */
 static uint64_t traps_of(const unsigned char *bytes, size_t first, size_t count)
 {
 	uint64_t before = statistics_of(quire).traps;
