@@ -410,8 +410,10 @@ bool write_merge_at_once(struct server_write *write, uint64_t offset,
 	good = is_simple(write, offset, length) &&
 	       object_refresh_at_once(file_object(write->file), offset, length,
 				      fetch, context);
-	if (good)
+	if (good) {
+		free(write->remembered); /* it has room for none */
 		list_remove(&write->begun);
+	}
 	lock_drop(&write->file->merging);
 	return good;
 }

@@ -150,6 +150,7 @@ static void test_the_same_is_stored_where_it_may_be_written(void **state)
 static void writes_where_all_is_clean(struct user *user)
 {
 	int fd = open(user->world->file, O_RDWR);
+	int writer = open(user->world->file, O_WRONLY);
 	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
 	uint64_t first, second;
 
@@ -163,6 +164,11 @@ static void writes_where_all_is_clean(struct user *user)
 	expect(pwrite(fd, "wxyz", 4, PAGE_SIZE - 2) == 4);
 	expect(write_end(user, first, PAGE_SIZE - 2, 4, 0) == 0);
 	expect(!memcmp(at + PAGE_SIZE - 2, "wxyz", 4));
+	/* By a descriptor that may only write. */
+	first = write_begin(user, writer, 30, 4);
+	expect(pwrite(writer, "efgh", 4, 30) == 4);
+	expect(write_end(user, first, 30, 4, 0) == 0);
+	expect(!memcmp(at + 30, "efgh", 4));
 
 	first = write_begin(user, fd, 10, 4);
 	second = write_begin(user, fd, 20, 4);
