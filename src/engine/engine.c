@@ -124,11 +124,11 @@ static void on_trace(void *context, const char *station, const char *line)
 	quire->trace_sink(quire->trace_context, station, line);
 }
 
-static void on_ring_traps(void *context)
+static bool on_ring_traps(void *context)
 {
 	struct quire *quire = context;
 
-	fault_handler_take_traps(&quire->faults);
+	return fault_handler_take_traps(&quire->faults);
 }
 
 static void on_ring_batch(void *context)

@@ -78,8 +78,9 @@ void fault_handler_finish(struct fault_handler *handler);
  */
 void fault_handler_drain(struct fault_handler *handler);
 
-/* Takes the traps that wait in the mmu's descriptor.  Never blocks. */
-void fault_handler_take_traps(struct fault_handler *handler);
+/* Takes the traps that wait in the mmu's descriptor.  Never blocks.  False: there
+ * were none. */
+bool fault_handler_take_traps(struct fault_handler *handler);
 
 /*
  * A handler with no threads (0 of them, traps_elsewhere) belongs to one thread

@@ -139,9 +139,9 @@ static int take_some(struct fault_handler *handler)
 	return count;
 }
 
-void fault_handler_take_traps(struct fault_handler *handler)
+bool fault_handler_take_traps(struct fault_handler *handler)
 {
-	take_some(handler);
+	return take_some(handler) > 0;
 }
 
 static void take_kick(struct fault_handler *handler)

@@ -27,6 +27,13 @@
 #define DEPTH_MAX 4096
 /* Completions handed out between two looks at the queue. */
 #define BATCH 64
+/* The same, where more reads than BUSY are in flight and traps come: who has
+ * his page soon wants another, and a disk that has nothing to do until all of
+ * a batch are served idles for half of the time. */
+#define BATCH_BUSY 2
+#define BUSY 8
+/* Looks that may find nothing until traps are said to come no more. */
+#define LOOKS_IN_VAIN 64
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
 /* Of what is no read, in flight: enough for any disk, and a read that comes
@@ -50,13 +57,14 @@ struct ring {
 	bool asleep;       /* [lock] the thread won't look at the queue */
 	bool stopping;     /* [lock] */
 	int watch_fd;      /* [lock] -1: none */
-	void (*watch_ready)(void *context); /* [lock] */
+	bool (*watch_ready)(void *context); /* [lock] */
 
 	/* The thread's own. */
 	unsigned in_flight; /* without the wake-up read */
 	unsigned others;    /* of these, what is no read */
 	bool wake_armed;    /* a read of wake_fd is in flight */
 	bool watch_armed;   /* a poll of watch_fd is in flight */
+	unsigned looks;     /* by itself, while traps come */
 	uint64_t wake_count;
 	struct iovec wake_iov;
 };
@@ -222,6 +230,13 @@ static void arm_watch(struct ring *ring)
 	ring->watch_armed = true;
 }
 
+/* Nothing is to be submitted, nor waited for. */
+static bool need_not_enter(const struct ring *ring)
+{
+	return io_uring_sq_ready(&ring->uring) == 0 &&
+	       io_uring_cq_ready(&ring->uring) > 0;
+}
+
 /*
  * Moves what may go from the queue to the entries and falls asleep, as far as
  * ring_submit() is concerned.  False: stopping, and all is done.
@@ -242,7 +257,7 @@ static bool fill(struct ring *ring)
 	}
 	go_on = !ring->stopping || ring->in_flight > 0;
 	/* In a full ring the next completion is the wake-up. */
-	ring->asleep = ring->in_flight < ring->depth;
+	ring->asleep = ring->in_flight < ring->depth && !need_not_enter(ring);
 	lock_drop(&ring->lock);
 	return go_on;
 }
@@ -254,8 +269,10 @@ static bool fill(struct ring *ring)
  */
 static void enter(struct ring *ring)
 {
-	int result = io_uring_submit_and_wait(&ring->uring, 1);
+	int result = 0;
 
+	if (!need_not_enter(ring))
+		result = io_uring_submit_and_wait(&ring->uring, 1);
 	if (result == -EAGAIN || result == -EBUSY)
 		sched_yield();
 	else
@@ -266,17 +283,22 @@ static void enter(struct ring *ring)
 	lock_drop(&ring->lock);
 }
 
-/* At most BATCH completions, their places in the ring freed. */
+static bool is_busy(const struct ring *ring)
+{
+	return ring->looks > 0 && ring->in_flight > BUSY;
+}
+
+/* A batch of completions at most, their places in the ring freed. */
 static unsigned reap(struct ring *ring, struct done *done)
 {
+	unsigned head, count = 0, most = is_busy(ring) ? BATCH_BUSY : BATCH;
 	struct io_uring_cqe *entry;
-	unsigned head, count = 0;
 
 	io_uring_for_each_cqe(&ring->uring, head, entry)
 	{
 		done[count].op = io_uring_cqe_get_data(entry);
 		done[count].result = entry->res;
-		if (++count == BATCH)
+		if (++count == most)
 			break;
 	}
 	io_uring_cq_advance(&ring->uring, count);
@@ -295,10 +317,20 @@ static bool try_again(struct ring *ring, struct ring_op *op, int64_t result)
 	return true;
 }
 
+static void look(struct ring *ring)
+{
+	if (ring->watch_ready(ring->context))
+		ring->looks = LOOKS_IN_VAIN;
+	else if (ring->looks > 0)
+		ring->looks--;
+}
+
 static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 {
-	bool completed = false;
+	bool completed = is_busy(ring);
 
+	if (completed)
+		look(ring);
 	for (unsigned i = 0; i < count; i++) {
 		struct ring_op *op = done[i].op;
 
@@ -308,7 +340,7 @@ static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 		}
 		if (op == &watch_op) {
 			ring->watch_armed = false;
-			ring->watch_ready(ring->context);
+			look(ring);
 			completed = true;
 			continue;
 		}
@@ -475,7 +507,7 @@ free_ring:
 	return error;
 }
 
-void ring_watch(struct ring *ring, int fd, void (*ready)(void *context))
+void ring_watch(struct ring *ring, int fd, bool (*ready)(void *context))
 {
 	lock_take(&ring->lock);
 	ring->watch_ready = ready;

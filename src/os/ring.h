@@ -69,10 +69,11 @@ void ring_plug_end(struct ring_plug *plug);
 void ring_plug_release(struct ring_plug *plug);
 /*
  * Has ready() called on the ring's thread, followed by after_batch, whenever
- * fd can be read, until the ring ends.  Once for a ring.  A thread that waits
- * for both its disk and its traps need not be woken by another one.
+ * fd can be read, until the ring ends, and at other times too: it must not
+ * block, and says whether anything was there.  Once for a ring.  A thread that
+ * waits for both its disk and its traps need not be woken by another one.
  */
-void ring_watch(struct ring *ring, int fd, void (*ready)(void *context));
+void ring_watch(struct ring *ring, int fd, bool (*ready)(void *context));
 /* True on the thread of a ring, which must not be kept from its work. */
 bool ring_on_thread(void);
 /* Waits for what is in flight.  NULL is allowed. */

@@ -215,15 +215,111 @@ static void destroy_waits_for_what_is_in_flight(void **state)
 
 static int watched[2]; /* a pipe */
 
-static void take_byte(void *context)
+static bool take_byte(void *context)
 {
 	struct board *board = context;
 	char byte;
 
-	assert_int_equal(read(watched[0], &byte, 1), 1);
+	if (read(watched[0], &byte, 1) != 1) {
+		assert_int_equal(errno, EAGAIN);
+		return false;
+	}
 	lock_take(&board->lock);
 	board->done++;
 	lock_drop(&board->lock);
+	return true;
+}
+
+/* What a ring's thread does between the looks at what it watches. */
+static struct {
+	struct board board;
+	bool open;
+	unsigned looks, done, most; /* completions between two looks */
+} gate;
+
+static bool look(void *context)
+{
+	char byte;
+	bool got = read(watched[0], &byte, 1) == 1;
+
+	(void)context;
+	lock_take(&gate.board.lock);
+	if (gate.looks++ && gate.board.done - gate.done > gate.most)
+		gate.most = gate.board.done - gate.done;
+	gate.done = gate.board.done;
+	condition_wake_all(&gate.board.changed);
+	lock_drop(&gate.board.lock);
+	return got;
+}
+
+/* Keeps the ring's thread, until it is open. */
+static void pass(struct ring_op *op, int64_t result)
+{
+	complete(op, result);
+	lock_take(&gate.board.lock);
+	while (!gate.open)
+		condition_wait(&gate.board.changed, &gate.board.lock);
+	lock_drop(&gate.board.lock);
+}
+
+static void wait_for_look(void)
+{
+	lock_take(&gate.board.lock);
+	while (gate.looks == 0)
+		condition_wait(&gate.board.changed, &gate.board.lock);
+	lock_drop(&gate.board.lock);
+}
+
+static void open_gate(void)
+{
+	lock_take(&gate.board.lock);
+	gate.open = true;
+	condition_wake_all(&gate.board.changed);
+	lock_drop(&gate.board.lock);
+}
+
+/*
+ * Traps have come, and 24 reads end at once, while the thread is kept: it looks
+ * for more traps before it has served them all.
+ */
+static void looks_between_completions(void **state)
+{
+	struct task first, tasks[24];
+	int ends[25][2];
+	char bytes[24], byte;
+	struct ring *ring;
+
+	(void)state;
+	memset(&gate, 0, sizeof(gate));
+	ring = new_ring(32, &gate.board);
+	assert_int_equal(pipe2(watched, O_NONBLOCK), 0);
+	assert_int_equal(write(watched[1], "a", 1), 1);
+	ring_watch(ring, watched[0], look);
+	wait_for_look();
+	for (unsigned i = 0; i < 24; i++) {
+		new_pipe(ends[i]);
+		prepare_bytes(&tasks[i], &gate.board, ends[i][0], RING_READV,
+			      &bytes[i]);
+		ring_submit(ring, &tasks[i].op);
+	}
+	new_pipe(ends[24]);
+	prepare_bytes(&first, &gate.board, ends[24][0], RING_READV, &byte);
+	first.op.complete = pass;
+	ring_submit(ring, &first.op);
+	put_byte(ends[24], 'g');
+	board_wait(&gate.board, 1);
+	for (unsigned i = 0; i < 24; i++)
+		put_byte(ends[i], 'x');
+	open_gate();
+	board_wait(&gate.board, 25);
+	ring_destroy(ring);
+	assert_true(gate.looks >= 1 + (24 - 8) / 2);
+	assert_in_range(gate.most, 1, 2);
+	board_finish(&gate.board);
+	for (unsigned i = 0; i < 25; i++)
+		close_pipe(ends[i]);
+	close(watched[0]);
+	close(watched[1]);
 }
 
 /* A byte a time is taken, so the ring must see by itself that more are left;
@@ -234,7 +330,7 @@ static void watched_descriptor_is_told_of(void **state)
 	struct ring *ring = new_ring(2, &board);
 
 	(void)state;
-	assert_int_equal(pipe(watched), 0);
+	assert_int_equal(pipe2(watched, O_NONBLOCK), 0);
 	assert_int_equal(write(watched[1], "ab", 2), 2);
 	ring_watch(ring, watched[0], take_byte);
 	board_wait(&board, 2);
@@ -257,7 +353,7 @@ static void watching_takes_no_operations_place(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(pipe(watched), 0);
+	assert_int_equal(pipe2(watched, O_NONBLOCK), 0);
 	ring_watch(ring, watched[0], take_byte);
 	for (unsigned i = 0; i < 20; i++) {
 		prepare_bytes(&tasks[i], &board, fd, RING_WRITEV, &byte);
@@ -307,6 +403,7 @@ static int run_group(void)
 		cmocka_unit_test(batches_are_announced),
 		cmocka_unit_test(destroy_waits_for_what_is_in_flight),
 		cmocka_unit_test(watched_descriptor_is_told_of),
+		cmocka_unit_test(looks_between_completions),
 		cmocka_unit_test(watching_takes_no_operations_place),
 		cmocka_unit_test(bad_depth_is_refused),
 		cmocka_unit_test(idle_rings_end),
