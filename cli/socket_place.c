@@ -59,17 +59,48 @@ static int bind_at(int fd, const char *path, mode_t mode)
 	return error;
 }
 
+/* 0 or a negative errno: then nothing is left at path. */
+static int listen_at(int fd, const char *path, mode_t mode)
+{
+	int error = bind_at(fd, path, mode);
+
+	if (!error && listen(fd, WAITING)) {
+		error = -errno;
+		unlink(path);
+	}
+	return error;
+}
+
+/*
+ * Under another name, until it answers: who waits for path may connect as soon
+ * as it is there, and no other server takes it for one that was left over.
+ */
+static int listen_early(int fd, const char *path, mode_t mode)
+{
+	char early[SOCKET_PATH_SIZE];
+	int error;
+
+	if (snprintf(early, sizeof(early), "%s.%d", path, (int)getpid()) >=
+	    (int)sizeof(early))
+		return listen_at(fd, path, mode);
+	error = listen_at(fd, early, mode);
+	if (error)
+		return error;
+	if (link(early, path))
+		error = errno == EEXIST ? -EADDRINUSE : -errno;
+	unlink(early);
+	return error;
+}
+
 /* place->path is set.  0 or a negative errno. */
-static int listen_at(struct socket_place *place, mode_t mode)
+static int open_place(struct socket_place *place, mode_t mode)
 {
 	int error;
 
 	place->fd = new_socket();
 	if (place->fd < 0)
 		return place->fd;
-	error = bind_at(place->fd, place->path, mode);
-	if (!error && listen(place->fd, WAITING))
-		error = -errno;
+	error = listen_early(place->fd, place->path, mode);
 	if (error)
 		close(place->fd);
 	return error;
@@ -100,7 +131,7 @@ int place_make_private(struct socket_place *place)
 	}
 	strcpy(place->path, place->directory);
 	strcat(place->path, NAME);
-	error = listen_at(place, 0600);
+	error = open_place(place, 0600);
 	if (!error)
 		return 0;
 	rmdir(place->directory);
@@ -130,9 +161,9 @@ int place_make_at(struct socket_place *place, const char *path, bool everybody)
 	if (strlen(path) >= sizeof(place->path))
 		return fail("%s: too long for a socket", path);
 	strcpy(place->path, path);
-	error = listen_at(place, mode);
+	error = open_place(place, mode);
 	if (error == -EADDRINUSE && is_left_over(path) && unlink(path) == 0)
-		error = listen_at(place, mode);
+		error = open_place(place, mode);
 	if (!error)
 		return 0;
 	return fail("cannot listen at %s: %s", path,

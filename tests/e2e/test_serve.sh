@@ -51,6 +51,34 @@ check_refused "a budget that no engine takes" 1 "the server cannot start" \
 	"$QUIRE" serve --budget 1
 refute "... and no socket is left" [ -e "$socket" ]
 
+# ---- the socket is there once it answers ----
+
+# answers SOCKET: starts and ends a server, and asks as soon as it is there
+answers() {
+	local answered=0
+
+	start "$QUIRE" serve --quiet --socket "$1"
+	until [ -S "$1" ]; do is_alive "$child" || break; done
+	"$QUIRE" run --socket "$1" true || answered=1
+	kill -TERM "$child"
+	end
+	return $answered
+}
+
+always_answers() {
+	local i
+
+	for ((i = 0; i < 10; i++)); do
+		answers "$socket" || return
+	done
+}
+
+check "whoever finds the socket is answered" always_answers
+check "... and nothing else was there" \
+	[ -z "$(ls -A "$XDG_RUNTIME_DIR")" ]
+long=$WORK/$(printf "%0$((106 - ${#WORK}))d" 0)
+check "the longest name" answers "$long"
+
 # ---- clients ----
 
 serve --budget 1M --stats "$WORK/stats"
