@@ -30,8 +30,11 @@
 /* The same, where more reads than BUSY are in flight and traps come: who has
  * his page soon wants another, and a disk that has nothing to do until all of
  * a batch are served idles for half of the time. */
-#define BATCH_BUSY 2
+#define BATCH_BUSY 1
 #define BUSY 8
+/* Fewer are not submitted while completions wait: each submission is a call to
+ * the device, a costly one in a virtual machine. */
+#define SUBMIT_LEAST 4
 /* Looks that may find nothing until traps are said to come no more. */
 #define LOOKS_IN_VAIN 64
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
@@ -230,10 +233,10 @@ static void arm_watch(struct ring *ring)
 	ring->watch_armed = true;
 }
 
-/* Nothing is to be submitted, nor waited for. */
+/* Little is to be submitted, and nothing waited for. */
 static bool need_not_enter(const struct ring *ring)
 {
-	return io_uring_sq_ready(&ring->uring) == 0 &&
+	return io_uring_sq_ready(&ring->uring) < SUBMIT_LEAST &&
 	       io_uring_cq_ready(&ring->uring) > 0;
 }
 
