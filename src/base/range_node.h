@@ -88,7 +88,10 @@ static inline struct range_item *range_hit(const struct range_tree *tree,
 	const struct range_node *leaf = (void *)(uintptr_t)(hit >> 5);
 	unsigned slot = hit % RANGE_WORDS;
 
-	if (!leaf || leaf->start[slot] > address || address >= leaf->end[slot])
+	/* One comparison, as two would be guessed wrong now and again, and
+	 * nothing goes on until the leaf is there. */
+	if (!leaf ||
+	    address - leaf->start[slot] >= leaf->end[slot] - leaf->start[slot])
 		return NULL;
 	return leaf->child[slot];
 }
