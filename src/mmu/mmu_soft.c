@@ -171,17 +171,16 @@ static bool translate_in_table(struct mmu_soft *soft, uint64_t address,
 {
 	const uint32_t marks = SOFT_ACCESSED |
 			       (right == SOFT_WRITE ? SOFT_DIRTY : 0);
-	struct soft_walk walk;
 	struct soft_entry *entry;
+	unsigned level;
 	bool allowed;
 
 	lock_take(&soft->lock);
-	walk = soft_descend(soft, address, 1);
-	entry = walk.at[walk.level];
+	entry = soft_entry_at(soft, address, &level);
 	allowed = (entry->word & right) && !(entry->word & SOFT_GUARD);
 	if (allowed)
 		entry->word |= marks;
-	*translation = soft_read(entry, address, walk.level);
+	*translation = soft_read(entry, address, level);
 	if (allowed)
 		soft_tlb_fill(soft, soft_tlb_mine(soft), address, translation);
 	lock_drop(&soft->lock);
@@ -211,13 +210,14 @@ struct soft_translation soft_look(struct mmu *mmu, uint64_t address)
 {
 	struct mmu_soft *soft = soft_own(mmu);
 	struct soft_translation translation = { 0 };
-	struct soft_walk walk;
+	struct soft_entry *entry;
+	unsigned level;
 
 	if (address >= SOFT_END)
 		return translation;
 	lock_take(&soft->lock);
-	walk = soft_descend(soft, address, 1);
-	translation = soft_read(walk.at[walk.level], address, walk.level);
+	entry = soft_entry_at(soft, address, &level);
+	translation = soft_read(entry, address, level);
 	lock_drop(&soft->lock);
 	return translation;
 }

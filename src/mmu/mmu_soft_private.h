@@ -121,6 +121,9 @@ void soft_table_destroy(struct mmu_soft *soft);
 /* Goes down until there is no table below, or to the lowest level. */
 struct soft_walk soft_descend(struct mmu_soft *soft, uint64_t address,
 			      unsigned lowest);
+/* Where that ends, for who needs no way back, and its level. */
+struct soft_entry *soft_entry_at(struct mmu_soft *soft, uint64_t address,
+				 unsigned *level);
 /*
  * Goes on down to level, making the tables that are missing; a huge leaf on
  * the way is split.  -ENOMEM: nothing has changed.  => whoever leaves the

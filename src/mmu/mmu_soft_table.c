@@ -130,6 +130,21 @@ struct soft_walk soft_descend(struct mmu_soft *soft, uint64_t address,
 	return walk;
 }
 
+struct soft_entry *soft_entry_at(struct mmu_soft *soft, uint64_t address,
+				 unsigned *level)
+{
+	struct soft_entry *entry = &soft->root;
+
+	debug_check(address < SOFT_END, "an address has 48 bits");
+	*level = SOFT_LEVELS + 1;
+	while (*level > 1 && soft_is_table(entry)) {
+		struct soft_entry *table = entry->owner;
+
+		entry = &table[soft_slot(address, --*level)];
+	}
+	return entry;
+}
+
 /* Puts an empty table into an empty entry. */
 static void put_table(struct soft_entry *parent, struct soft_entry *entry,
 		      struct soft_entry *table)
