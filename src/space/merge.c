@@ -151,12 +151,18 @@ static struct vma changed_part(const struct vma *vma,
 static struct sides modify_sides(const struct vma *vma,
 				 const struct vma_change *change)
 {
-	struct vma part = changed_part(vma, change);
-	bool lower = vma->mapping.start < change->start;
-	bool upper = vma->mapping.end > change->end;
+	struct vma *prev = vma_prev(vma);
+	struct vma *next = space_next(vma);
+	struct vma part;
 
-	return find_sides(lower ? NULL : vma_prev(vma), &part,
-			  upper ? NULL : space_next(vma));
+	if (prev && prev->mapping.end != change->start)
+		prev = NULL;
+	if (next && next->mapping.start != change->end)
+		next = NULL;
+	if (!prev && !next)
+		return (struct sides){ NULL, NULL };
+	part = changed_part(vma, change);
+	return find_sides(prev, &part, next);
 }
 
 size_t vma_modify_cost(const struct vma *vma, const struct vma_change *change)

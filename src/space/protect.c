@@ -70,8 +70,11 @@ static int check_limit(const struct space *space, const struct vma *vma,
 		       const struct vma_change *change)
 {
 	uint64_t limit = space->limit[SPACE_LIMIT_MAPPINGS];
-	size_t cost = vma_modify_cost(vma, change);
+	size_t cost = VMA_MODIFY_MOST;
 
+	/* What it is exactly matters near the limit alone. */
+	if (space->map_count + cost > limit)
+		cost = vma_modify_cost(vma, change);
 	if (cost == 0 || space->map_count + cost <= limit)
 		return 0;
 	return error_say(-ENOMEM, "a cut would exceed %llu mappings",

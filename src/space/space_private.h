@@ -193,7 +193,8 @@ struct vma *vma_modify(struct space *space, struct vma *vma,
  * what is mapped there; never again, if the host should fail half-way.
  */
 void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end);
-/* How many VMAs more that would make. */
+/* How many VMAs more that would make; so many at most. */
+#define VMA_MODIFY_MOST 2
 size_t vma_modify_cost(const struct vma *vma, const struct vma_change *change);
 
 /* ---- advise.c ---- */
