@@ -43,14 +43,15 @@ int anon_pool_init(struct anon_pool *pool, struct object *object)
 	pool->next = 0;
 	pool->top = 0;
 	pool->count = 0;
-	pool->unheld = 0;
+	atomic_init(&pool->unheld, 0);
 	lock_init(&pool->lock, LOCK_RANK_ANON);
 	return 0;
 }
 
 void anon_pool_finish(struct anon_pool *pool)
 {
-	check(pool->count == pool->unheld, "no private page is held any more");
+	check(pool->count == atomic_load(&pool->unheld),
+	      "no private page is held any more");
 	lock_finish(&pool->lock);
 	memory_unmap(pool->memory, memory_bytes(pool->slots));
 }
@@ -108,7 +109,8 @@ void anon_drop(struct anon_pool *pool, uint64_t slot)
 		return;
 	lock_take(&pool->lock);
 	bitmap_set(&pool->dying, slot);
-	pool->unheld++;
+	/* relaxed: see anon_reap() */
+	atomic_fetch_add_explicit(&pool->unheld, 1, memory_order_relaxed);
 	lock_drop(&pool->lock);
 }
 
@@ -144,7 +146,8 @@ static void put_back(struct anon_pool *pool, uint64_t slot, uint64_t count,
 		bitmap_set(good ? &pool->free : &pool->dying, i);
 	if (good) {
 		pool->count -= count;
-		pool->unheld -= count;
+		atomic_fetch_sub_explicit(&pool->unheld, count,
+					  memory_order_relaxed);
 	}
 	lock_drop(&pool->lock);
 }
@@ -153,6 +156,10 @@ void anon_reap(struct anon_pool *pool)
 {
 	uint64_t count, slot = 0;
 
+	/* relaxed: a thread sees what it has dropped itself; others reap what
+	 * they drop */
+	if (atomic_load_explicit(&pool->unheld, memory_order_relaxed) == 0)
+		return;
 	while ((count = take_dying(pool, &slot)) > 0) {
 		/* Whoever has the slot next did not lock it. */
 		object_unlock_pages(pool->object, slot, count);

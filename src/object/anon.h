@@ -26,8 +26,9 @@ struct anon_pool {
 	uint64_t next;           /* [lock] where the search goes on */
 	uint64_t top;            /* [lock] from here on none was ever used */
 	uint64_t count;          /* [lock] held, or not yet reaped */
-	uint64_t unheld;         /* [lock] of these, not yet reaped */
-	void *memory;            /* [I] of the above */
+	/* Of these, not yet reaped; changed under the lock. */
+	_Atomic uint64_t unheld;
+	void *memory; /* [I] of the above */
 };
 
 /* The object is as long as slots pages, zeros, and outlives the pool. */
