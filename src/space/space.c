@@ -53,6 +53,7 @@ void space_init(struct space *space, const struct space_options *options)
 	init_limits(space, options);
 	space->map = options->map;
 	space->unmap = options->unmap;
+	atomic_init(&space->kept, NULL);
 	/* Of the space's own rank: VMAs come and go outside of its lock. */
 	pool_init(&space->pool, sizeof(struct vma), LOCK_RANK_SPACE,
 		  options->map, options->unmap);

@@ -80,9 +80,11 @@ struct space {
 	uint64_t guard_gap;               /* [I] bytes */
 	uint32_t flags;                   /* [I] SPACE_... */
 	enum space_overcommit overcommit; /* [I] */
-	struct backing backing;     /* of anonymous memory, on the host's MMU */
-	struct pool pool;           /* of VMAs; own lock */
-	void *(*map)(size_t bytes); /* [I] */
+	struct backing backing; /* of anonymous memory, on the host's MMU */
+	struct pool pool;       /* of VMAs; own lock */
+	/* [a] A stock that nothing was taken of, for who comes next; NULL. */
+	struct pool_link *_Atomic kept;
+	void *(*map)(size_t bytes);                /* [I] */
 	void (*unmap)(void *memory, size_t bytes); /* [I] */
 };
 

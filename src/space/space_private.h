@@ -28,7 +28,11 @@ struct vma_stock {
 	struct pool_link *spare;
 	struct list gone;  /* through mapping.link */
 	unsigned reserved; /* nodes of the tree for so many inserts */
+	bool taken;        /* one of spare was */
 };
+
+/* More VMAs than that are needed seldom. */
+#define VMA_STOCK_USUAL 3
 
 /* => no lock held.  0 or -ENOMEM.  So many VMAs can be inserted then. */
 int vma_stock_init(struct space *space, struct vma_stock *stock,

@@ -11,13 +11,47 @@ static struct vma *pop(struct list *list)
 	return link ? container_of(link, struct vma, mapping.link) : NULL;
 }
 
+/*
+ * Most operations cut nothing, and need nothing of their stock.  It stays in
+ * the space, with the nodes that are reserved for it, so that the next one need
+ * not go to the pool, nor to the tree.
+ */
+static bool take_kept(struct space *space, struct vma_stock *stock)
+{
+	/* acquire: with the release in keep_stock() */
+	stock->spare = atomic_exchange_explicit(&space->kept, NULL,
+						memory_order_acquire);
+	stock->reserved = stock->spare ? VMA_STOCK_USUAL : 0;
+	return stock->spare;
+}
+
+static bool keep_stock(struct space *space, struct vma_stock *stock)
+{
+	struct pool_link *none = NULL;
+
+	if (stock->reserved != VMA_STOCK_USUAL || stock->taken ||
+	    !atomic_compare_exchange_strong_explicit(
+		    /* release: with the acquire in take_kept() */
+		    &space->kept, &none, stock->spare, memory_order_release,
+		    memory_order_relaxed))
+		return false;
+	stock->spare = NULL;
+	return true;
+}
+
 int vma_stock_init(struct space *space, struct vma_stock *stock, unsigned count)
 {
 	stock->spare = NULL;
 	list_init(&stock->gone);
 	stock->reserved = 0;
+	stock->taken = false;
 	if (count == 0)
 		return 0;
+	if (count <= VMA_STOCK_USUAL) {
+		count = VMA_STOCK_USUAL;
+		if (take_kept(space, stock))
+			return 0;
+	}
 	stock->spare = pool_take_several(&space->pool, count);
 	if (stock->spare && !range_tree_reserve(&space->tree, count)) {
 		stock->reserved = count;
@@ -48,7 +82,7 @@ void vma_stock_finish(struct space *space, struct vma_stock *stock)
 {
 	struct vma *vma;
 
-	if (stock->reserved > 0)
+	if (!keep_stock(space, stock) && stock->reserved > 0)
 		range_tree_release(&space->tree, stock->reserved);
 	while ((vma = pop(&stock->gone)) != NULL) {
 		struct pool_link *link = (struct pool_link *)vma;
@@ -75,6 +109,7 @@ struct vma *vma_stock_take(struct vma_stock *stock)
 
 	check(link, "space 6: a commit has the VMAs that it needs");
 	stock->spare = link->next;
+	stock->taken = true;
 	link->next = NULL;
 	return (struct vma *)link;
 }
