@@ -143,6 +143,49 @@ static void test_check_sees(void **state)
 	world.watch = true;
 }
 
+/* Inserts that the tree has nodes for. */
+static size_t reserved(void)
+{
+	return atomic_load(&world.space.tree.coming);
+}
+
+/* One that was not needed is the next one's; one that was cut is not. */
+static void test_stock_is_kept(void **state)
+{
+	struct vma_stock first, second;
+	struct pool_link *kept;
+	struct vma *vma;
+
+	(void)state;
+	draw_map("aaaa");
+	assert_int_equal(vma_stock_init(&world.space, &first, 1), 0);
+	kept = first.spare;
+	vma_stock_finish(&world.space, &first);
+	assert_ptr_equal(atomic_load(&world.space.kept), kept);
+	assert_int_equal(vma_stock_init(&world.space, &first, 2), 0);
+	assert_ptr_equal(first.spare, kept);
+	assert_null(atomic_load(&world.space.kept));
+	/* Two at once: the one that ends first leaves its own. */
+	assert_int_equal(vma_stock_init(&world.space, &second, 3), 0);
+	assert_int_equal(reserved(), 6);
+	vma_stock_finish(&world.space, &second);
+	vma_stock_finish(&world.space, &first);
+	assert_int_equal(reserved(), 3);
+	assert_ptr_not_equal(atomic_load(&world.space.kept), kept);
+	/* Of what was taken nothing is left for others. */
+	assert_int_equal(vma_stock_init(&world.space, &first, 1), 0);
+	vma = vma_stock_take(&first);
+	list_add_tail(&first.gone, &vma->mapping.link);
+	vma_stock_finish(&world.space, &first);
+	assert_null(atomic_load(&world.space.kept));
+	assert_int_equal(reserved(), 0);
+	/* A large one is for itself. */
+	assert_int_equal(vma_stock_init(&world.space, &first, 9), 0);
+	vma_stock_finish(&world.space, &first);
+	assert_null(atomic_load(&world.space.kept));
+	assert_int_equal(reserved(), 0);
+}
+
 #define MANY 20000
 
 /* Every other page of a large space: tree, counts and searches hold. */
@@ -246,6 +289,7 @@ int main(void)
 		TEST(test_last_hit_is_checked),
 		TEST(test_generation_grows),
 		TEST(test_check_sees),
+		TEST(test_stock_is_kept),
 		cmocka_unit_test_teardown(test_many, world_end),
 		TEST(test_finding_while_it_changes),
 	};
