@@ -39,9 +39,12 @@
 #define LOOKS_IN_VAIN 64
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
-/* Of what is no read, in flight: enough for any disk, and a read that comes
- * does not stand behind hundreds. */
+/* Of what is no read, in flight: a read that comes does not stand behind
+ * hundreds.  Where none has come for as many others as QUIET, more of them: a
+ * disk may be served by turns, all that is there at a time. */
 #define OTHERS_MAX 32
+#define OTHERS_QUIET 128
+#define QUIET 128
 /* Somebody waits for a read; but of so many one is not for a read's turn. */
 #define READS_FIRST 8
 
@@ -63,11 +66,12 @@ struct ring {
 	bool (*watch_ready)(void *context); /* [lock] */
 
 	/* The thread's own. */
-	unsigned in_flight; /* without the wake-up read */
-	unsigned others;    /* of these, what is no read */
-	bool wake_armed;    /* a read of wake_fd is in flight */
-	bool watch_armed;   /* a poll of watch_fd is in flight */
-	unsigned looks;     /* by itself, while traps come */
+	unsigned in_flight;  /* without the wake-up read */
+	unsigned others;     /* of these, what is no read */
+	bool wake_armed;     /* a read of wake_fd is in flight */
+	bool watch_armed;    /* a poll of watch_fd is in flight */
+	unsigned since_read; /* others that have been given to the kernel */
+	unsigned looks;      /* by itself, while traps come */
 	uint64_t wake_count;
 	struct iovec wake_iov;
 };
@@ -105,7 +109,8 @@ static struct list *next_op(struct ring *ring)
 {
 	struct list *first = &ring->reads, *second = &ring->queue, *link;
 
-	if (ring->others >= OTHERS_MAX)
+	if (ring->others >=
+	    (ring->since_read < QUIET ? OTHERS_MAX : OTHERS_QUIET))
 		return list_pop(first);
 	if (++ring->turn % READS_FIRST == 0) {
 		first = &ring->queue;
@@ -206,6 +211,8 @@ static void prepare(struct ring *ring, struct ring_op *op)
 	io_uring_sqe_set_data(entry, op);
 	ring->in_flight++;
 	ring->others += op->operation != RING_READV;
+	ring->since_read = op->operation == RING_READV ? 0
+						       : ring->since_read + 1;
 }
 
 static void arm_wake(struct ring *ring)
@@ -288,7 +295,7 @@ static void enter(struct ring *ring)
 
 static bool is_busy(const struct ring *ring)
 {
-	return ring->looks > 0 && ring->in_flight > BUSY;
+	return ring->looks > 0 && ring->in_flight - ring->others > BUSY;
 }
 
 /* A batch of completions at most, their places in the ring freed. */

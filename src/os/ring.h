@@ -54,7 +54,7 @@ void ring_submit(struct ring *ring, struct ring_op *op);
  * wait for one of them.  PLUG_MOST are given to the ring by themselves.  Plugs
  * of one thread may lie within each other; the innermost keeps.
  */
-#define PLUG_MOST 32
+#define PLUG_MOST 16
 
 struct ring_plug {
 	struct list ops;

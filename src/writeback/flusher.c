@@ -14,7 +14,7 @@ static void flush_object(struct writeback *writeback, struct object *object,
 	    (object_discards(object) && !urgent))
 		return;
 	watch = object_writes_begin(object);
-	batch_init(&batch, writeback);
+	batch_init(&batch, writeback, RUNS_BESIDE);
 	while ((index = object_next_dirty(object, index)) != BITMAP_NONE) {
 		int64_t started = batch_write(&batch, object, index,
 					      object_table(object)->pages);

@@ -7,11 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define RUN_MAX 256     /* pages: the largest staging buffer */
-#define RUNS_AT_ONCE 32 /* of one batch */
-/* So many may still be under way when the caller is woken to begin others: a
- * thread that is woken for each gets no further than one at a time. */
-#define RUNS_LEFT 16
+#define RUN_MAX 256 /* pages: the largest staging buffer */
 
 struct run {
 	struct pager_io io;
@@ -31,9 +27,11 @@ void writeback_runs_finish(struct writeback *writeback)
 	pool_finish(&writeback->runs);
 }
 
-void batch_init(struct batch *batch, struct writeback *writeback)
+void batch_init(struct batch *batch, struct writeback *writeback,
+		unsigned at_once)
 {
 	batch->writeback = writeback;
+	batch->at_once = at_once;
 	lock_init(&batch->lock, LOCK_RANK_WRITEBACK);
 	condition_init(&batch->condition);
 	ring_plug_init(&batch->plug);
@@ -251,7 +249,9 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 		most = end - index;
 	if (object_before_foreign(object, index, 1) == 0)
 		return 0; /* seen by object_begin_write(), too: but cheaper */
-	batch_wait(batch, RUNS_AT_ONCE - 1, RUNS_LEFT);
+	/* With half of them still under way: a thread that is woken for each
+	 * gets no further than one at a time. */
+	batch_wait(batch, batch->at_once - 1, batch->at_once / 2);
 	if (object_writes_singly(object))
 		most = 1;
 	run = pool_take(&writeback->runs);

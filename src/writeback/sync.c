@@ -99,7 +99,7 @@ static int sync_range(struct writeback *writeback, struct object *object,
 	/* Pages behind a cut that was refused then were passed over. */
 	do {
 		refused = object_cuts_refused(object);
-		batch_init(&batch, writeback);
+		batch_init(&batch, writeback, RUNS_AWAITED);
 		error = sync_pages(&batch, object, index, end);
 		later = batch_finish(&batch);
 		if (!error)

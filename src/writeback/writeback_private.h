@@ -11,6 +11,7 @@
  */
 struct batch {
 	struct writeback *writeback;
+	unsigned at_once;      /* runs under way, at most */
 	struct ring_plug plug; /* the caller's */
 	struct lock lock;      /* LOCK_RANK_WRITEBACK */
 	struct condition condition;
@@ -19,7 +20,12 @@ struct batch {
 	int error;        /* [lock] the first */
 };
 
-void batch_init(struct batch *batch, struct writeback *writeback);
+/* at_once: where somebody waits for all of them as many as keep a disk busy
+ * that is served by turns; else fewer, that others get their turn. */
+#define RUNS_AWAITED 128
+#define RUNS_BESIDE 32
+void batch_init(struct batch *batch, struct writeback *writeback,
+		unsigned at_once);
 /* What was begun reaches the store.  Before the caller waits for whatever may
  * wait for a page. */
 void batch_release(struct batch *batch);

@@ -218,6 +218,79 @@ static void reads_go_first(void **state)
 	end_ring(ring, &board);
 }
 
+/* A pipe that takes nothing more. */
+static void new_full_pipe(int ends[2])
+{
+	static const char page[4096];
+
+	new_pipe(ends);
+	assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, sizeof(page)),
+			 sizeof(page));
+	assert_int_equal(write(ends[1], page, sizeof(page)), sizeof(page));
+}
+
+static void empty_pipe(int ends[2])
+{
+	char page[4096];
+
+	assert_int_equal(read(ends[0], page, sizeof(page)), sizeof(page));
+}
+
+#define MANY 40 /* more than go beside reads */
+
+/*
+ * That many writes wait for pipes, and behind them is one that need not wait:
+ * it ends first if it has begun beside all of them.
+ */
+static void check_last(struct ring *ring, struct board *board, int fd,
+		       bool begins)
+{
+	struct task tasks[MANY + 1];
+	unsigned done = board->done;
+	int ends[MANY][2];
+	char byte = 'x';
+
+	for (unsigned i = 0; i < MANY; i++) {
+		new_full_pipe(ends[i]);
+		prepare_bytes(&tasks[i], board, ends[i][1], RING_WRITEV, &byte);
+		ring_submit(ring, &tasks[i].op);
+	}
+	prepare_bytes(&tasks[MANY], board, fd, RING_WRITEV, &byte);
+	ring_submit(ring, &tasks[MANY].op);
+	if (!begins)
+		empty_pipe(ends[0]);
+	board_wait(board, done + 1);
+	assert_int_equal(tasks[begins ? MANY : 0].place, done + 1);
+	for (unsigned i = begins ? 0 : 1; i < MANY; i++)
+		empty_pipe(ends[i]);
+	board_wait(board, done + MANY + 1);
+	for (unsigned i = 0; i < MANY; i++)
+		close_pipe(ends[i]);
+}
+
+/* Until a read comes. */
+static void many_writes_where_nobody_reads(void **state)
+{
+	static struct task tasks[200], reading;
+	static char bytes[200];
+	struct board board;
+	struct ring *ring = new_ring(64, &board);
+	int fd = new_file();
+
+	(void)state;
+	prepare_writes(tasks, 200, &board, fd, bytes);
+	for (unsigned i = 0; i < 200; i++)
+		ring_submit(ring, &tasks[i].op);
+	board_wait(&board, 200);
+	check_last(ring, &board, fd, true);
+	prepare_bytes(&reading, &board, fd, RING_READV, bytes);
+	ring_submit(ring, &reading.op);
+	board_wait(&board, 200 + MANY + 2);
+	check_last(ring, &board, fd, false);
+	close(fd);
+	end_ring(ring, &board);
+}
+
 static int run_group(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +300,7 @@ static int run_group(void)
 		cmocka_unit_test(refused_and_not_lost),
 		cmocka_unit_test(within_each_other_and_for_two_rings),
 		cmocka_unit_test(reads_go_first),
+		cmocka_unit_test(many_writes_where_nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
