@@ -10,7 +10,8 @@
  *        |--------------------------------|------------------------------|
  *                                        mark                          asked
  *
- * The window doubles with each request, and halves when pages of it leave
+ * The mark of the widest windows is one window earlier, so that two are asked
+ * for.  The window doubles with each request, and halves when pages of it leave
  * memory unused (ahead.c).  A touch that no stream expected begins one only
  * where misses form a row (pattern.c): a random reader never reads ahead.
  */
@@ -20,10 +21,11 @@
 /* Each page of a wide step is a request and a cluster of its own: as many as are
  * useful in flight at once, and do not fill what newcomers have of the cache. */
 #define WIDE_WINDOW 32
-#define WIDE_SHARE 32 /* of the budget, one part */
-#define SHARE 8       /* the same of other windows */
-#define LINKS 2       /* of a row, at least */
-#define LEFT_OUT 8    /* steps, by a reader who does not need every page */
+#define WIDE_SHARE 32  /* of the budget, one part */
+#define SHARE 8        /* the same of other windows */
+#define EARLY_SHARE 32 /* and of those that are asked for early */
+#define LINKS 2        /* of a row, at least */
+#define LEFT_OUT 8     /* steps, by a reader who does not need every page */
 
 /* A touch. */
 struct touch {
@@ -89,6 +91,24 @@ static uint64_t may_ask(const struct touch *touch, const struct stream *stream,
 	return steps ? stream_may_ask(touch->object, stream, steps) : 0;
 }
 
+/*
+ * How many steps before the end of what was asked for the next window is: while
+ * one as wide as it may be is copied, the store reads another, where that is
+ * little of the budget.
+ */
+static uint64_t steps_early(const struct touch *touch,
+			    const struct stream *stream)
+{
+	const struct object *object = touch->object;
+	uint64_t window = stream->window;
+
+	if (stream->step != 1 || window < window_most(touch, 1) ||
+	    window > object->host->cache->budget / EARLY_SHARE ||
+	    ahead_caution(object))
+		return 0;
+	return window;
+}
+
 /* Asks for one window beyond all that was asked for. */
 static void ask_ahead(const struct touch *touch, struct stream *stream)
 {
@@ -96,8 +116,10 @@ static void ask_ahead(const struct touch *touch, struct stream *stream)
 	uint64_t next =
 		touch->index + (uint64_t)stream->step * (stream->asked + 1);
 	uint64_t count = may_ask(touch, stream, stream->window);
+	uint64_t early = count ? steps_early(touch, stream) : 0;
 
-	stream->mark = stream->asked + 1;
+	stream->mark = stream->asked >= early ? stream->asked + 1 - early
+					      : stream->asked / 2 + 1;
 	stream->asked += count;
 	plan->ahead_count = count;
 	if (stream->step == -1) { /* one run, if from its other end */

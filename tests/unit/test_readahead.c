@@ -66,9 +66,12 @@ static void test_windows_double_up_to_the_maximum(void **state)
 	assert_plan(0, 4, 0, 0, 4);
 	assert_plan(4, 8, 5, 15, 12);
 	assert_plan(12, 1, 20, 16, 20);
-	assert_plan(20, 1, 36, 32, 36);
-	assert_plan(36, 1, 68, 32, 68);
-	assert_plan(68, 1, 100, 32, 100);
+	assert_plan(20, 1, 36, 32, 28);
+	/* From here on one window more is on its way. */
+	assert_plan(28, 1, 68, 32, 36);
+	assert_plan(36, 1, 100, 32, 68);
+	assert_plan(68, 1, 132, 32, 100);
+	assert_plan(100, 1, 164, 32, 132);
 	end();
 }
 
@@ -332,7 +335,9 @@ static void test_advised_sequential(void **state)
 	assert_advised(READ_SEQUENTIAL, 112, 1, 16);
 	assert_advised(READ_SEQUENTIAL, 120, 1, 32);
 	assert_advised(READ_SEQUENTIAL, 136, 1, 64);
+	assert_advised(READ_SEQUENTIAL, 152, 1, 64);
 	assert_advised(READ_SEQUENTIAL, 168, 1, 64);
+	assert_advised(READ_SEQUENTIAL, 232, 1, 64);
 	end();
 }
 
