@@ -89,7 +89,13 @@ uint64_t simulate_lru(const struct trace *trace, uint64_t capacity);
 /* Made by a rule: see trace_names.  False: no such name, or no memory. */
 bool trace_make(const char *name, struct trace *trace);
 extern const char *const trace_names[];
-/* One page number a line, decimal. */
+
+/* ---- load.c ---- */
+
+/*
+ * One page number a line, decimal; or such a list as xz packs it, which takes
+ * the program xz.  False: it is no list, or damaged; *trace has nothing.
+ */
 bool trace_load(const char *path, struct trace *trace);
 void trace_free(struct trace *trace);
 

@@ -262,7 +262,7 @@ uint64_t simulate_optimal(const struct trace *trace, uint64_t capacity)
 {
 	uint64_t *next = next_uses(trace);
 	uint64_t hits = 0;
-	struct heap heap;
+	struct heap heap = { 0 };
 
 	if (next && heap_init(&heap, trace->pages))
 		for (size_t i = 0; i < trace->length; i++)

@@ -1,4 +1,4 @@
-/* traces.c - accesses made by a rule, or read from a file */
+/* traces.c - accesses made by a rule */
 /* SPDX-License-Identifier: MIT */
 #include "policy.h"
 
@@ -130,47 +130,4 @@ bool trace_make(const char *name, struct trace *trace)
 		}
 	}
 	return true;
-}
-
-static bool append(struct trace *trace, size_t *room, uint32_t page)
-{
-	if (trace->length == *room) {
-		size_t more = *room ? 2 * *room : 65536;
-		uint32_t *pages =
-			realloc(trace->page, more * sizeof(*trace->page));
-
-		if (!pages)
-			return false;
-		trace->page = pages;
-		*room = more;
-	}
-	trace->page[trace->length++] = page;
-	if (page >= trace->pages)
-		trace->pages = page + 1;
-	return true;
-}
-
-bool trace_load(const char *path, struct trace *trace)
-{
-	FILE *file = fopen(path, "r");
-	const char *name = strrchr(path, '/');
-	unsigned long page;
-	size_t room = 0;
-	bool good = file != NULL;
-
-	*trace = (struct trace){ .pages = 1 };
-	snprintf(trace->name, sizeof(trace->name), "%s",
-		 name ? name + 1 : path);
-	while (good && fscanf(file, "%lu", &page) == 1)
-		good = page < NOWHERE - 16 &&
-		       append(trace, &room, (uint32_t)page);
-	if (file)
-		fclose(file);
-	return good && trace->length > 0;
-}
-
-void trace_free(struct trace *trace)
-{
-	free(trace->page);
-	trace->page = NULL;
 }
