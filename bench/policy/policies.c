@@ -9,11 +9,11 @@ enum {
 
 /* ---- first in, first out ---- */
 
-static void fifo_arrived(struct simulation *simulation, uint32_t cluster,
+static void fifo_arrived(struct simulation *simulation, uint32_t page,
 			 bool first)
 {
 	if (first)
-		queue_push(simulation, MAIN, cluster);
+		queue_push(simulation, MAIN, page >> CLUSTER_SHIFT);
 }
 
 static void not_seen(struct simulation *simulation, uint32_t cluster)
@@ -119,9 +119,10 @@ static void forget(struct simulation *simulation, uint32_t cluster)
 	item->stamp = 0;
 }
 
-static void s3_arrived(struct simulation *simulation, uint32_t cluster,
-		       bool first)
+static void s3_arrived(struct simulation *simulation, uint32_t page, bool first)
 {
+	uint32_t cluster = page >> CLUSTER_SHIFT;
+
 	if (!first)
 		return;
 	simulation->cluster[cluster].count = 0;
@@ -147,6 +148,8 @@ static bool s3_evict_small(struct simulation *simulation)
 
 	while ((head = queue_head(simulation, SMALL)) != NOWHERE) {
 		if (simulation->cluster[head].count == 0) {
+			simulation->cluster[head].left =
+				simulation->cluster[head].resident;
 			cluster_evict(simulation, head);
 			remember(simulation, head);
 			return true;
@@ -210,12 +213,33 @@ static void s3w_evict(struct simulation *simulation)
 		s3_evict_small(simulation);
 }
 
+/* ---- the same, not watched, but that only a page counts as coming back that
+ * was there when its cluster left ---- */
+
+static void s3p_arrived(struct simulation *simulation, uint32_t page,
+			bool first)
+{
+	uint32_t cluster = page >> CLUSTER_SHIFT;
+	struct cluster *item = &simulation->cluster[cluster];
+
+	if (first) {
+		item->count = 0;
+		queue_push(simulation, SMALL, cluster);
+	}
+	if (item->queue == SMALL && remembered(simulation, cluster) &&
+	    (item->left >> page % (1u << CLUSTER_SHIFT) & 1)) {
+		forget(simulation, cluster);
+		to_tail(simulation, cluster, MAIN);
+	}
+}
+
 const struct policy policies[] = {
 	{ "fifo", fifo_arrived, not_seen, fifo_evict },
 	{ "clock", fifo_arrived, mark, clock_evict },
 	{ "clock, watched", fifo_arrived, watched_seen, watched_evict },
 	{ "s3-fifo", s3_arrived, s3_seen, s3_evict },
 	{ "s3-fifo, watched", s3_arrived, s3w_seen, s3w_evict },
+	{ "s3-fifo, by pages", s3p_arrived, s3_seen, s3_evict },
 };
 
 const size_t policy_count = sizeof(policies) / sizeof(policies[0]);

@@ -29,6 +29,7 @@ struct cluster {
 	uint16_t resident;       /* bits: which pages are in memory */
 	uint8_t queue;           /* the policy's number of it; 0: none */
 	uint8_t count;           /* the policy's: how often it was seen */
+	uint16_t left;           /* the policy's: bits of pages */
 	bool mapped;             /* accesses to it are not seen */
 	uint64_t stamp;          /* the policy's */
 };
@@ -53,8 +54,8 @@ struct simulation {
 
 struct policy {
 	const char *name;
-	/* The cluster's page has come; it is the first one if it was empty. */
-	void (*arrived)(struct simulation *simulation, uint32_t cluster,
+	/* The page has come; it is the first one if its cluster was empty. */
+	void (*arrived)(struct simulation *simulation, uint32_t page,
 			bool first);
 	/* A page that was there was accessed, and that was seen. */
 	void (*seen)(struct simulation *simulation, uint32_t cluster);

@@ -109,7 +109,7 @@ static void miss(const struct policy *policy, struct simulation *simulation,
 	item->resident |= (uint16_t)(1u << (page & 15));
 	item->mapped = true;
 	simulation->resident++;
-	policy->arrived(simulation, cluster, first);
+	policy->arrived(simulation, page, first);
 }
 
 static bool prepare(struct simulation *simulation, const struct trace *trace)

@@ -46,7 +46,7 @@ static void charge_page(struct cache *cache, struct page_table *table,
 		cluster->table = table;
 		victims_enter(cache, cluster);
 	}
-	victims_charge(cache, cluster, 1);
+	victims_charge(cache, cluster, index);
 	table->chapters[index >> CHAPTER_SHIFT]++;
 }
 
@@ -57,7 +57,7 @@ static void uncharge_page(struct cache *cache, struct page_table *table,
 	uint64_t chapter = index >> CHAPTER_SHIFT;
 
 	check(cluster->charged > 0, "invariant 3: given back once");
-	victims_charge(cache, cluster, -1);
+	victims_uncharge(cache, cluster);
 	if (cluster->charged == 0)
 		victims_leave(cache, cluster);
 	if (--table->chapters[chapter] == 0 && !failed)

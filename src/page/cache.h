@@ -74,7 +74,8 @@ struct queue {
 
 /* A cluster that has left; the tag is never 0. */
 struct ghost {
-	uint32_t tag;
+	uint16_t tag;
+	uint16_t pages; /* bits: those that were in memory */
 	uint32_t time;
 };
 

@@ -22,8 +22,10 @@ void victims_finish(struct cache *cache);
 /* The cluster has its first charged page, or its last one goes. */
 void victims_enter(struct cache *cache, struct cluster *cluster);
 void victims_leave(struct cache *cache, struct cluster *cluster);
-/* So many of its pages more are charged: 1 or -1. */
-void victims_charge(struct cache *cache, struct cluster *cluster, int change);
+/* The page of that index is charged; one of the cluster's is not any more. */
+void victims_charge(struct cache *cache, struct cluster *cluster,
+		    uint64_t index);
+void victims_uncharge(struct cache *cache, struct cluster *cluster);
 /* Once round all clusters that stand in a queue when it begins. */
 struct victim_round {
 	uint64_t left[QUEUES];
@@ -34,15 +36,15 @@ void victims_begin_round(const struct cache *cache, struct victim_round *round);
 /* Takes out the one to look at next; NULL: each was looked at. */
 struct cluster *victims_next(struct cache *cache, struct victim_round *round);
 /* Each puts back what was taken out: it was referenced; nothing of it can leave
- * now (coming: as it is being read); pages of it are about to leave; it is to
- * be looked at first, wherever it stands. */
+ * now (coming: as it is being read); pages of it (bits) are about to leave, and
+ * maybe the rest of it soon, so that it is to be looked at first. */
 void victims_forgive(struct cache *cache, struct cluster *cluster);
 void victims_keep(struct cache *cache, struct cluster *cluster,
 		  enum cluster_queue from, bool coming);
 void victims_chosen(struct cache *cache, struct cluster *cluster,
-		    enum cluster_queue from);
+		    enum cluster_queue from, uint32_t pages);
 void victims_first(struct cache *cache, struct cluster *cluster,
-		   enum cluster_queue queue);
+		   enum cluster_queue from, uint32_t pages);
 /* It leaves before all that somebody may want, in the order in which that is
  * said, wherever it stands: neighbours then leave by one hole. */
 void victims_unwanted(struct cache *cache, struct cluster *cluster);

@@ -81,15 +81,14 @@ static uint64_t begin_pages(struct page_table *table, uint64_t index,
  * stay, as a page of the cluster is charged.
  */
 static uint64_t take_pages(struct victims *victims, struct page_table *table,
-			   uint64_t first, uint64_t count)
+			   uint64_t first, uint64_t count, uint32_t *leaves)
 {
-	uint32_t leaves;
 	uint64_t stopped =
-		begin_pages(table, first, count - victims->pages, &leaves);
+		begin_pages(table, first, count - victims->pages, leaves);
 	bool open = false; /* the page before it is in a run */
 
-	for (unsigned i = 0; leaves >> i; i++) {
-		bool page = leaves >> i & 1;
+	for (unsigned i = 0; *leaves >> i; i++) {
+		bool page = *leaves >> i & 1;
 
 		open = page ||
 		       (open && page_begin_gap(&table->words[first + i]));
@@ -116,13 +115,13 @@ static void take_cluster(struct cache *cache, struct victims *victims,
 {
 	struct page_table *table = cluster->table;
 	uint64_t first = first_page(cluster);
-	uint64_t before = victims->pages;
-	uint64_t stopped = take_pages(victims, table, first, count);
+	uint32_t leaves;
+	uint64_t stopped = take_pages(victims, table, first, count, &leaves);
 
 	if (stopped < first + CLUSTER_PAGES && stopped < table->pages)
-		victims_first(cache, cluster, from); /* the rest comes next */
-	else if (victims->pages > before)
-		victims_chosen(cache, cluster, from);
+		victims_first(cache, cluster, from, leaves);
+	else if (leaves)
+		victims_chosen(cache, cluster, from, leaves);
 	else
 		victims_keep(cache, cluster, from, is_coming(table, first));
 }

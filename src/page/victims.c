@@ -6,15 +6,17 @@
  *
  *   new --------------> FRESH --- not seen again ----> leaves; is remembered
  *                         | referenced
- *   remembered            v
- *   (a ghost) ---------> MAIN --- not seen again ----> leaves
+ *   a page comes back     v
+ *   (of a ghost) ------> MAIN --- not seen again ----> leaves
  *                         ^  | referenced
  *                         '--'
  *
  * FRESH is cut down as long as it has more than a tenth of all pages, so what is
  * touched once, a scan, passes through without taking the place of what is used
  * again.  An access to a page that is mapped is seen by nobody: there the ghosts
- * alone bring a cluster to MAIN.  docs/design/eviction.md has the figures.
+ * alone bring a cluster to MAIN: when a page comes that was there when the
+ * cluster left, as others are no sign of use.  docs/design/eviction.md has the
+ * figures.
  */
 #include "os/memory.h"
 #include "page/page_private.h"
@@ -56,52 +58,72 @@ static struct ghost *set_of(const struct cache *cache, uint64_t hash)
 	return &cache->ghosts[(hash & (cache->ghost_sets - 1)) * GHOST_WAYS];
 }
 
-static uint32_t tag_of(uint64_t hash)
+static uint16_t tag_of(uint64_t hash)
 {
-	return (uint32_t)(hash >> 32) | 1;
+	return (uint16_t)(hash >> 48) | 1;
 }
 
-/* In the place of the one that left first. */
-static void remember(struct cache *cache, const struct cluster *cluster)
+static struct ghost *find_ghost(const struct cache *cache, uint64_t hash)
+{
+	struct ghost *set = set_of(cache, hash);
+
+	for (unsigned i = 0; i < GHOST_WAYS; i++)
+		if (set[i].tag == tag_of(hash))
+			return &set[i];
+	return NULL;
+}
+
+/* How many have left since; times wrap round. */
+static uint32_t age_of(const struct cache *cache, const struct ghost *ghost)
+{
+	return cache->ghost_time - ghost->time;
+}
+
+/* A free one, or the one that left first. */
+static struct ghost *oldest_ghost(const struct cache *cache, uint64_t hash)
+{
+	struct ghost *set = set_of(cache, hash), *oldest = set;
+
+	for (unsigned i = 0; i < GHOST_WAYS; i++) {
+		if (set[i].tag == 0)
+			return &set[i];
+		if (age_of(cache, &set[i]) > age_of(cache, oldest))
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
+static void remember(struct cache *cache, const struct cluster *cluster,
+		     uint32_t pages)
 {
 	uint64_t hash = hash_of(cluster);
-	struct ghost *set, *oldest;
+	struct ghost *ghost;
 
 	if (!cache->ghosts)
 		return;
-	set = set_of(cache, hash);
-	oldest = set;
-	for (unsigned i = 0; i < GHOST_WAYS; i++) {
-		if (set[i].tag == 0) {
-			oldest = &set[i];
-			break;
-		}
-		/* times wrap round */
-		if (cache->ghost_time - set[i].time >
-		    cache->ghost_time - oldest->time)
-			oldest = &set[i];
-	}
-	*oldest = (struct ghost){ .tag = tag_of(hash),
-				  .time = cache->ghost_time++ };
+	ghost = find_ghost(cache, hash);
+	/* The rest of what has just left. */
+	if (ghost && age_of(cache, ghost) == 1)
+		pages |= ghost->pages;
+	if (!ghost)
+		ghost = oldest_ghost(cache, hash);
+	*ghost = (struct ghost){ .tag = tag_of(hash),
+				 .pages = (uint16_t)pages,
+				 .time = cache->ghost_time++ };
 }
 
-/* True: it left a short while ago; that is forgotten now. */
-static bool remembered(struct cache *cache, const struct cluster *cluster)
+/* True: the page left with the cluster a short while ago.  That is forgotten
+ * now. */
+static bool remembered(struct cache *cache, const struct cluster *cluster,
+		       uint64_t index)
 {
-	uint64_t hash = hash_of(cluster);
-	uint64_t life = cache->budget / CLUSTER_PAGES + 1;
-	struct ghost *set;
+	struct ghost *ghost =
+		cache->ghosts ? find_ghost(cache, hash_of(cluster)) : NULL;
 
-	if (!cache->ghosts)
+	if (!ghost || !(ghost->pages >> index % CLUSTER_PAGES & 1))
 		return false;
-	set = set_of(cache, hash);
-	for (unsigned i = 0; i < GHOST_WAYS; i++) {
-		if (set[i].tag != tag_of(hash))
-			continue;
-		set[i].tag = 0;
-		return cache->ghost_time - set[i].time <= life;
-	}
-	return false;
+	ghost->tag = 0;
+	return age_of(cache, ghost) <= cache->budget / CLUSTER_PAGES + 1;
 }
 
 /* ---- queues ---- */
@@ -151,8 +173,7 @@ void victims_finish(struct cache *cache)
 
 void victims_enter(struct cache *cache, struct cluster *cluster)
 {
-	add(cache, cluster,
-	    remembered(cache, cluster) ? QUEUE_MAIN : QUEUE_FRESH, false);
+	add(cache, cluster, QUEUE_FRESH, false);
 }
 
 void victims_leave(struct cache *cache, struct cluster *cluster)
@@ -160,10 +181,22 @@ void victims_leave(struct cache *cache, struct cluster *cluster)
 	take_out(cache, cluster);
 }
 
-void victims_charge(struct cache *cache, struct cluster *cluster, int change)
+void victims_charge(struct cache *cache, struct cluster *cluster,
+		    uint64_t index)
 {
-	cache->queue[cluster->queue].pages += (uint64_t)change;
-	cluster->charged += (uint32_t)change;
+	if (cluster->queue == QUEUE_FRESH &&
+	    remembered(cache, cluster, index)) {
+		take_out(cache, cluster);
+		add(cache, cluster, QUEUE_MAIN, false);
+	}
+	cache->queue[cluster->queue].pages++;
+	cluster->charged++;
+}
+
+void victims_uncharge(struct cache *cache, struct cluster *cluster)
+{
+	cache->queue[cluster->queue].pages--;
+	cluster->charged--;
 }
 
 void victims_begin_round(const struct cache *cache, struct victim_round *round)
@@ -215,19 +248,19 @@ void victims_keep(struct cache *cache, struct cluster *cluster,
 }
 
 void victims_chosen(struct cache *cache, struct cluster *cluster,
-		    enum cluster_queue from)
+		    enum cluster_queue from, uint32_t pages)
 {
 	if (from == QUEUE_FRESH)
-		remember(cache, cluster);
+		remember(cache, cluster, pages);
 	add(cache, cluster, QUEUE_MAIN, false);
 }
 
 void victims_first(struct cache *cache, struct cluster *cluster,
-		   enum cluster_queue queue)
+		   enum cluster_queue from, uint32_t pages)
 {
-	if (cluster->queue != QUEUE_NONE)
-		take_out(cache, cluster);
-	add(cache, cluster, queue, true);
+	if (from == QUEUE_FRESH && pages)
+		remember(cache, cluster, pages);
+	add(cache, cluster, from, true);
 }
 
 void victims_unwanted(struct cache *cache, struct cluster *cluster)

@@ -56,10 +56,22 @@ static bool in_memory(struct bench *bench, uint64_t cluster)
 	return word_state(atomic_load(word)) == PAGE_CLEAN;
 }
 
+static void read_pages(struct bench *bench, uint64_t index, uint64_t count)
+{
+	uint64_t sequence;
+
+	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
+				      count, &sequence),
+			 count);
+	for (uint64_t i = 0; i < count; i++)
+		atomic_store(page_table_word(&bench->table, index + i),
+			     PAGE_CLEAN);
+}
+
 /* A cluster is read, unless it is there.  True: it was. */
 static bool use(struct bench *bench, uint64_t cluster)
 {
-	uint64_t index = cluster << CLUSTER_SHIFT, sequence;
+	uint64_t index = cluster << CLUSTER_SHIFT;
 
 	if (in_memory(bench, cluster)) {
 		page_word *word = page_table_word(&bench->table, index);
@@ -68,13 +80,13 @@ static bool use(struct bench *bench, uint64_t cluster)
 		page_drop_rpin(word);
 		return true;
 	}
-	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
-				      CLUSTER_PAGES, &sequence),
-			 CLUSTER_PAGES);
-	for (uint64_t i = 0; i < CLUSTER_PAGES; i++)
-		atomic_store(page_table_word(&bench->table, index + i),
-			     PAGE_CLEAN);
+	read_pages(bench, index, CLUSTER_PAGES);
 	return false;
+}
+
+static uint32_t queue_of(struct bench *bench, uint64_t cluster)
+{
+	return bench->table.clusters[cluster].queue;
 }
 
 static uint64_t count_in_memory(struct bench *bench, uint64_t first,
@@ -131,6 +143,43 @@ static void test_what_came_back_goes_to_main(void **state)
 	assert_int_equal(bench->cache.queue[QUEUE_MAIN].length, before + 1);
 	use(bench, 4 * CLUSTERS); /* never here before */
 	assert_int_equal(bench->cache.queue[QUEUE_MAIN].length, before + 1);
+}
+
+/* A neighbour that comes says nothing of what was there. */
+static void test_a_page_comes_back(void **state)
+{
+	struct bench *bench = *state;
+
+	read_pages(bench, 3, 1);
+	for (uint64_t i = 1; i <= CLUSTERS; i++)
+		use(bench, i);
+	assert_int_equal(queue_of(bench, 0), QUEUE_NONE);
+	read_pages(bench, 5, 1);
+	assert_int_equal(queue_of(bench, 0), QUEUE_FRESH);
+	read_pages(bench, 3, 1);
+	assert_int_equal(queue_of(bench, 0), QUEUE_MAIN);
+}
+
+/* A cluster that leaves in two parts is remembered as one. */
+static void test_leaving_by_parts(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t part = 2 * CLUSTER_PAGES + CLUSTER_PAGES / 2;
+	uint64_t other = PAGES / 2;
+
+	for (uint64_t first = 0; first <= 4 * CLUSTERS; first += 4 * CLUSTERS) {
+		uint64_t third = (first + 2) << CLUSTER_SHIFT;
+
+		for (uint64_t i = 0; i < CLUSTERS; i++)
+			use(bench, first + i);
+		read_pages(bench, other, part); /* two leave, half of it */
+		assert_int_equal(queue_of(bench, first + 2), QUEUE_FRESH);
+		read_pages(bench, other + part, part);
+		assert_int_equal(queue_of(bench, first + 2), QUEUE_NONE);
+		read_pages(bench, first ? third : third + CLUSTER_PAGES - 1, 1);
+		assert_int_equal(queue_of(bench, first + 2), QUEUE_MAIN);
+		cache_evict_range(&bench->cache, &bench->table, 0, PAGES);
+	}
 }
 
 /* So long ago that it is no sign of anything. */
@@ -201,6 +250,8 @@ int main(void)
 		IN_BENCH(test_a_scan_passes_through),
 		IN_BENCH(test_a_loop_keeps_a_part),
 		IN_BENCH(test_what_came_back_goes_to_main),
+		IN_BENCH(test_a_page_comes_back),
+		IN_BENCH(test_leaving_by_parts),
 		IN_BENCH(test_ghosts_fade),
 		IN_BENCH(test_without_memory_for_ghosts),
 		IN_BENCH(test_the_unwanted_go_first),
