@@ -59,16 +59,41 @@ static int bind_at(int fd, const char *path, mode_t mode)
 	return error;
 }
 
-/* 0 or a negative errno: then nothing is left at path. */
+/* True: a server that was killed left it there, and it is gone now. */
+static bool remove_left_over(const char *path)
+{
+	struct stat found;
+	int fd;
+
+	if (lstat(path, &found) || !S_ISSOCK(found.st_mode))
+		return false;
+	fd = place_connect(path);
+	if (fd >= 0)
+		close(fd);
+	return fd == -ECONNREFUSED && unlink(path) == 0;
+}
+
+/* 0 or a negative errno: then nothing of ours is left at path. */
 static int listen_at(int fd, const char *path, mode_t mode)
 {
 	int error = bind_at(fd, path, mode);
 
+	if (error == -EADDRINUSE && remove_left_over(path))
+		error = bind_at(fd, path, mode);
 	if (!error && listen(fd, WAITING)) {
 		error = -errno;
 		unlink(path);
 	}
 	return error;
+}
+
+static int give_name(const char *early, const char *path)
+{
+	int error = link(early, path) ? -errno : 0;
+
+	if (error == -EEXIST && remove_left_over(path))
+		error = link(early, path) ? -errno : 0;
+	return error == -EEXIST ? -EADDRINUSE : error;
 }
 
 /*
@@ -86,8 +111,7 @@ static int listen_early(int fd, const char *path, mode_t mode)
 	error = listen_at(fd, early, mode);
 	if (error)
 		return error;
-	if (link(early, path))
-		error = errno == EEXIST ? -EADDRINUSE : -errno;
+	error = give_name(early, path);
 	unlink(early);
 	return error;
 }
@@ -138,20 +162,6 @@ int place_make_private(struct socket_place *place)
 	return fail("cannot listen at %s: %s", place->path, strerror(-error));
 }
 
-/* A server that was killed left it there. */
-static bool is_left_over(const char *path)
-{
-	struct stat found;
-	int fd;
-
-	if (lstat(path, &found) || !S_ISSOCK(found.st_mode))
-		return false;
-	fd = place_connect(path);
-	if (fd >= 0)
-		close(fd);
-	return fd == -ECONNREFUSED;
-}
-
 int place_make_at(struct socket_place *place, const char *path, bool everybody)
 {
 	mode_t mode = everybody ? 0666 : 0600;
@@ -162,8 +172,6 @@ int place_make_at(struct socket_place *place, const char *path, bool everybody)
 		return fail("%s: too long for a socket", path);
 	strcpy(place->path, path);
 	error = open_place(place, mode);
-	if (error == -EADDRINUSE && is_left_over(path) && unlink(path) == 0)
-		error = open_place(place, mode);
 	if (!error)
 		return 0;
 	return fail("cannot listen at %s: %s", path,

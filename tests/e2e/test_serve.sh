@@ -76,6 +76,20 @@ always_answers() {
 check "whoever finds the socket is answered" always_answers
 check "... and nothing else was there" \
 	[ -z "$(ls -A "$XDG_RUNTIME_DIR")" ]
+# What one that was killed before it had its name would have left.
+cat >"$WORK/left-over" <<'END'
+python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(sys.argv[1])' "$2.$$"
+[ -S "$2.$$" ] && echo left
+exec "$1" serve --quiet --socket "$2"
+END
+start bash "$WORK/left-over" "$QUIRE" "$socket"
+until [ -S "$socket" ]; do is_alive "$child" || break; done
+check "something is left of the name before" grep -q left "$WORK/out"
+check "... it is no hindrance" "$QUIRE" run --socket "$socket" true
+kill -TERM "$child"
+end
+check "... and is gone" [ -z "$(ls -A "$XDG_RUNTIME_DIR")" ]
 long=$WORK/$(printf "%0$((106 - ${#WORK}))d" 0)
 check "the longest name" answers "$long"
 
