@@ -92,8 +92,8 @@ static uint64_t may_ask(const struct touch *touch, const struct stream *stream,
 }
 
 /*
- * How many steps before the end of what was asked for the next window is: while
- * one as wide as it may be is copied, the store reads another, where that is
+ * How many steps before the end of what was asked for the mark lies: while a
+ * window as wide as it may be is copied, the store reads another, where that is
  * little of the budget.
  */
 static uint64_t steps_early(const struct touch *touch,

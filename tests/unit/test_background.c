@@ -1,8 +1,6 @@
 /* test_background.c - page/background.c: pages leave ahead of need */
 /* SPDX-License-Identifier: MIT */
-#include "page/cache.h"
-
-#include "unit/unit.h"
+#include "unit/page_tools.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -88,14 +86,7 @@ static uint64_t charged(struct bench *bench)
 
 static void put(struct bench *bench, uint64_t index, uint64_t count)
 {
-	uint64_t sequence;
-
-	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
-				      count, &sequence),
-			 count);
-	for (uint64_t i = 0; i < count; i++)
-		atomic_store(page_table_word(&bench->table, index + i),
-			     PAGE_CLEAN);
+	put_pages(&bench->table, index, count, PAGE_CLEAN);
 }
 
 /* What fits is left alone, to the last page. */

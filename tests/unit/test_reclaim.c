@@ -1,8 +1,6 @@
 /* test_reclaim.c - page/reclaim.c: which pages leave, and in which runs */
 /* SPDX-License-Identifier: MIT */
-#include "page/cache.h"
-
-#include "unit/unit.h"
+#include "unit/page_tools.h"
 
 #include <errno.h>
 
@@ -106,13 +104,7 @@ static int close_bench(void **state)
 static void put(struct bench *bench, uint64_t index, uint64_t count,
 		uint64_t word)
 {
-	uint64_t sequence;
-
-	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
-				      count, &sequence),
-			 count);
-	for (uint64_t i = 0; i < count; i++)
-		atomic_store(word_at(bench, index + i), word);
+	put_pages(&bench->table, index, count, word);
 }
 
 /* What has been evicted since the last time. */

@@ -1,8 +1,6 @@
 /* test_victims.c - page/victims.c: in what order clusters leave */
 /* SPDX-License-Identifier: MIT */
-#include "page/cache.h"
-
-#include "unit/unit.h"
+#include "unit/page_tools.h"
 
 #define BUDGET 1024
 #define PAGES (16 * BUDGET)
@@ -58,14 +56,7 @@ static bool in_memory(struct bench *bench, uint64_t cluster)
 
 static void read_pages(struct bench *bench, uint64_t index, uint64_t count)
 {
-	uint64_t sequence;
-
-	assert_int_equal(cache_charge(&bench->cache, &bench->table, index,
-				      count, &sequence),
-			 count);
-	for (uint64_t i = 0; i < count; i++)
-		atomic_store(page_table_word(&bench->table, index + i),
-			     PAGE_CLEAN);
+	put_pages(&bench->table, index, count, PAGE_CLEAN);
 }
 
 /* A cluster is read, unless it is there.  True: it was. */
