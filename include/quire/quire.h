@@ -331,6 +331,7 @@ struct quire_pin {
 	struct quire_object *object;
 	uint64_t offset;
 	int access; /* PROT_READ, or PROT_READ | PROT_WRITE */
+	void *slot; /* the library's own */
 };
 
 /*

@@ -5,9 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define ERROR_SENTENCE 512
-
-static _Thread_local char sentence[ERROR_SENTENCE];
+_Thread_local char error_own_sentence[ERROR_SENTENCE];
 
 __attribute__((format(printf, 1, 0))) static void say(const char *format,
 						      va_list arguments)
@@ -17,7 +15,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *format,
 	/* By way of text, as an argument may be the old sentence itself. */
 	if (vsnprintf(text, sizeof(text), format, arguments) < 0)
 		text[0] = '\0';
-	snprintf(sentence, sizeof(sentence), "%s", text);
+	snprintf(error_own_sentence, sizeof(error_own_sentence), "%s", text);
 }
 
 int error_say(int error, const char *format, ...)
@@ -34,7 +32,7 @@ int error_say_first(int error, const char *format, ...)
 {
 	va_list arguments;
 
-	if (sentence[0])
+	if (error_own_sentence[0])
 		return error;
 	va_start(arguments, format);
 	say(format, arguments);
@@ -42,12 +40,7 @@ int error_say_first(int error, const char *format, ...)
 	return error;
 }
 
-void error_clear(void)
-{
-	sentence[0] = '\0';
-}
-
 const char *error_sentence(void)
 {
-	return sentence;
+	return error_own_sentence;
 }

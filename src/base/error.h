@@ -15,7 +15,14 @@ int error_say(int error, const char *format, ...)
 int error_say_first(int error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-void error_clear(void);
 const char *error_sentence(void); /* never NULL; "" if there is none */
+
+#define ERROR_SENTENCE 512
+extern _Thread_local char error_own_sentence[ERROR_SENTENCE];
+
+static inline void error_clear(void)
+{
+	error_own_sentence[0] = '\0';
+}
 
 #endif

@@ -18,6 +18,7 @@ enum hook {
 	HOOK_WRITE_GUARDED, /* protected, not yet copied */
 	HOOK_WRITE_FAILED,  /* the write failed, nobody was told yet */
 	HOOK_EVICT_BEGUN,   /* EVICTING, the memory still there */
+	HOOK_EVICT_CHOSEN,  /* EVICTING, what is announced not yet looked at */
 	HOOK_EVICTED,       /* the memory is gone, not yet ABSENT */
 	HOOK_READ_BEGUN,    /* READING, the size not yet looked at */
 	HOOK_READ_FILLED,   /* the bytes are in memory, not yet CLEAN */

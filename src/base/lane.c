@@ -10,19 +10,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of a thread: 0: not asked yet; else the lane's number and one. */
-static _Thread_local unsigned mine;
+_Thread_local unsigned lane_own;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;      /* [once] its end gives the lane back */
 static _Atomic bool prepared;  /* set in once */
 static _Atomic uint64_t taken; /* a bit a lane */
+static _Atomic uint64_t ever;  /* the same, of all that were ever taken */
 
 static void give_back(void *value)
 {
 	uint64_t bit = UINT64_C(1) << ((uintptr_t)value - 1);
 
-	mine = LANES + 1; /* another destructor may still count something */
+	lane_own = LANES + 1; /* another destructor may still count something */
 	/* release: the next owner sees the counts (take_one) */
 	atomic_fetch_and_explicit(&taken, ~bit, memory_order_release);
 }
@@ -55,7 +55,17 @@ static unsigned take_one(void)
 	} while (!atomic_compare_exchange_weak_explicit(
 		&taken, &old, old | UINT64_C(1) << lane, memory_order_acq_rel,
 		memory_order_relaxed));
+	/* Before anything is stored there: who looks at all lanes after a
+	 * swap sees either this, or that its swap is seen from here. */
+	atomic_fetch_or(&ever, UINT64_C(1) << lane);
 	return lane;
+}
+
+unsigned lanes_ever(void)
+{
+	uint64_t lanes = atomic_load(&ever);
+
+	return lanes ? LANES - (unsigned)__builtin_clzll(lanes) : 0;
 }
 
 static unsigned ask(void)
@@ -70,13 +80,18 @@ static unsigned ask(void)
 		give_back((void *)(uintptr_t)(lane + 1));
 		lane = LANES;
 	}
-	mine = lane + 1;
+	lane_own = lane + 1;
 	return lane;
+}
+
+void lane_none(void)
+{
+	lane_own = LANES + 1;
 }
 
 unsigned lane_mine(void)
 {
-	return mine ? mine - 1 : ask();
+	return lane_own ? lane_own - 1 : ask();
 }
 
 void lane_barrier(void)

@@ -25,7 +25,15 @@ void lanes_prepare(void);
 /* 0 .. LANES - 1, nobody else's while this thread lives; LANES: there is none
  * (many threads, an old kernel), and the caller does it another way. */
 unsigned lane_mine(void);
+/* This thread has none, and gets none: in a child of the process. */
+void lane_none(void);
 void lane_barrier(void);
+/* Lanes 0 .. lanes_ever() - 1 may have been somebody's. */
+unsigned lanes_ever(void);
+
+/* Of this thread: 0: not asked yet; else the lane's number and one, which is
+ * LANES + 1 if there is none.  lane.c sets it. */
+extern _Thread_local unsigned lane_own;
 
 /* One count of a lane, of many: a line of its own. */
 struct lane_count {
@@ -33,13 +41,15 @@ struct lane_count {
 	char rest[LANE_LINE - sizeof(uint64_t)];
 };
 
-/* By the lane's thread alone.  Relaxed: who sums orders by other means. */
-static inline void lane_add(_Atomic uint64_t *count, uint64_t amount)
+/* By the lane's thread alone; the new count.  Relaxed: who sums orders by other
+ * means. */
+static inline uint64_t lane_add(_Atomic uint64_t *count, uint64_t amount)
 {
-	atomic_store_explicit(
-		count,
-		atomic_load_explicit(count, memory_order_relaxed) + amount,
-		memory_order_relaxed);
+	uint64_t sum =
+		atomic_load_explicit(count, memory_order_relaxed) + amount;
+
+	atomic_store_explicit(count, sum, memory_order_relaxed);
+	return sum;
 }
 
 #endif

@@ -39,8 +39,9 @@ enum lock_rank {
 	LOCK_RANK_SPACE = 90,
 	LOCK_RANK_SPACES = 92, /* the software ones of an engine */
 	LOCK_RANK_OBJECT_RESIZE =
-		95,            /* held across I/O, a copy in, throttling */
-	LOCK_RANK_MERGE = 100, /* of writes past an object, held across I/O */
+		95,             /* held across I/O, a copy in, throttling */
+	LOCK_RANK_HAZARDS = 98, /* the caches that are told of pins that go */
+	LOCK_RANK_MERGE = 100,  /* of writes past an object, held across I/O */
 	LOCK_RANK_ENGINE = 110,
 	LOCK_RANK_SERVER = 120, /* files, claims, what workers have done */
 	LOCK_RANK_SIZE = 130,   /* who sets a served file's size, across I/O */

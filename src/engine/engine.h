@@ -61,9 +61,9 @@ struct quire {
 	char *swap_directory;          /* [I] */
 	_Atomic uint64_t open_handles; /* that users have not closed */
 	_Atomic uint64_t pins;         /* of handles that they have closed */
-	/* Accesses that a pin found in memory; not among the counters. */
-	struct lane_count hits[LANES];
-	int report_socket; /* [I] -1: nobody may ask */
+	struct lock pins_lock;         /* LOCK_RANK_OBJECT */
+	struct list all_pins;          /* [pins_lock] of handles; pins.c's */
+	int report_socket;             /* [I] -1: nobody may ask */
 	/* [a] NULL: none; set once */
 	const struct report_more *_Atomic report_more;
 	int report_stop; /* [I] eventfd */
@@ -144,6 +144,10 @@ void report_add(struct quire *quire, const struct report_more *more);
 int object_over_kept(struct quire *quire, int fd, bool writable,
 		     const struct object_kept *kept,
 		     struct quire_object **handle);
+
+/* Bytes of the object may change by this handle, other than through a mapping:
+ * 0, -EACCES or -EPERM. */
+int engine_check_storable(const struct quire_object *handle);
 
 /* Ends a handle whose last reference is gone. */
 int engine_last_drop(struct quire_object *handle);

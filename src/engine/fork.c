@@ -8,6 +8,7 @@
  * the library say so.
  */
 #include "engine/engine.h"
+#include "page/hazard.h"
 
 #include <errno.h>
 
@@ -35,6 +36,8 @@ static void in_child(void)
 		atomic_store(&quire->forked, true);
 		list_remove(link);
 	}
+	lane_none();
+	hazards_tell_nobody();
 	pthread_mutex_unlock(&lock);
 }
 

@@ -50,8 +50,7 @@ static int check_resizable(const struct quire_object *handle)
 	return error;
 }
 
-/* Bytes of the object may change, other than through a mapping. */
-static int check_storable(const struct quire_object *handle)
+int engine_check_storable(const struct quire_object *handle)
 {
 	uint32_t sealed = HANDLE_SEAL_WRITE | HANDLE_SEAL_FUTURE_WRITE;
 	int error = check_writable(handle);
@@ -120,7 +119,7 @@ int quire_object_append(struct quire_object *handle, const void *bytes,
 	int error = begin(handle);
 
 	if (!error)
-		error = check_storable(handle);
+		error = engine_check_storable(handle);
 	if (!error)
 		error = check_resizable(handle);
 	if (!error && (flags & ~(MS_SYNC | MS_ASYNC)))
@@ -195,85 +194,11 @@ ssize_t quire_object_pwrite(struct quire_object *handle, const void *buffer,
 	int64_t moved;
 
 	if (!error)
-		error = check_storable(handle);
+		error = engine_check_storable(handle);
 	if (error)
 		return error;
 	if (handle->flags & HANDLE_ZERO)
 		return (ssize_t)length; /* as /dev/zero does with it */
 	moved = object_copy_in(handle->object, buffer, length, offset);
 	return moved < 0 ? say(handle, (int)moved, "pwrite") : (ssize_t)moved;
-}
-
-/* ---- pins ---- */
-
-static int check_pin(const struct quire_object *handle, uint64_t offset,
-		     size_t length, int access)
-{
-	uint64_t size = object_size(handle->object);
-
-	if (access & ~(PROT_READ | PROT_WRITE) || !(access & PROT_READ))
-		return error_say(-EINVAL, "a pin is for PROT_READ, or for "
-					  "PROT_READ | PROT_WRITE");
-	if (length == 0)
-		return error_say(-EINVAL, "a pin of no bytes");
-	if (offset > size || length > size - offset)
-		return error_say(-EINVAL, "%s ends at byte %llu",
-				 name_of(handle), (unsigned long long)size);
-	if ((access & PROT_WRITE) && handle->flags & HANDLE_ZERO)
-		return error_say(-EACCES, "%s keeps nothing", name_of(handle));
-	return access & PROT_WRITE ? check_storable(handle) : 0;
-}
-
-static uint64_t pinned_pages(uint64_t offset, size_t length)
-{
-	return ((offset + length - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) +
-	       1;
-}
-
-int quire_object_pin(struct quire_object *handle, uint64_t offset,
-		     size_t length, int access, struct quire_pin *pin)
-{
-	int error = begin(handle);
-	bool hit;
-
-	if (!error)
-		error = check_pin(handle, offset, length, access);
-	if (!error)
-		error = pins_prepare(handle);
-	hit = !error && !(access & PROT_WRITE) &&
-	      pinned_pages(offset, length) == 1 &&
-	      object_hold_resident(handle->object, offset >> PAGE_SHIFT);
-	if (!error && !hit)
-		error = object_hold(handle->object, offset >> PAGE_SHIFT,
-				    pinned_pages(offset, length),
-				    access & PROT_WRITE);
-	if (error)
-		return say(handle, error == -ENXIO ? -EINVAL : error, "pin");
-	pins_take(handle, hit);
-	/* Last, and with nothing held but the pin: *pin may be mapped. */
-	*pin = (struct quire_pin){
-		.address =
-			access & PROT_WRITE
-				? object_window(handle->object, offset)
-				: (void *)object_view(handle->object, offset),
-		.length = length,
-		.object = handle,
-		.offset = offset,
-		.access = access,
-	};
-	return 0;
-}
-
-void quire_object_unpin(struct quire_pin *pin)
-{
-	struct quire_pin held = *pin;
-
-	if (!held.object || engine_check(engine_of(held.object)))
-		return;
-	*pin = (struct quire_pin){ .address = NULL };
-	object_let_go(held.object->object, held.offset >> PAGE_SHIFT,
-		      pinned_pages(held.offset, held.length),
-		      held.access & PROT_WRITE);
-	if (pins_drop(held.object))
-		handle_drop(held.object);
 }

@@ -6,33 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Hits of an object that a lane keeps before all may see them. */
-#define HITS_KEPT 64
-
-/* Its thread's alone, but for a look by who closes. */
-struct pin_lane {
-	_Alignas(LANE_LINE) _Atomic uint64_t pins;
-	_Atomic uint64_t hits; /* not yet counted for the object */
-	_Atomic bool busy;     /* about to take a pin out */
-};
-
-struct pins {
-	struct lock lock;    /* LOCK_RANK_OBJECT */
-	bool settled;        /* [lock] closed, and open is the truth */
-	uint64_t open;       /* [lock] once settled */
-	uint64_t others;     /* [lock] pins of threads without a lane */
-	_Atomic bool closed; /* by the user: no pin comes any more */
-	struct pin_lane lane[LANES];
-};
-
-static struct pins *pins_create(void)
+static struct pins *pins_create(struct quire_object *handle)
 {
 	struct pins *pins = aligned_alloc(LANE_LINE, sizeof(*pins));
+	struct quire *quire = engine_of(handle);
 
 	if (!pins)
 		return NULL;
 	memset(pins, 0, sizeof(*pins));
 	lock_init(&pins->lock, LOCK_RANK_OBJECT);
+	pins->quire = quire;
+	pins->object = handle->object;
+	object_face(handle->object, &pins->face);
+	lock_take(&quire->pins_lock);
+	list_add_tail(&quire->all_pins, &pins->link);
+	lock_drop(&quire->pins_lock);
 	return pins;
 }
 
@@ -40,19 +28,16 @@ void pins_destroy(struct pins *pins)
 {
 	if (!pins)
 		return;
+	lock_take(&pins->quire->pins_lock);
+	list_remove(&pins->link);
+	lock_drop(&pins->quire->pins_lock);
 	lock_finish(&pins->lock);
 	free(pins);
 }
 
-static struct pins *pins_of(struct quire_object *handle)
-{
-	/* acquire: pairs with the exchange of who made them */
-	return atomic_load_explicit(&handle->pins, memory_order_acquire);
-}
-
 static int prepare(struct quire_object *handle)
 {
-	struct pins *none = NULL, *pins = pins_create();
+	struct pins *none = NULL, *pins = pins_create(handle);
 
 	if (!pins)
 		return -ENOMEM;
@@ -67,21 +52,16 @@ int pins_prepare(struct quire_object *handle)
 	return pins_of(handle) ? 0 : prepare(handle);
 }
 
-static void count_hits(struct quire_object *handle, uint64_t count)
+static void count_hits(struct pins *pins, uint64_t count)
 {
-	object_count(&object_counts(handle->object)->hits, count);
+	count_add(&pins->quire->counters, COUNT_HITS, count);
+	object_count(&object_counts(pins->object)->hits, count);
 }
 
-static void hit_in_lane(struct quire_object *handle, struct pin_lane *lane,
-			_Atomic uint64_t *all)
+__attribute__((noinline)) void pins_count_hits(struct pins *pins,
+					       struct pin_lane *lane)
 {
-	lane_add(all, 1);
-	lane_add(&lane->hits, 1);
-	/* relaxed, here and below: counts order nothing */
-	if (atomic_load_explicit(&lane->hits, memory_order_relaxed) < HITS_KEPT)
-		return;
-	atomic_store_explicit(&lane->hits, 0, memory_order_relaxed);
-	count_hits(handle, HITS_KEPT);
+	count_hits(pins, atomic_exchange(&lane->hits, 0));
 }
 
 static void take_without_lane(struct quire_object *handle, bool hit)
@@ -91,10 +71,8 @@ static void take_without_lane(struct quire_object *handle, bool hit)
 	lock_take(&pins->lock);
 	pins->others++;
 	lock_drop(&pins->lock);
-	if (!hit)
-		return;
-	count_add(&engine_of(handle)->counters, COUNT_HITS, 1);
-	count_hits(handle, 1);
+	if (hit)
+		count_hits(pins, 1);
 }
 
 void pins_take(struct quire_object *handle, bool hit)
@@ -108,8 +86,7 @@ void pins_take(struct quire_object *handle, bool hit)
 	}
 	lane_add(&pins->lane[mine].pins, 1);
 	if (hit)
-		hit_in_lane(handle, &pins->lane[mine],
-			    &engine_of(handle)->hits[mine].count);
+		pins_hit(pins, mine);
 }
 
 /* False: the user has closed the handle. */
@@ -128,22 +105,34 @@ static bool drop_in_lane(struct pins *pins, struct pin_lane *lane)
 	return open;
 }
 
-static bool drop_settled(struct quire_object *handle, struct pins *pins)
+/* hazard: NULL, or where the pin is announced, and so not counted until then. */
+static bool drop_settled(struct quire_object *handle, struct pins *pins,
+			 struct hazard *hazard)
 {
 	struct quire *quire = engine_of(handle);
 	bool settled, last = false;
 
 	lock_take(&pins->lock);
 	settled = pins->settled;
+	if (hazard)
+		hazard_free(hazard);
 	if (settled) {
 		check(pins->open > 0, "a pin is dropped once");
 		last = --pins->open == 0;
-	} else {
+	} else if (!hazard) {
 		pins->others--;
 	}
 	lock_drop(&pins->lock);
 	if (settled)
 		atomic_fetch_sub(&quire->pins, 1);
+	return last;
+}
+
+bool pins_drop_announced(struct quire_object *handle, struct hazard *hazard)
+{
+	bool last = drop_settled(handle, pins_of(handle), hazard);
+
+	hazards_look();
 	return last;
 }
 
@@ -154,19 +143,18 @@ bool pins_drop(struct quire_object *handle)
 
 	if (mine < LANES && drop_in_lane(pins, &pins->lane[mine]))
 		return false;
-	return drop_settled(handle, pins);
+	return drop_settled(handle, pins, NULL);
 }
 
 /* The lock is held, and nobody uses a lane any more. */
 static uint64_t sum(struct quire_object *handle, struct pins *pins)
 {
-	uint64_t open = pins->others, hits = 0;
+	uint64_t open = pins->others + hazards_count(handle);
 
 	for (unsigned i = 0; i < LANES; i++) {
 		open += atomic_load(&pins->lane[i].pins);
-		hits += atomic_exchange(&pins->lane[i].hits, 0);
+		pins_count_hits(pins, &pins->lane[i]);
 	}
-	count_hits(handle, hits);
 	return open;
 }
 
@@ -178,7 +166,7 @@ bool pins_close(struct quire_object *handle)
 	if (!pins)
 		return true;
 	atomic_store(&pins->closed, true);
-	lane_barrier();
+	hazards_close(handle); /* and what lane_barrier() does */
 	for (unsigned i = 0; i < LANES; i++)
 		while (atomic_load(&pins->lane[i].busy)) /* drop_in_lane() */
 			sched_yield();
@@ -192,12 +180,19 @@ bool pins_close(struct quire_object *handle)
 	return open == 0;
 }
 
-uint64_t pins_hits(const struct quire *quire)
+uint64_t pins_hits(struct quire *quire)
 {
+	struct list *link;
 	uint64_t hits = 0;
 
-	for (unsigned i = 0; i < LANES; i++)
-		hits += atomic_load_explicit(&quire->hits[i].count,
-					     memory_order_relaxed);
+	lock_take(&quire->pins_lock);
+	list_for_each(link, &quire->all_pins) {
+		struct pins *pins = container_of(link, struct pins, link);
+
+		for (unsigned i = 0; i < LANES; i++)
+			hits += atomic_load_explicit(&pins->lane[i].hits,
+						     memory_order_relaxed);
+	}
+	lock_drop(&quire->pins_lock);
 	return hits;
 }

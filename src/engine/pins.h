@@ -2,14 +2,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pins keep a handle: the user's reference is dropped when he has closed it and
- * no pin is held.  A pin of a page in memory costs little more than the swap of
- * its word, so while the handle is open each thread counts in a lane of its own:
+ * no pin is held.  A pin that is announced has a slot that says whose it is.  Of
+ * those that are counted in their page's word each thread keeps the count, while
+ * the handle is open, in a lane of its own:
  *
  *   pin      lane + 1                   the handle is open: the user says so
  *   unpin    busy; closed? no: lane - 1; not busy
  *                          yes: under the lock, as below
  *   close    closed; barrier; wait until no lane is busy;
- *            under the lock: settled, open = the sum of all lanes
+ *            under the lock: settled, open = the sum of all lanes, and of
+ *            what is announced
  *
  * A thread that saw the handle open was busy when the barrier came, and is
  * waited for, or had done with it: its count is in the sum.  Any other sees
@@ -19,23 +21,68 @@
 #define QUIRE_ENGINE_PINS_H
 
 #include "engine/engine.h"
+#include "page/hazard.h"
+
+/* Hits that a lane keeps before all may see them. */
+#define HITS_KEPT 64
+
+/* Its thread's alone, but for a look by who closes. */
+struct pin_lane {
+	_Alignas(LANE_LINE) _Atomic uint64_t pins;
+	_Atomic uint64_t hits; /* not yet among the counters */
+	_Atomic bool busy;     /* about to take a pin out */
+};
+
+struct pins {
+	struct object_face face; /* [I] */
+	struct quire *quire;     /* [I] */
+	struct object *object;   /* [I] */
+	_Atomic bool closed;     /* by the user: no pin comes any more */
+	struct list link;        /* [quire's pins_lock] */
+	struct lock lock;        /* LOCK_RANK_OBJECT */
+	bool settled;            /* [lock] closed, and open is the truth */
+	uint64_t open;           /* [lock] once settled */
+	uint64_t others;         /* [lock] pins of threads without a lane */
+	struct pin_lane lane[LANES];
+};
 
 /* Before the first pin, while the user has the handle open; any number of
  * times.  -ENOMEM. */
 int pins_prepare(struct quire_object *handle);
-/* After pins_prepare().  hit: the page was in memory, and nobody has counted
- * that. */
+/* NULL: not prepared. */
+static inline struct pins *pins_of(struct quire_object *handle)
+{
+	/* acquire: pairs with the exchange of who made them */
+	return atomic_load_explicit(&handle->pins, memory_order_acquire);
+}
+
+/* After pins_prepare(): a pin that its page's word counts.  hit: the page was
+ * in memory, and nobody has counted that. */
 void pins_take(struct quire_object *handle, bool hit);
-/* Any thread.  True: it was the last pin of a handle that is closed, and the
- * caller drops the user's reference. */
+/* Any thread, as all that follow.  True: it was the last pin of a handle that is
+ * closed, and the caller drops the user's reference. */
 bool pins_drop(struct quire_object *handle);
+/* The same of a pin that is announced, if the handle has been closed
+ * (hazard_drop()). */
+bool pins_drop_announced(struct quire_object *handle, struct hazard *hazard);
 /* The user closes it.  True: no pin is held, and he drops his reference; false:
  * who drops the last pin does. */
 bool pins_close(struct quire_object *handle);
 
 void pins_destroy(struct pins *pins); /* NULL is allowed */
 
+/* All hits of the lane are counted. */
+void pins_count_hits(struct pins *pins, struct pin_lane *lane);
 /* Hits of all threads that are not among the counters yet. */
-uint64_t pins_hits(const struct quire *quire);
+uint64_t pins_hits(struct quire *quire);
+
+/* A pin found its page in memory; by the lane's thread. */
+static inline void pins_hit(struct pins *pins, unsigned lane)
+{
+	struct pin_lane *mine = &pins->lane[lane];
+
+	if (lane_add(&mine->hits, 1) >= HITS_KEPT)
+		pins_count_hits(pins, mine);
+}
 
 #endif

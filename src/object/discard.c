@@ -19,6 +19,7 @@
 #include "object/object_private.h"
 
 #include "os/memory.h"
+#include "page/hazard.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -91,16 +92,35 @@ static void publish(struct object *object, uint64_t start, uint64_t end)
 
 /* ---- taking ---- */
 
+static bool is_pinned(struct object *object, uint64_t index, uint64_t word)
+{
+	return word_pinned(word) || hazards_find(&object->table, &index, 1);
+}
+
 static bool take_pinned(struct discard *discard, uint64_t index)
 {
 	return clock_now_ns() > discard->deadline_ns &&
 	       object_take_wpin(discard->object, index, false) == PAGE_TAKEN;
 }
 
+/* -> EVICTING, unless a pin is announced; false: not now. */
+static bool begin_cut(struct object *object, uint64_t index, bool *dirty)
+{
+	page_word *word = object_word(object, index);
+
+	if (!page_begin_cut(word, dirty))
+		return false;
+	if (!hazards_settle(&object->table) ||
+	    !hazards_find(&object->table, &index, 1))
+		return true;
+	cache_wake(object->host->cache, &object->table, index,
+		   page_end_evict(word, *dirty ? PAGE_DIRTY : PAGE_CLEAN));
+	return false;
+}
+
 /* If the page is in memory: EVICTING, or pinned by us as well. */
 static void take_page(struct discard *discard, uint64_t index)
 {
-	page_word *word = object_word(discard->object, index);
 	enum taken how = TAKEN_PINNED;
 	bool dirty;
 
@@ -109,11 +129,12 @@ static void take_page(struct discard *discard, uint64_t index)
 
 		if (!word_visible(now))
 			return;
-		if (page_begin_cut(word, &dirty)) {
+		if (begin_cut(discard->object, index, &dirty)) {
 			how = dirty ? TAKEN_DIRTY : TAKEN_CLEAN;
 			break;
 		}
-		if (word_pinned(now) && take_pinned(discard, index))
+		if (is_pinned(discard->object, index, now) &&
+		    take_pinned(discard, index))
 			break;
 		sched_yield();
 	}

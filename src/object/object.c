@@ -3,6 +3,7 @@
 #include "object/object_private.h"
 
 #include "os/memory.h"
+#include "page/hazard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,6 +234,14 @@ undo:
 			 parameters->identity.name, strerror(-error));
 }
 
+/* The page is EVICTING: who announces it late sees that it is behind the end. */
+static void await_late_pins(struct object *object, uint64_t index)
+{
+	if (hazards_settle(&object->table))
+		while (hazards_find(&object->table, &index, 1))
+			sched_yield();
+}
+
 /* Waits for reclaim to end what it is taking out. */
 static void drop_page(struct object *object, uint64_t index)
 {
@@ -253,6 +262,7 @@ static void drop_page(struct object *object, uint64_t index)
 			wait_for_change(&cache->waits, &object->table, index,
 					word, state);
 	}
+	await_late_pins(object, index);
 	if (dirty)
 		object_forget_dirty(object, index);
 	check(object_hide(object, index, 1) == 0, "a page can be hidden");
@@ -306,6 +316,7 @@ bool object_end(struct object *object, bool lose)
 		object_release(object);
 		return false;
 	}
+	hazards_expect_none(&object->table);
 	object_drop_pages(object, 0);
 	wait_for_reclaim(object);
 	destroy(object);
@@ -409,6 +420,16 @@ const void *object_view(struct object *object, uint64_t offset)
 	if (!view)
 		view = make_view(object);
 	return view + offset;
+}
+
+void object_face(struct object *object, struct object_face *face)
+{
+	*face = (struct object_face){
+		.words = object->table.words,
+		.size = &object->size,
+		.view = object_view(object, 0),
+	};
+	hazards_expect(&object->table);
 }
 
 void *object_window(const struct object *object, uint64_t offset)

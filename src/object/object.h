@@ -345,6 +345,15 @@ enum page_taken object_take_wpin(struct object *object, uint64_t index,
 void *object_window(const struct object *object, uint64_t offset);
 /* The same for who only reads: cheaper to give up. */
 const void *object_view(struct object *object, uint64_t offset);
+/* What a read pin of a page in memory needs, and nothing else: all of it stays
+ * as it is until the object ends. */
+struct object_face {
+	const page_word *words;       /* of all pages up to the capacity */
+	const _Atomic uint64_t *size; /* bytes */
+	const char *view;             /* of byte 0: object_view() */
+};
+/* From now on pins may be announced (page/hazard.h). */
+void object_face(struct object *object, struct object_face *face);
 
 /* Bytes moved, short at the end of the object; or a negative errno. */
 int64_t object_copy_out(struct object *object, void *buffer, uint64_t length,

@@ -12,6 +12,7 @@
 #include "object/object_private.h"
 
 #include "os/memory.h"
+#include "page/hazard.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -85,19 +86,43 @@ static bool quiet(struct object *object, uint64_t index, uint64_t deadline_ns)
 	return true;
 }
 
+static int say_pinned(const struct object *object, uint64_t index)
+{
+	return error_say(-EBUSY, "page %llu of %s is pinned",
+			 (unsigned long long)index,
+			 object->parameters.identity.name);
+}
+
+/* Pins that are announced; whoever announces one now sees the size. */
+static int wait_for_announced(struct object *object, uint64_t index,
+			      uint64_t deadline_ns)
+{
+	uint64_t found = index;
+
+	if (!hazards_settle(&object->table))
+		return 0;
+	while (hazards_find(&object->table, &found,
+			    object->table.pages - index)) {
+		if (clock_now_ns() > deadline_ns)
+			return say_pinned(object, found);
+		sched_yield();
+		found = index;
+	}
+	return 0;
+}
+
 static int wait_until_quiet(struct object *object, uint64_t index)
 {
 	uint64_t deadline_ns = clock_now_ns() + PIN_WAIT_NS;
+	int error = wait_for_announced(object, index, deadline_ns);
 
-	while ((index = page_table_next(&object->table, index)) <
-	       object->table.pages) {
+	while (!error && (index = page_table_next(&object->table, index)) <
+				 object->table.pages) {
 		if (!quiet(object, index, deadline_ns))
-			return error_say(-EBUSY, "page %llu of %s is pinned",
-					 (unsigned long long)index,
-					 object->parameters.identity.name);
+			error = say_pinned(object, index);
 		index++;
 	}
-	return 0;
+	return error;
 }
 
 /*

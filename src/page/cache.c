@@ -3,6 +3,7 @@
 #include "page/cache.h"
 
 #include "os/memory.h"
+#include "page/hazard.h"
 #include "page/page_private.h"
 
 void cache_init(struct cache *cache, uint64_t budget_pages,
@@ -24,6 +25,7 @@ void cache_init(struct cache *cache, uint64_t budget_pages,
 	cache->reclaimers = NULL;
 	atomic_store(&cache->reclaiming, false);
 	wait_table_init(&cache->waits);
+	hazards_watch(cache);
 }
 
 void cache_finish(struct cache *cache)
@@ -31,6 +33,7 @@ void cache_finish(struct cache *cache)
 	check(cache->charged == 0, "invariant 3: all that was charged is given "
 				   "back");
 	check(list_empty(&cache->starving), "nobody starves at the end");
+	hazards_unwatch(cache);
 	wait_table_finish(&cache->waits);
 	victims_finish(cache);
 	lock_finish(&cache->lock);
@@ -139,6 +142,7 @@ static uint64_t charge_hungry(struct cache *cache, struct page_table *table,
 	atomic_store(&cache->hungry, true); /* seen by cache_encourage() */
 	lacking = lacking_for(cache, count);
 	lock_drop(&cache->lock);
+	hazards_await();
 	cache_reclaim(cache, lacking > count ? lacking : count);
 	count = try_charge(cache, table, index, count);
 	if (count == 0 && cache->pressure)

@@ -80,6 +80,7 @@ struct ghost {
 };
 
 struct cache {
+	struct list link;          /* hazard.c's: of all caches */
 	struct lock lock;          /* LOCK_RANK_CACHE */
 	struct counters *counters; /* [I] */
 	/* Nothing can be reclaimed: dirty pages should go home.  No lock is
@@ -115,6 +116,8 @@ struct page_table {
 	struct cluster *clusters;           /* [cache's lock] */
 	uint32_t *chapters;                 /* [cache's lock] charged pages */
 	uint64_t charged;                   /* [cache's lock] */
+	/* Read pins may be announced in place of counted (hazard.h); stays. */
+	_Atomic bool announced;
 };
 
 void cache_init(struct cache *cache, uint64_t budget_pages,

@@ -55,6 +55,7 @@ int page_table_init(struct page_table *table, struct cache *cache,
 	table->clusters = clusters;
 	table->chapters = chapters;
 	table->charged = 0;
+	atomic_store(&table->announced, false);
 	return 0;
 
 undo_clusters:
