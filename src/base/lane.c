@@ -84,9 +84,16 @@ static unsigned ask(void)
 	return lane;
 }
 
-void lane_none(void)
+void lanes_in_child(void)
 {
-	lane_own = LANES + 1;
+	if (!atomic_load(&prepared))
+		return;
+	/* Not every kernel has it inherited. */
+	check(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		      0, 0) == 0,
+	      "what was registered once can be again");
+	atomic_fetch_or(&taken, atomic_load(&ever));
+	lane_own = 0;
 }
 
 unsigned lane_mine(void)

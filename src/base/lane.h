@@ -25,8 +25,9 @@ void lanes_prepare(void);
 /* 0 .. LANES - 1, nobody else's while this thread lives; LANES: there is none
  * (many threads, an old kernel), and the caller does it another way. */
 unsigned lane_mine(void);
-/* This thread has none, and gets none: in a child of the process. */
-void lane_none(void);
+/* In a child of the process: what were others' lanes are nobody's any more, and
+ * remain so. */
+void lanes_in_child(void);
 void lane_barrier(void);
 /* Lanes 0 .. lanes_ever() - 1 may have been somebody's. */
 unsigned lanes_ever(void);

@@ -417,7 +417,6 @@ undo_cache:
 static void destroy(struct quire *quire)
 {
 	lock_finish(&quire->opening);
-	lock_finish(&quire->pins_lock);
 	lock_finish(&quire->spaces_lock);
 	free(quire->log.context);
 	free(quire->swap_directory);
@@ -442,7 +441,6 @@ int quire_open(const struct quire_options *given, struct quire **quire)
 	new->report_socket = -1;
 	lock_init(&new->opening, LOCK_RANK_ENGINE);
 	lock_init(&new->spaces_lock, LOCK_RANK_SPACES);
-	lock_init(&new->pins_lock, LOCK_RANK_OBJECT);
 	list_init(&new->all_pins);
 	list_init(&new->soft_spaces);
 	error = open_log(new, &options);

@@ -61,8 +61,7 @@ struct quire {
 	char *swap_directory;          /* [I] */
 	_Atomic uint64_t open_handles; /* that users have not closed */
 	_Atomic uint64_t pins;         /* of handles that they have closed */
-	struct lock pins_lock;         /* LOCK_RANK_OBJECT */
-	struct list all_pins;          /* [pins_lock] of handles; pins.c's */
+	struct list all_pins;          /* [pins.c's lock] of handles */
 	int report_socket;             /* [I] -1: nobody may ask */
 	/* [a] NULL: none; set once */
 	const struct report_more *_Atomic report_more;

@@ -8,7 +8,7 @@
  * the library say so.
  */
 #include "engine/engine.h"
-#include "page/hazard.h"
+#include "engine/pins.h"
 
 #include <errno.h>
 
@@ -19,10 +19,12 @@ static struct list engines = { &engines, &engines }; /* [lock] */
 static void prepare(void)
 {
 	pthread_mutex_lock(&lock);
+	pins_begin_fork();
 }
 
 static void in_parent(void)
 {
+	pins_end_fork();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -34,10 +36,12 @@ static void in_child(void)
 		struct quire *quire = container_of(link, struct quire, link);
 
 		atomic_store(&quire->forked, true);
+		pins_in_child(quire);
 		list_remove(link);
 	}
-	lane_none();
-	hazards_tell_nobody();
+	lanes_in_child();
+	hazards_in_child();
+	pins_end_fork();
 	pthread_mutex_unlock(&lock);
 }
 

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A leaf; held across a fork. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static struct pins *pins_create(struct quire_object *handle)
 {
 	struct pins *pins = aligned_alloc(LANE_LINE, sizeof(*pins));
@@ -16,11 +19,11 @@ static struct pins *pins_create(struct quire_object *handle)
 	memset(pins, 0, sizeof(*pins));
 	lock_init(&pins->lock, LOCK_RANK_OBJECT);
 	pins->quire = quire;
-	pins->object = handle->object;
+	pins->handle = handle;
 	object_face(handle->object, &pins->face);
-	lock_take(&quire->pins_lock);
+	pthread_mutex_lock(&list_lock);
 	list_add_tail(&quire->all_pins, &pins->link);
-	lock_drop(&quire->pins_lock);
+	pthread_mutex_unlock(&list_lock);
 	return pins;
 }
 
@@ -28,9 +31,9 @@ void pins_destroy(struct pins *pins)
 {
 	if (!pins)
 		return;
-	lock_take(&pins->quire->pins_lock);
+	pthread_mutex_lock(&list_lock);
 	list_remove(&pins->link);
-	lock_drop(&pins->quire->pins_lock);
+	pthread_mutex_unlock(&list_lock);
 	lock_finish(&pins->lock);
 	free(pins);
 }
@@ -55,7 +58,7 @@ int pins_prepare(struct quire_object *handle)
 static void count_hits(struct pins *pins, uint64_t count)
 {
 	count_add(&pins->quire->counters, COUNT_HITS, count);
-	object_count(&object_counts(pins->object)->hits, count);
+	object_count(&object_counts(pins->handle->object)->hits, count);
 }
 
 __attribute__((noinline)) void pins_count_hits(struct pins *pins,
@@ -130,7 +133,10 @@ static bool drop_settled(struct quire_object *handle, struct pins *pins,
 
 bool pins_drop_announced(struct quire_object *handle, struct hazard *hazard)
 {
-	bool last = drop_settled(handle, pins_of(handle), hazard);
+	bool last;
+
+	check(atomic_load(&hazard->word) != 0, "a pin is dropped once");
+	last = drop_settled(handle, pins_of(handle), hazard);
 
 	hazards_look();
 	return last;
@@ -185,7 +191,7 @@ uint64_t pins_hits(struct quire *quire)
 	struct list *link;
 	uint64_t hits = 0;
 
-	lock_take(&quire->pins_lock);
+	pthread_mutex_lock(&list_lock);
 	list_for_each(link, &quire->all_pins) {
 		struct pins *pins = container_of(link, struct pins, link);
 
@@ -193,6 +199,26 @@ uint64_t pins_hits(struct quire *quire)
 			hits += atomic_load_explicit(&pins->lane[i].hits,
 						     memory_order_relaxed);
 	}
-	lock_drop(&quire->pins_lock);
+	pthread_mutex_unlock(&list_lock);
 	return hits;
+}
+
+void pins_begin_fork(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+void pins_end_fork(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+void pins_in_child(struct quire *quire)
+{
+	struct list *link;
+
+	list_for_each(link, &quire->all_pins)
+		atomic_store(
+			&container_of(link, struct pins, link)->handle->pins,
+			NULL);
 }

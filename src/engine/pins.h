@@ -34,15 +34,15 @@ struct pin_lane {
 };
 
 struct pins {
-	struct object_face face; /* [I] */
-	struct quire *quire;     /* [I] */
-	struct object *object;   /* [I] */
-	_Atomic bool closed;     /* by the user: no pin comes any more */
-	struct list link;        /* [quire's pins_lock] */
-	struct lock lock;        /* LOCK_RANK_OBJECT */
-	bool settled;            /* [lock] closed, and open is the truth */
-	uint64_t open;           /* [lock] once settled */
-	uint64_t others;         /* [lock] pins of threads without a lane */
+	struct object_face face;     /* [I] */
+	struct quire *quire;         /* [I] */
+	struct quire_object *handle; /* [I] */
+	_Atomic bool closed;         /* by the user: no pin comes any more */
+	struct list link;            /* [pins.c's lock] */
+	struct lock lock;            /* LOCK_RANK_OBJECT */
+	bool settled;                /* [lock] closed, and open is the truth */
+	uint64_t open;               /* [lock] once settled */
+	uint64_t others;             /* [lock] pins of threads without a lane */
 	struct pin_lane lane[LANES];
 };
 
@@ -62,14 +62,19 @@ void pins_take(struct quire_object *handle, bool hit);
 /* Any thread, as all that follow.  True: it was the last pin of a handle that is
  * closed, and the caller drops the user's reference. */
 bool pins_drop(struct quire_object *handle);
-/* The same of a pin that is announced, if the handle has been closed
- * (hazard_drop()). */
+/* The same of a pin that is announced, if hazard_drop() could not. */
 bool pins_drop_announced(struct quire_object *handle, struct hazard *hazard);
 /* The user closes it.  True: no pin is held, and he drops his reference; false:
  * who drops the last pin does. */
 bool pins_close(struct quire_object *handle);
 
 void pins_destroy(struct pins *pins); /* NULL is allowed */
+
+/* Before and after a fork: what pins_in_child() looks at is whole. */
+void pins_begin_fork(void);
+void pins_end_fork(void);
+/* In the child, between them: no handle of the engine can be pinned from. */
+void pins_in_child(struct quire *quire);
 
 /* All hits of the lane are counted. */
 void pins_count_hits(struct pins *pins, struct pin_lane *lane);

@@ -44,9 +44,11 @@ __attribute__((noinline)) void hazards_tell(void)
 	lock_drop(&lock);
 }
 
-void hazards_tell_nobody(void)
+void hazards_in_child(void)
 {
 	atomic_store(&hazards_awaited, false);
+	for (unsigned i = 0; i < lanes_ever() * HAZARDS; i++)
+		atomic_store(&hazards[i].word, 0);
 }
 
 void hazards_await(void)

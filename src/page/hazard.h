@@ -99,6 +99,7 @@ static inline void hazards_look(void)
 /*
  * Any thread, with no lock held.  False: the owner has been closed; the pin
  * stays announced until the caller, who counts it out, has called hazard_free().
+ * Or it is none: it was dropped already, or is a parent process's.
  */
 static inline bool hazard_drop(struct hazard *hazard, const void *owner)
 {
@@ -106,7 +107,8 @@ static inline bool hazard_drop(struct hazard *hazard, const void *owner)
 		atomic_load_explicit(&hazard->word, memory_order_relaxed);
 	bool open;
 
-	check(word != 0, "a pin is dropped once");
+	if (word == 0)
+		return false;
 	atomic_store_explicit(&hazard->word, word | HAZARD_BUSY,
 			      memory_order_relaxed);
 	/* Busy, then the look: the other half is lane_barrier(). */
@@ -155,8 +157,9 @@ const page_word *hazards_next(unsigned *at);
  * whoever drops a pin after that tells. */
 void hazards_await(void);
 
-/* In a child of the process, where nobody waits. */
-void hazards_tell_nobody(void);
+/* In a child of the process, where nobody holds anything, nor waits: after
+ * lanes_in_child(), so that slots of the parent's pins are never used again. */
+void hazards_in_child(void);
 
 /* Whom hazards_tell() tells. */
 void hazards_watch(struct cache *cache);

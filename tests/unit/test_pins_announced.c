@@ -346,20 +346,57 @@ static void test_the_budget_is_pinned(void **state)
 		quire_object_unpin(&pins[i]);
 }
 
+/* In a child that has an engine of its own: nothing of the parent's is in its
+ * way, nor within its reach. */
+static void *use_own(void *argument)
+{
+	struct quire *own = open_engine(BUDGET * PAGE);
+	struct quire_object *second;
+	struct quire_pin mine, other;
+
+	need(own != NULL);
+	need(!quire_object_open(own, file.path, O_RDWR, NULL, &second));
+	for (unsigned i = 0; i < 2; i++) {
+		need(!quire_object_pin(second, 0, PAGE, PROT_READ, &mine));
+		need(quire_object_pin(object, 0, PAGE, PROT_READ, &other) ==
+		     -ECHILD);
+		need((mine.slot != NULL) == (i > 0));
+		quire_object_unpin(argument); /* the parent's */
+		need(*(unsigned char *)mine.address == byte_at(0));
+		quire_object_unpin(&mine);
+	}
+	need(!quire_object_resize(second, 8 * PAGE));
+	need(!quire_object_resize(second, SIZE));
+	need(!quire_object_close(second));
+	need(!quire_close(own));
+	return NULL;
+}
+
+/* The child has cut the file. */
+static void make_again(void)
+{
+	assert_int_equal(quire_object_close(object), 0);
+	fill_file(file.fd, SIZE);
+	object = open_object(quire, file.path, O_RDWR);
+}
+
 static void test_a_child_gets_none(void **state)
 {
-	struct quire_pin pin, other;
+	struct quire_pin pin, many[HAZARDS - 1];
+	pthread_t thread;
 	int status;
 	pid_t child;
 
 	(void)state;
 	announced(7, &pin);
+	for (unsigned i = 0; i < HAZARDS - 1; i++)
+		announced(i * 8, &many[i]);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		need(quire_object_pin(object, 0, PAGE, PROT_READ, &other) ==
-		     -ECHILD);
-		quire_object_unpin(&pin); /* its own copy of it */
+		use_own(&pin);
+		need(!pthread_create(&thread, NULL, use_own, &pin));
+		need(!pthread_join(thread, NULL));
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -367,6 +404,9 @@ static void test_a_child_gets_none(void **state)
 	read_all();
 	assert_page(&pin);
 	quire_object_unpin(&pin);
+	for (unsigned i = 0; i < HAZARDS - 1; i++)
+		quire_object_unpin(&many[i]);
+	make_again();
 }
 
 /* ---- all at once ---- */
