@@ -72,6 +72,10 @@ good_small() {
 	run ok budget.pml -DBOUND -DCUT -DCLOCK
 	run ok foreign.pml
 	run ok foreign.pml -DLOCKED
+	run ok hazard.pml -DEVICT
+	run ok hazard.pml -DAWAIT
+	run ok hazard.pml -DCLOSE
+	run ok page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
 	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
@@ -81,6 +85,13 @@ good_small() {
 good_page() {
 	depth=3000000
 	table=24
+	run ok hazard.pml -DCLOSE -DCROSS
+	run ok hazard.pml -DAWAIT -DPIN=2
+	run ok hazard.pml -DAWAIT -DNEW=2
+	run ok page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=2
+	run ok page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 -DTRUNC
+	run ok page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 -DDISC \
+		-DNOEVICT
 	run ok page.pml -DSPLIT
 	run ok page.pml -DSPLIT -DRFAIL
 	run ok page.pml -DSAME
@@ -123,6 +134,23 @@ bad_small() {
 		SKIP; do
 		run error foreign.pml -DV_$mistake
 	done
+	for mistake in NOBARRIER_EVICT BARRIERFIRST SETTLEFIRST EXPECT; do
+		run error hazard.pml -DEVICT -DV_$mistake
+	done
+	for mistake in NOBARRIER_AWAIT AWAITLATE FREELATE TELLFIRST NOSPARED \
+		SPAREDFIRST; do
+		run error hazard.pml -DAWAIT -DV_$mistake
+	done
+	for mistake in NOBARRIER_CLOSE NOBUSY NOWAIT NOLOCK OWNERLATE; do
+		run error hazard.pml -DCLOSE -DV_$mistake
+	done
+	for mistake in WORDFIRST NOSLOT; do
+		run error page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1 -DV_$mistake
+	done
+	run error page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 -DTRUNC \
+		-DNOEVICT -DV_CUTSLOT
+	run error page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 -DDISC \
+		-DNOEVICT -DV_DISCSLOT
 	for mistake in SIZE LENGTH NOTQUIET DROPFIRST; do
 		run error page.pml -DNHAND=1 -DTRUNC -DSAME -DNOEVICT \
 			-DV_$mistake
@@ -156,6 +184,15 @@ bad_page() {
 	run error page.pml -DNHAND=1 -DREMAP -DV_VMA
 	run error page.pml -DNHAND=1 -DWFAIL -DV_EIO
 	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_COUNTWAKES
+	run error page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1 -DV_SLOTFIRST
+	for mistake in SIZEFIRST PINSIZE SIZELATE; do
+		run error page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 \
+			-DTRUNC -DNOEVICT -DV_$mistake
+	done
+	for mistake in BACKCLEAN BACKQUIET; do
+		run error page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 \
+			-DDISC -DNOEVICT -DV_$mistake
+	done
 }
 
 for program in spin gcc; do

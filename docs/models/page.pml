@@ -2,9 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * True to src/page/word.c (the word), fault/resolve.c (handler), object/read.c
- * (pager), object/hold.c (pinner), object/resize.c (resizer), page/reclaim.c
- * (evictor), object/discard.c (discarder), writeback/ (flusher, msync),
- * page/wait.c (parking).  README.md says what stands for what.
+ * (pager), object/hold.c (pinner), engine/pin_calls.c (announcer),
+ * object/resize.c (resizer), page/reclaim.c (evictor), object/discard.c
+ * (discarder), writeback/ (flusher, msync), page/wait.c (parking).  README.md
+ * says what stands for what.
  *
  * One page; two shared mappings of it (0 and 1) and, with -DPRIV, a private one
  * (2).  A page has two locations, each stored to by one owner only, so that a
@@ -23,6 +24,10 @@
  *
  *   parts      -DPINS    a holder of pins (pins and copies); it owns location 1
  *                        in place of program thread 1
+ *              -DANNOUNCE  a holder of read pins that are announced in a slot and
+ *                        not counted in the word; =2: two of them.  A swap and
+ *                        the look at the slots are in order here: hazard.pml has
+ *                        the store buffers
  *              -DMSYNC   a caller of msync(MS_SYNC), who writes pages himself
  *              -DREMAP   mapping 0 is given to another object and back
  *              -DRFAIL   reads may fail, alone (FAILED) or as a part of a run
@@ -41,6 +46,7 @@
  *   smaller    -DNHAND=1 one trap handler   -DNOEVICT no evictor
  *              -DSAME both threads use mapping 0
  *              -DSPLIT thread 1 uses mapping 1 only
+ *              -DONESTORE thread 0 only loads
  *
  *   mistakes   each puts one back; spin must then find an error
  *     V_GRANT      a write grant does not hold a write pin over its ioctls
@@ -70,6 +76,15 @@
  *     V_GAP        that hole is made while the page may come
  *     V_FILL       where the kernel shows pages, one is filled in two steps
  *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
+ *     V_WORDFIRST  who pins looks at the word, then announces     (ANNOUNCE)
+ *     V_SIZEFIRST  who pins looks at the size, then announces     (TRUNC)
+ *     V_NOSLOT     eviction does not look at the slots
+ *     V_SLOTFIRST  eviction looks at the slots, then swaps
+ *     V_CUTSLOT    a cut does not wait for what is announced      (TRUNC)
+ *     V_SIZELATE   a cut waits for it, and then stores the size   (TRUNC)
+ *     V_DISCSLOT   a discard does not look at the slots           (DISC)
+ *     V_BACKCLEAN  a discard gives back as CLEAN what was DIRTY   (DISC)
+ *     V_BACKQUIET  a discard gives a page back and wakes nobody   (DISC)
  */
 #ifndef NHAND
 #define NHAND 2
@@ -99,6 +114,9 @@ bit  spared;                    /* the write under way need not protect: there w
 bit  waiters;
 byte rpins;
 byte wpins;
+#ifdef ANNOUNCE
+bit  slot[2];                   /* the page is announced there */
+#endif
 
 /* ---- the world ---- */
 byte tr[3];                     /* translation per mapping */
@@ -160,6 +178,7 @@ bit cut;                        /* the store has been cut, the page not yet drop
 #else
 #define UNPINNED (rpins == 0 && wpins == 0)
 #endif
+#define ANNOUNCED (slot[0] || slot[1])
 #ifdef V_NOTQUIET
 #define CUTTABLE (st == CLEAN || st == DIRTY || st == WRITING)
 #else
@@ -287,6 +306,17 @@ inline drop_rpin()
 {
 	d_step { assert(rpins > 0); rpins-- }
 }
+
+#ifdef ANNOUNCE
+/* hazards_find(): one slot after the other, with no lock. */
+inline look_at_slots(found)
+{
+	if :: slot[0] -> found = 1 :: else fi;
+#if ANNOUNCE > 1
+	if :: !found && slot[1] -> found = 1 :: else fi
+#endif
+}
+#endif
 
 /* One write-back of the page by whoever won DIRTY -> WRITING; good says whether it reached the store. */
 inline to_store(h, good)
@@ -627,17 +657,32 @@ end:	do
 proctype evictor()
 {
 	bit w;
+#ifdef ANNOUNCE
+	bit found;
+#endif
 end:	do
 	:: atomic {
 		st == CLEAN && rpins == 0 && wpins == 0 ->
-#ifndef V_EVICTPIN
+#if !defined(V_EVICTPIN) && !defined(V_SLOTFIRST)
 		st = EVICTING
 #endif
 	   };
 #ifdef V_EVICTPIN
 	   if :: atomic { st == CLEAN -> st = EVICTING } :: else -> goto next fi;
 #endif
+#ifdef V_SLOTFIRST
+	   look_at_slots(found);
+	   if :: found -> goto next :: else fi;
+	   if :: atomic { st == CLEAN && rpins == 0 && wpins == 0 -> st = EVICTING } :: else -> goto next fi;
+#endif
 	   d_step { assert(rpins == 0 && wpins == 0 && AT_HOME && SOUND) };
+#if defined(ANNOUNCE) && !defined(V_NOSLOT) && !defined(V_SLOTFIRST)
+	   look_at_slots(found);
+	   if
+	   :: found -> d_step { set_state(CLEAN, w) }; goto tell /* it stays, as if it were counted */
+	   :: else
+	   fi;
+#endif
 #ifdef V_LATEPUNCH
 	   d_step { set_state(ABSENT, w); charged = 0 };
 	   k_punch();
@@ -645,8 +690,11 @@ end:	do
 	   k_punch();
 	   d_step { assert(rpins == 0 && wpins == 0); set_state(ABSENT, w); charged = 0 };
 #endif
-	   if :: w -> requeue() :: else fi;
+tell:	   if :: w -> requeue() :: else fi;
 next:	   w = 0
+#ifdef ANNOUNCE
+	   ; found = 0
+#endif
 #ifdef GAP
 #ifdef V_GAP
 	:: st == ABSENT -> k_punch()
@@ -661,10 +709,42 @@ next:	   w = 0
 	od
 }
 
+#define KEPT (!cut)                             /* what was pinned is not cut off */
+
+#ifdef ANNOUNCE
+/* pin_announced(), hazard_drop(): announces, then looks at the size and at the word.  Where there are no
+ * bytes it counts, which is the pinner's matter. */
+proctype announcer(bit me)
+{
+	do
+	:: atomic {
+		!stop ->
+#if !defined(V_WORDFIRST) && !defined(V_SIZEFIRST)
+		slot[me] = 1
+#endif
+	   };
+#ifdef V_SIZEFIRST
+	   if :: inside :: !inside -> goto drop fi;
+	   slot[me] = 1;
+#endif
+#if defined(TRUNC) && !defined(V_PINSIZE) && !defined(V_SIZEFIRST)
+	   if :: inside :: !inside -> goto drop fi;             /* rule 11: store, then look */
+#endif
+	   if :: VISIBLE :: !VISIBLE -> goto drop fi;
+#ifdef V_WORDFIRST
+	   slot[me] = 1;
+#endif
+	   d_step { assert(SOUND && KEPT) };
+	   d_step { assert(SOUND && KEPT) };
+drop:	   slot[me] = 0
+	:: stop -> break
+	od
+}
+#endif
+
 #ifdef PINS
 /* object_hold(): takes a pin where there are bytes, then looks at the size; else sees to a read, or
  * parks and sleeps.  Owns location 1.  A copy is a short pin: in a write pin, out a read pin. */
-#define KEPT (!cut)                             /* what was pinned is not cut off */
 proctype pinner()
 {
 	bit w, wr;
@@ -773,6 +853,16 @@ proctype remapper()
 }
 #endif
 
+#if defined(TRUNC) && defined(ANNOUNCE)
+inline await_slots()
+{
+	!slot[0];
+#if ANNOUNCE > 1
+	!slot[1]
+#endif
+}
+#endif
+
 #ifdef TRUNC
 /* EVICTING -> hole -> ABSENT, from CLEAN or DIRTY without pins. */
 inline drop_page(w)
@@ -794,7 +884,18 @@ proctype resizer()
 {
 	bit w;
 	do
+#ifdef V_SIZELATE
+	:: await_slots();
+	   inside = 0;
+#else
 	:: inside = 0;
+#if defined(ANNOUNCE) && !defined(V_CUTSLOT)
+	   if
+	   :: await_slots()
+	   :: ANNOUNCED -> goto restore                         /* EBUSY */
+	   fi;
+#endif
+#endif
 	   if
 	   :: st == ABSENT || st == FAILED
 	   :: CUTTABLE && UNPINNED
@@ -825,12 +926,31 @@ next:	   skip
 proctype discarder()
 {
 	bit w, dirty;
+#ifdef ANNOUNCE
+	bit found;
+#endif
 	do
 	:: discarding = 1;
-	   if
+look:	   if
 	   :: st == ABSENT || st == FAILED ->
 		d_step { home[0] = 1; home[1] = 1; mem[0] = 0; mem[1] = 0 }
 	   :: atomic { (st == CLEAN || st == DIRTY) && UNPINNED -> dirty = (st == DIRTY); st = EVICTING };
+#if defined(ANNOUNCE) && !defined(V_DISCSLOT)
+		look_at_slots(found);
+		if
+		:: found ->                                     /* not now: it looks again */
+#ifdef V_BACKCLEAN
+			dirty = 0;
+#endif
+			d_step { set_state((dirty -> DIRTY : CLEAN), w); found = 0; dirty = 0 };
+#ifdef V_BACKQUIET
+			w = 0;
+#endif
+			if :: w -> requeue() :: else fi;
+			w = 0; goto look
+		:: else
+		fi;
+#endif
 		if
 		:: d_step { cut = 1; home[0] = 1; home[1] = 1 };
 		   k_punch();
@@ -838,8 +958,12 @@ proctype discarder()
 		:: d_step { set_state((dirty -> DIRTY : CLEAN), w) }    /* the store refuses */
 		fi;
 		if :: w -> requeue() :: else fi
-#ifdef PINS
+#if defined(PINS) || defined(ANNOUNCE)
+#ifdef ANNOUNCE
+	   :: atomic { VISIBLE ->                               /* the slot that it has seen may be free by now */
+#else
 	   :: atomic { VISIBLE && !UNPINNED ->
+#endif
 #ifndef V_ZEROCLEAN
 		wpins++; if :: st == CLEAN -> st = DIRTY :: else fi
 #endif
@@ -869,6 +993,9 @@ proctype judge()
 		assert(rpins == 0 && wpins == 0 && rdlock == 0);
 		assert(st != CLEAN || SOUND);
 		assert(charged == present);
+#ifdef ANNOUNCE
+		assert(!ANNOUNCED);
+#endif
 		assert(AT_HOME)
 	}
 }
@@ -886,6 +1013,12 @@ init {
 #endif
 #ifdef PINS
 		run pinner();
+#endif
+#ifdef ANNOUNCE
+		run announcer(0);
+#if ANNOUNCE > 1
+		run announcer(1);
+#endif
 #endif
 #ifdef MSYNC
 		run msync();

@@ -19,12 +19,14 @@ static struct list engines = { &engines, &engines }; /* [lock] */
 static void prepare(void)
 {
 	pthread_mutex_lock(&lock);
+	hazards_begin_fork();
 	pins_begin_fork();
 }
 
 static void in_parent(void)
 {
 	pins_end_fork();
+	hazards_end_fork();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -42,6 +44,7 @@ static void in_child(void)
 	lanes_in_child();
 	hazards_in_child();
 	pins_end_fork();
+	hazards_end_fork();
 	pthread_mutex_unlock(&lock);
 }
 

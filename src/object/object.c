@@ -234,14 +234,6 @@ undo:
 			 parameters->identity.name, strerror(-error));
 }
 
-/* The page is EVICTING: who announces it late sees that it is behind the end. */
-static void await_late_pins(struct object *object, uint64_t index)
-{
-	if (hazards_settle(&object->table))
-		while (hazards_find(&object->table, &index, 1))
-			sched_yield();
-}
-
 /* Waits for reclaim to end what it is taking out. */
 static void drop_page(struct object *object, uint64_t index)
 {
@@ -262,7 +254,6 @@ static void drop_page(struct object *object, uint64_t index)
 			wait_for_change(&cache->waits, &object->table, index,
 					word, state);
 	}
-	await_late_pins(object, index);
 	if (dirty)
 		object_forget_dirty(object, index);
 	check(object_hide(object, index, 1) == 0, "a page can be hidden");
@@ -316,7 +307,6 @@ bool object_end(struct object *object, bool lose)
 		object_release(object);
 		return false;
 	}
-	hazards_expect_none(&object->table);
 	object_drop_pages(object, 0);
 	wait_for_reclaim(object);
 	destroy(object);

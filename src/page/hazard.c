@@ -44,8 +44,20 @@ __attribute__((noinline)) void hazards_tell(void)
 	lock_drop(&lock);
 }
 
+void hazards_begin_fork(void)
+{
+	pthread_once(&once, prepare);
+	lock_take(&lock);
+}
+
+void hazards_end_fork(void)
+{
+	lock_drop(&lock);
+}
+
 void hazards_in_child(void)
 {
+	list_init(&caches); /* the parent's */
 	atomic_store(&hazards_awaited, false);
 	for (unsigned i = 0; i < lanes_ever() * HAZARDS; i++)
 		atomic_store(&hazards[i].word, 0);
@@ -109,11 +121,6 @@ bool hazards_find(const struct page_table *table, uint64_t *index,
 void hazards_expect(struct page_table *table)
 {
 	atomic_store(&table->announced, true); /* hazards_settle() */
-}
-
-void hazards_expect_none(struct page_table *table)
-{
-	atomic_store(&table->announced, false);
 }
 
 bool hazards_settle(const struct page_table *table)

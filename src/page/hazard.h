@@ -137,8 +137,6 @@ uint64_t hazards_count(const void *owner);
 
 /* Pages of the table may be announced from now on. */
 void hazards_expect(struct page_table *table);
-/* ... and no more: nobody can. */
-void hazards_expect_none(struct page_table *table);
 
 /* The table's pages may be announced: the words were swapped before.  False:
  * there was nobody; true: and after lane_barrier(). */
@@ -157,7 +155,10 @@ const page_word *hazards_next(unsigned *at);
  * whoever drops a pin after that tells. */
 void hazards_await(void);
 
-/* In a child of the process, where nobody holds anything, nor waits: after
+/* Before and after a fork. */
+void hazards_begin_fork(void);
+void hazards_end_fork(void);
+/* In the child, between them: nobody holds anything there, nor waits.  After
  * lanes_in_child(), so that slots of the parent's pins are never used again. */
 void hazards_in_child(void);
 

@@ -278,6 +278,7 @@ static void insert_run(struct cache *cache, struct victims *victims,
 	if (victims->runs == RECLAIM_RUNS) {
 		victims->pages -= (unsigned)__builtin_popcountll(run->leaves);
 		give_run_back(cache, table, run);
+		cache_encourage(cache);
 		return;
 	}
 	for (unsigned i = victims->runs++; i > before + 1; i--) {
@@ -366,7 +367,8 @@ static void spare_announced(struct cache *cache, struct victims *victims)
 
 /*
  * Whoever looked for a victim meanwhile did not see what we had and gave back.
- * If its pin has gone since, and told nobody, he has to look again.
+ * If its pin has gone since, and told nobody, he has to look again.  A pin that
+ * told nobody went before his barrier (hazards_await()), and so is seen gone.
  */
 static void tell_of_spared(struct cache *cache, const struct victims *victims)
 {
@@ -377,7 +379,6 @@ static void tell_of_spared(struct cache *cache, const struct victims *victims)
 
 	if (spared->count == 0 || !atomic_load(&cache->hungry))
 		return;
-	lane_barrier();
 	while ((word = hazards_next(&at)))
 		add_word(&still, word);
 	for (unsigned i = 0; i < spared->count && i < WORDS_MOST; i++)
