@@ -151,3 +151,21 @@ void view_announce(const struct view *view, const uint64_t *offsets,
 	for (size_t i = 0; i < count; i++)
 		madvise(view->bytes + offsets[i], PAGE, MADV_WILLNEED);
 }
+
+/* As many reads as there are pages in the budget, that are none of the run's. */
+void fill_budget(const struct setting *setting, const struct view *view)
+{
+	uint64_t first = UINT64_C(1) << 40, offsets[ANNOUNCED];
+
+	if (!view->object && !view->bytes)
+		return; /* what keeps nothing */
+	for (uint64_t i = 0; i < setting->budget / PAGE; i += ANNOUNCED) {
+		for (uint64_t k = 0; k < ANNOUNCED; k++)
+			offsets[k] = random_page(setting, first + i + k);
+		view_announce(view, offsets, ANNOUNCED);
+		/* Not faster than they come. */
+		if (view->object)
+			quire_object_pread(view->object, &(char){ 0 }, 1,
+					   offsets[ANNOUNCED - 1]);
+	}
+}

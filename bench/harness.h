@@ -163,6 +163,9 @@ void quire_end(struct view *view);
 /* Says that the pages at these offsets will be read soon. */
 void view_announce(const struct view *view, const uint64_t *offsets,
 		   size_t count);
+/* A question's prepare(): random pages come in until the budget is full, so that
+ * whoever reads more has to evict. */
+void fill_budget(const struct setting *setting, const struct view *view);
 
 /* ---- uring.c: input and output that bypass all caches ---- */
 

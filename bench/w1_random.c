@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 			      "there are threads; nothing is cached",
 		.variants = variants,
 		.advice = MADV_RANDOM,
+		.prepare = fill_budget,
 		.work = work,
 		.limit = limit_random,
 		.operations = reads_at_first,

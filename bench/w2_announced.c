@@ -71,6 +71,7 @@ int main(int argc, char **argv)
 		.limit_name = "O_DIRECT through io_uring, 64 at once",
 		.variants = variants,
 		.advice = MADV_RANDOM,
+		.prepare = fill_budget,
 		.work = work,
 		.limit = limit,
 		.operations = reads_at_first,

@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 			      "there are threads",
 		.variants = variants_threads,
 		.unbounded = true,
+		.prepare = fill_budget,
 		.work = work,
 		.peer_work = peer_work,
 		.quire = pinned,

@@ -127,6 +127,7 @@ int main(int argc, char **argv)
 		.variants = variants,
 		.advice = MADV_RANDOM,
 		.writable = true,
+		.prepare = fill_budget,
 		.work = work,
 		.verify = verify,
 		.latency_name = "store",
