@@ -11,59 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- announced ---- */
-
-/* What the word says of the page counts only once it is announced, and the
- * size (rule 11). */
-static inline bool is_there(const struct pins *pins, const page_word *word,
-			    uint64_t offset, size_t length)
-{
-	uint64_t size = atomic_load(pins->face.size);
-
-	return offset < size && length <= size - offset &&
-	       hazard_holds(atomic_load(word));
-}
-
-/* Not this time. */
-__attribute__((noinline)) static void take_back(struct hazard *hazard)
-{
-	hazard_free(hazard);
-	hazards_look();
-}
-
-static inline bool pin_announced(struct quire_object *handle, uint64_t offset,
-				 size_t length, struct quire_pin *pin)
-{
-	struct pins *pins = pins_of(handle);
-	unsigned lane = lane_own - 1; /* none in a child of the process */
-	const page_word *word;
-	struct hazard *hazard;
-
-	if (!pins || lane >= LANES ||
-	    length - 1 >= PAGE_SIZE - (offset & PAGE_MASK))
-		return false;
-	word = &pins->face.words[offset >> PAGE_SHIFT];
-	hazard = hazard_announce(lane, handle, word);
-	if (!hazard)
-		return false;
-	if (!is_there(pins, word, offset, length)) {
-		take_back(hazard);
-		return false;
-	}
-	error_clear();
-	pins_hit(pins, lane);
-	/* Last, and with nothing held but the pin: *pin may be mapped. */
-	*pin = (struct quire_pin){
-		.address = (char *)pins->face.view + offset,
-		.length = length,
-		.object = handle,
-		.offset = offset,
-		.access = PROT_READ,
-		.slot = hazard,
-	};
-	return true;
-}
-
 /* ---- counted ---- */
 
 static int check_pin(const struct quire_object *handle, uint64_t offset,
@@ -144,13 +91,60 @@ static bool drop_counted(const struct quire_pin *pin)
 	return pins_drop(pin->object);
 }
 
+/* ---- announced ---- */
+
+/* It was announced in vain. */
+__attribute__((noinline)) static int pin_instead(struct hazard *hazard,
+						 struct quire_object *handle,
+						 uint64_t offset, size_t length,
+						 struct quire_pin *pin)
+{
+	hazard_free(hazard);
+	hazards_look();
+	return pin_counted(handle, offset, length, PROT_READ, pin);
+}
+
+/* The other ways go on in calls at the end, for which nothing need be kept. */
+static inline int pin_one(struct quire_object *handle, uint64_t offset,
+			  size_t length, struct quire_pin *pin)
+{
+	struct pins *pins = pins_of(handle);
+	unsigned lane = lane_own - 1;
+	uint64_t last = offset + length - 1;
+	const page_word *word;
+	struct hazard *hazard;
+
+	if (!pins || lane >= LANES || length == 0 ||
+	    (last ^ offset) >= PAGE_SIZE)
+		return pin_counted(handle, offset, length, PROT_READ, pin);
+	word = &pins->face.words[offset >> PAGE_SHIFT];
+	hazard = hazard_announce(lane, handle, word);
+	if (!hazard)
+		return pin_counted(handle, offset, length, PROT_READ, pin);
+	/* Both count only now that it is announced, the size first (rule 11). */
+	if (last >= atomic_load(pins->face.size) ||
+	    !hazard_holds(atomic_load(word)))
+		return pin_instead(hazard, handle, offset, length, pin);
+	error_clear();
+	/* With nothing held but the pin: *pin may be mapped. */
+	*pin = (struct quire_pin){
+		.address = (char *)pins->face.view + offset,
+		.length = length,
+		.object = handle,
+		.offset = offset,
+		.access = PROT_READ,
+		.slot = hazard,
+	};
+	return pins_hit(pins, lane);
+}
+
 /* ---- the calls ---- */
 
 int quire_object_pin(struct quire_object *handle, uint64_t offset,
 		     size_t length, int access, struct quire_pin *pin)
 {
-	if (access == PROT_READ && pin_announced(handle, offset, length, pin))
-		return 0;
+	if (access == PROT_READ)
+		return pin_one(handle, offset, length, pin);
 	return pin_counted(handle, offset, length, access, pin);
 }
 
@@ -160,7 +154,7 @@ __attribute__((noinline)) static void unpin_counted(struct quire_pin *pin)
 	struct quire_pin held = *pin;
 	bool last;
 
-	if (engine_check(engine_of(held.object)))
+	if (!held.object || engine_check(engine_of(held.object)))
 		return;
 	*pin = (struct quire_pin){ .address = NULL };
 	if (held.slot)
@@ -173,11 +167,10 @@ __attribute__((noinline)) static void unpin_counted(struct quire_pin *pin)
 
 void quire_object_unpin(struct quire_pin *pin)
 {
-	if (!pin->object)
-		return;
-	/* In a child of the process, too: the slot is its own copy. */
-	if (pin->slot && hazard_drop(pin->slot, pin->object))
-		*pin = (struct quire_pin){ .address = NULL };
-	else
+	if (!pin->slot || !hazard_drop(pin->slot, pin->object)) {
 		unpin_counted(pin);
+		return;
+	}
+	*pin = (struct quire_pin){ .address = NULL };
+	hazards_look();
 }

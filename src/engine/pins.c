@@ -61,10 +61,11 @@ static void count_hits(struct pins *pins, uint64_t count)
 	object_count(&object_counts(pins->handle->object)->hits, count);
 }
 
-__attribute__((noinline)) void pins_count_hits(struct pins *pins,
-					       struct pin_lane *lane)
+__attribute__((noinline)) int pins_count_hits(struct pins *pins,
+					      struct pin_lane *lane)
 {
 	count_hits(pins, atomic_exchange(&lane->hits, 0));
+	return 0;
 }
 
 static void take_without_lane(struct quire_object *handle, bool hit)

@@ -76,18 +76,19 @@ void pins_end_fork(void);
 /* In the child, between them: no handle of the engine can be pinned from. */
 void pins_in_child(struct quire *quire);
 
-/* All hits of the lane are counted. */
-void pins_count_hits(struct pins *pins, struct pin_lane *lane);
+/* All hits of the lane are counted; 0. */
+int pins_count_hits(struct pins *pins, struct pin_lane *lane);
 /* Hits of all threads that are not among the counters yet. */
 uint64_t pins_hits(struct quire *quire);
 
-/* A pin found its page in memory; by the lane's thread. */
-static inline void pins_hit(struct pins *pins, unsigned lane)
+/* A pin found its page in memory; by the lane's thread.  0. */
+static inline int pins_hit(struct pins *pins, unsigned lane)
 {
 	struct pin_lane *mine = &pins->lane[lane];
 
 	if (lane_add(&mine->hits, 1) >= HITS_KEPT)
-		pins_count_hits(pins, mine);
+		return pins_count_hits(pins, mine);
+	return 0;
 }
 
 #endif

@@ -69,12 +69,18 @@ static inline struct hazard *hazard_announce(unsigned lane, const void *owner,
 	return hazard;
 }
 
-/* Bytes to see, and marked as if the pin were counted. */
+_Static_assert(PAGE_CLEAN + 1 == PAGE_DIRTY && PAGE_DIRTY + 1 == PAGE_WRITING,
+	       "what has bytes to see is a range of states");
+
+/* Bytes to see, and marked as if the pin were counted.  One comparison: a mark
+ * that lacks makes it less, another state more. */
 static inline bool hazard_holds(uint64_t word)
 {
 	uint64_t marks = WORD_TOUCHED | WORD_REFERENCED;
 
-	return word_visible(word) && (word & (marks | WORD_ZEROED)) == marks;
+	return (word & (WORD_STATE | marks | WORD_ZEROED)) -
+		       (marks | PAGE_CLEAN) <=
+	       PAGE_WRITING - PAGE_CLEAN;
 }
 
 /* Those who wait for a victim look again. */
@@ -97,7 +103,7 @@ static inline void hazards_look(void)
 }
 
 /*
- * Any thread, with no lock held.  False: the owner has been closed; the pin
+ * Any thread; hazards_look() is next.  False: the owner has been closed; the pin
  * stays announced until the caller, who counts it out, has called hazard_free().
  * Or it is none: it was dropped already, or is a parent process's.
  */
@@ -121,7 +127,6 @@ static inline bool hazard_drop(struct hazard *hazard, const void *owner)
 		return false;
 	}
 	hazard_free(hazard);
-	hazards_look();
 	return true;
 }
 

@@ -87,6 +87,7 @@ static struct hazard *announce(uint64_t index)
 static void drop(struct hazard *hazard)
 {
 	assert_true(hazard_drop(hazard, &one));
+	hazards_look();
 }
 
 static void assert_evicted(const char *expected)
