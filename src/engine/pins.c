@@ -27,12 +27,24 @@ static struct pins *pins_create(struct quire_object *handle)
 	return pins;
 }
 
+static uint64_t hits_of(const struct pins *pins)
+{
+	uint64_t hits = 0;
+
+	for (unsigned i = 0; i < LANES; i++)
+		hits += atomic_load_explicit(&pins->lane[i].hits,
+					     memory_order_relaxed);
+	return hits;
+}
+
 void pins_destroy(struct pins *pins)
 {
 	if (!pins)
 		return;
+	/* Together, for pins_hits(). */
 	pthread_mutex_lock(&list_lock);
 	list_remove(&pins->link);
+	count_add(&pins->quire->counters, COUNT_HITS, hits_of(pins));
 	pthread_mutex_unlock(&list_lock);
 	lock_finish(&pins->lock);
 	free(pins);
@@ -55,16 +67,14 @@ int pins_prepare(struct quire_object *handle)
 	return pins_of(handle) ? 0 : prepare(handle);
 }
 
-static void count_hits(struct pins *pins, uint64_t count)
+static void count_hits_of_object(struct pins *pins, uint64_t count)
 {
-	count_add(&pins->quire->counters, COUNT_HITS, count);
 	object_count(&object_counts(pins->handle->object)->hits, count);
 }
 
-__attribute__((noinline)) int pins_count_hits(struct pins *pins,
-					      struct pin_lane *lane)
+__attribute__((noinline)) int pins_count_hits(struct pins *pins)
 {
-	count_hits(pins, atomic_exchange(&lane->hits, 0));
+	count_hits_of_object(pins, HITS_KEPT);
 	return 0;
 }
 
@@ -75,8 +85,10 @@ static void take_without_lane(struct quire_object *handle, bool hit)
 	lock_take(&pins->lock);
 	pins->others++;
 	lock_drop(&pins->lock);
-	if (hit)
-		count_hits(pins, 1);
+	if (!hit)
+		return;
+	count_add(&pins->quire->counters, COUNT_HITS, 1);
+	count_hits_of_object(pins, 1);
 }
 
 void pins_take(struct quire_object *handle, bool hit)
@@ -138,7 +150,6 @@ bool pins_drop_announced(struct quire_object *handle, struct hazard *hazard)
 
 	check(atomic_load(&hazard->word) != 0, "a pin is dropped once");
 	last = drop_settled(handle, pins_of(handle), hazard);
-
 	hazards_look();
 	return last;
 }
@@ -160,7 +171,8 @@ static uint64_t sum(struct quire_object *handle, struct pins *pins)
 
 	for (unsigned i = 0; i < LANES; i++) {
 		open += atomic_load(&pins->lane[i].pins);
-		pins_count_hits(pins, &pins->lane[i]);
+		count_hits_of_object(pins, atomic_load(&pins->lane[i].hits) %
+						   HITS_KEPT);
 	}
 	return open;
 }
@@ -190,16 +202,12 @@ bool pins_close(struct quire_object *handle)
 uint64_t pins_hits(struct quire *quire)
 {
 	struct list *link;
-	uint64_t hits = 0;
+	uint64_t hits;
 
 	pthread_mutex_lock(&list_lock);
-	list_for_each(link, &quire->all_pins) {
-		struct pins *pins = container_of(link, struct pins, link);
-
-		for (unsigned i = 0; i < LANES; i++)
-			hits += atomic_load_explicit(&pins->lane[i].hits,
-						     memory_order_relaxed);
-	}
+	hits = count_get(&quire->counters, COUNT_HITS);
+	list_for_each(link, &quire->all_pins)
+		hits += hits_of(container_of(link, struct pins, link));
 	pthread_mutex_unlock(&list_lock);
 	return hits;
 }

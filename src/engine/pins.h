@@ -23,13 +23,13 @@
 #include "engine/engine.h"
 #include "page/hazard.h"
 
-/* Hits that a lane keeps before all may see them. */
+/* Hits that a lane keeps before its object has them. */
 #define HITS_KEPT 64
 
 /* Its thread's alone, but for a look by who closes. */
 struct pin_lane {
 	_Alignas(LANE_LINE) _Atomic uint64_t pins;
-	_Atomic uint64_t hits; /* not yet among the counters */
+	_Atomic uint64_t hits; /* of all times */
 	_Atomic bool busy;     /* about to take a pin out */
 };
 
@@ -76,18 +76,16 @@ void pins_end_fork(void);
 /* In the child, between them: no handle of the engine can be pinned from. */
 void pins_in_child(struct quire *quire);
 
-/* All hits of the lane are counted; 0. */
-int pins_count_hits(struct pins *pins, struct pin_lane *lane);
-/* Hits of all threads that are not among the counters yet. */
+/* HITS_KEPT more of them; 0. */
+int pins_count_hits(struct pins *pins);
+/* Hits of the engine, of all threads: they never get less. */
 uint64_t pins_hits(struct quire *quire);
 
 /* A pin found its page in memory; by the lane's thread.  0. */
 static inline int pins_hit(struct pins *pins, unsigned lane)
 {
-	struct pin_lane *mine = &pins->lane[lane];
-
-	if (lane_add(&mine->hits, 1) >= HITS_KEPT)
-		return pins_count_hits(pins, mine);
+	if (lane_add(&pins->lane[lane].hits, 1) % HITS_KEPT == 0)
+		return pins_count_hits(pins);
 	return 0;
 }
 

@@ -59,7 +59,7 @@ int quire_get_statistics(struct quire *quire,
 				 now.size);
 	read_levels(quire, &now);
 	read_counts(&quire->counters, &now);
-	now.hits += pins_hits(quire);
+	now.hits = pins_hits(quire);
 	memcpy(statistics, &now, now.size);
 	return 0;
 }

@@ -117,6 +117,10 @@ static void test_hits(void **state)
 		quire_object_unpin(&pin);
 	}
 	assert_int_equal(hits_now() - hits, 1000);
+	/* They do not get less with the handle. */
+	assert_int_equal(quire_object_close(object), 0);
+	assert_int_equal(hits_now() - hits, 1000);
+	object = open_object(quire, file.path, O_RDWR);
 }
 
 /* More than a thread has slots for. */
