@@ -269,7 +269,8 @@ static struct page_run split_off(struct page_run *run, uint64_t from)
 	return rest;
 }
 
-/* Puts a run behind another one; no room: its pages stay. */
+/* Puts a run behind another one; no room: its pages stay, and whoever looked for
+ * a victim meanwhile looks again. */
 static void insert_run(struct cache *cache, struct victims *victims,
 		       unsigned before, const struct page_run *run)
 {
