@@ -36,12 +36,6 @@ unsigned lanes_ever(void);
  * LANES + 1 if there is none.  lane.c sets it. */
 extern _Thread_local unsigned lane_own;
 
-/* One count of a lane, of many: a line of its own. */
-struct lane_count {
-	_Atomic uint64_t count;
-	char rest[LANE_LINE - sizeof(uint64_t)];
-};
-
 /* By the lane's thread alone; the new count.  Relaxed: who sums orders by other
  * means. */
 static inline uint64_t lane_add(_Atomic uint64_t *count, uint64_t amount)

@@ -133,10 +133,11 @@ bool hazards_settle(const struct page_table *table)
 
 /* ---- the end of an owner ---- */
 
-/* It is the owner's, and marked if that is what is asked for. */
-static bool belongs(struct hazard *hazard, uintptr_t owner)
+/* What an owner that is closed still has. */
+static bool is_left(struct hazard *hazard, const void *owner)
 {
-	return atomic_load(&hazard->owner) == owner;
+	return atomic_load(&hazard->owner) ==
+	       ((uintptr_t)owner | HAZARD_CLOSED);
 }
 
 static void mark(const void *owner)
@@ -156,26 +157,24 @@ static void mark(const void *owner)
 
 void hazards_close(const void *owner)
 {
-	uintptr_t marked = (uintptr_t)owner | HAZARD_CLOSED;
 	struct hazard *hazard;
 	unsigned at = 0;
 
 	mark(owner);
 	lane_barrier();
 	while ((hazard = next(&at)))
-		while (belongs(hazard, marked) &&
+		while (is_left(hazard, owner) &&
 		       atomic_load(&hazard->word) & HAZARD_BUSY)
 			sched_yield(); /* hazard_drop() */
 }
 
 uint64_t hazards_count(const void *owner)
 {
-	uintptr_t marked = (uintptr_t)owner | HAZARD_CLOSED;
 	struct hazard *hazard;
 	uint64_t count = 0;
 	unsigned at = 0;
 
 	while ((hazard = next(&at)))
-		count += belongs(hazard, marked);
+		count += is_left(hazard, owner);
 	return count;
 }

@@ -8,11 +8,14 @@
  * looks at all slots (a hazard pointer, M. Michael, 2004; the fence is left to
  * the rare side, as in liburcu):
  *
- *   pin     slot = word; then the look at word (bytes, size)    no: slot = 0
+ *   pin     slot = word; then the look at the object's size, and after that at
+ *           the word: past the end, or no bytes: slot = 0, and counted
  *   evict   word -> EVICTING; lane_barrier(); then the look at all slots
  *           one has the word: back to what it was, as if it were counted
  *
- * Either the pin sees EVICTING, or who evicts sees the slot.
+ * Either the pin sees EVICTING, or who evicts sees the slot.  The same of the
+ * size and who cuts; who passed that look is waited for before a page goes, so
+ * that a word seen after it is none of a page that was cut.
  *
  *   unpin   slot is busy; has the owner been closed? no: slot = 0; then the
  *           look at hazards_awaited: tell those who wait for a victim
@@ -47,8 +50,8 @@ extern _Atomic bool hazards_awaited;
 /* ---- for who pins ---- */
 
 /*
- * The page's word is announced; after it the caller looks at the word.  NULL:
- * no slot of the lane is free.  By the lane's thread; owner is aligned to 2.
+ * The page's word is announced; after it the caller looks, as above.  NULL: no
+ * slot of the lane is free.  By the lane's thread; owner is aligned to 2.
  */
 static inline struct hazard *hazard_announce(unsigned lane, const void *owner,
 					     const page_word *word)

@@ -371,17 +371,4 @@ static inline void wait_until_waited_for(struct object *object, uint64_t index)
 		sched_yield();
 }
 
-static inline pthread_t start_thread(void *(*run)(void *), void *argument)
-{
-	pthread_t thread;
-
-	assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
-	return thread;
-}
-
-static inline void join_thread(pthread_t thread)
-{
-	assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
 #endif

@@ -126,30 +126,17 @@ static void *pin_it(void *argument)
 	return NULL;
 }
 
-static void join(pthread_t thread)
-{
-	assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
-static pthread_t start(void *(*run)(void *), void *argument)
-{
-	pthread_t thread;
-
-	assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
-	return thread;
-}
-
 static void test_another_thread_unpins(void **state)
 {
 	struct quire_pin first, second;
 
 	(void)state;
-	join(start(pin_it, &first));
+	join_thread(start_thread(pin_it, &first));
 	pin_page(3, &second);
-	join(start(unpin, &second));
+	join_thread(start_thread(unpin, &second));
 	assert_int_equal(quire_object_close(object), 0);
 	assert_busy("1 pin(s)");
-	join(start(unpin, &first));
+	join_thread(start_thread(unpin, &first));
 }
 
 static pthread_barrier_t together;
@@ -173,9 +160,9 @@ static void test_many_threads(void **state)
 	(void)state;
 	assert_int_equal(pthread_barrier_init(&together, NULL, MANY), 0);
 	for (unsigned i = 0; i < MANY; i++)
-		threads[i] = start(pin_together, pins[i]);
+		threads[i] = start_thread(pin_together, pins[i]);
 	for (unsigned i = 0; i < MANY; i++)
-		join(threads[i]);
+		join_thread(threads[i]);
 	pthread_barrier_destroy(&together);
 	assert_int_equal(quire_object_close(object), 0);
 	assert_busy("80 pin(s)");
@@ -217,13 +204,13 @@ static void test_beside_the_close(void **state)
 							       NULL, &object),
 				 0);
 		for (unsigned i = 0; i < HOLDERS; i++)
-			threads[i] = start(hold_and_unpin, NULL);
+			threads[i] = start_thread(hold_and_unpin, NULL);
 		while (atomic_load(&ready) < HOLDERS)
 			sched_yield();
 		atomic_store(&ready, HOLDERS + 1);
 		assert_int_equal(quire_object_close(object), 0);
 		for (unsigned i = 0; i < HOLDERS; i++)
-			join(threads[i]);
+			join_thread(threads[i]);
 		assert_int_equal(statistics_of(quire).resident, 0);
 	}
 }

@@ -58,19 +58,6 @@ static void assert_page(const struct quire_pin *pin)
 			 byte_at(pin->offset + pin->length - 1));
 }
 
-static void join(pthread_t thread)
-{
-	assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
-static pthread_t start(void *(*run)(void *), void *argument)
-{
-	pthread_t thread;
-
-	assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
-	return thread;
-}
-
 /* All other pages come, one after the other. */
 static void read_all(void)
 {
@@ -190,7 +177,7 @@ static void test_a_thread_ends_with_a_pin(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < HAZARDS; i++)
-		join(start(end_with_a_pin, &pins[i]));
+		join_thread(start_thread(end_with_a_pin, &pins[i]));
 	read_all();
 	for (unsigned i = 0; i < HAZARDS; i++) {
 		assert_page(&pins[i]);
@@ -339,11 +326,11 @@ static void test_the_budget_is_pinned(void **state)
 	assert_int_equal(slots, HAZARDS);
 	for (unsigned i = 0; i < HAZARDS; i++) {
 		starved = statistics_of(quire).starved;
-		thread = start(pin_a_new_one, NULL);
+		thread = start_thread(pin_a_new_one, NULL);
 		while (statistics_of(quire).starved == starved)
 			sched_yield();
 		quire_object_unpin(&pins[i]);
-		join(thread);
+		join_thread(thread);
 		counted(i, &pins[i]);
 	}
 	for (unsigned i = 0; i < BUDGET; i++)
@@ -416,6 +403,27 @@ static void test_a_child_gets_none(void **state)
 	make_again();
 }
 
+/* A copy of a pin is the same pin. */
+static void drop_twice(void *argument)
+{
+	struct quire_pin pin, copy;
+
+	(void)argument;
+	quire = open_engine(BUDGET * PAGE);
+	need(quire != NULL);
+	need(!quire_object_open(quire, file.path, O_RDWR, NULL, &object));
+	announced(3, &pin);
+	copy = pin;
+	quire_object_unpin(&pin);
+	quire_object_unpin(&copy);
+}
+
+static void test_a_pin_is_dropped_once(void **state)
+{
+	(void)state;
+	assert_check_fails(drop_twice, NULL, "a pin is dropped once");
+}
+
 #endif
 
 /* ---- all at once ---- */
@@ -478,9 +486,9 @@ static void test_beside_eviction(void **state)
 
 	(void)state;
 	atomic_store(&done, false);
-	dropper = start(drop_pages, NULL);
+	dropper = start_thread(drop_pages, NULL);
 	for (uintptr_t i = 0; i < WORKERS; i++)
-		threads[i] = start(pin_at_random, (void *)(i + 1));
+		threads[i] = start_thread(pin_at_random, (void *)(i + 1));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		void *some;
 
@@ -488,7 +496,7 @@ static void test_beside_eviction(void **state)
 		slots += (uintptr_t)some;
 	}
 	atomic_store(&done, true);
-	join(dropper);
+	join_thread(dropper);
 	assert_true(slots > 0);
 	assert_true(statistics_of(quire).evictions > 0);
 }
@@ -519,13 +527,13 @@ static void test_beside_the_close(void **state)
 
 		atomic_store(&ready, 0);
 		for (unsigned i = 0; i < WORKERS; i++)
-			threads[i] = start(hold_and_unpin, NULL);
+			threads[i] = start_thread(hold_and_unpin, NULL);
 		while (atomic_load(&ready) < WORKERS)
 			sched_yield();
 		atomic_store(&ready, WORKERS + 1);
 		assert_int_equal(quire_object_close(object), 0);
 		for (unsigned i = 0; i < WORKERS; i++)
-			join(threads[i]);
+			join_thread(threads[i]);
 		assert_int_equal(statistics_of(quire).resident, 0);
 		object = open_object(quire, file.path, O_RDWR);
 	}
@@ -549,6 +557,7 @@ int main(void)
 		TEST(test_the_budget_is_pinned),
 #if !defined(__SANITIZE_THREAD__)
 		TEST(test_a_child_gets_none),
+		TEST(test_a_pin_is_dropped_once),
 #endif
 		TEST(test_beside_eviction),
 		TEST(test_beside_the_close),

@@ -1,4 +1,4 @@
-/* unit.h - what the unit tests share: cmocka, random numbers, deaths */
+/* unit.h - what the unit tests share: cmocka, random numbers, threads, deaths */
 /* SPDX-License-Identifier: MIT */
 #ifndef QUIRE_TESTS_UNIT_H
 #define QUIRE_TESTS_UNIT_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,19 @@ static inline uint64_t first_seed(uint64_t standard)
 
 	print_message("QUIRE_SEED=%llu\n", (unsigned long long)seed);
 	return seed ? seed : 1;
+}
+
+static inline pthread_t start_thread(void *(*run)(void *), void *argument)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
+	return thread;
+}
+
+static inline void join_thread(pthread_t thread)
+{
+	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 /* What a child wrote to standard error, and how it ended. */
