@@ -78,6 +78,7 @@ good_small() {
 	run ok page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
 	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
+	run ok page.pml -DNHAND=1 -DSPLIT -DFILLED
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 }
@@ -103,6 +104,11 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DSELF
 	run ok page.pml -DNHAND=1 -DSELF -DGAP -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DSELF -DDISC -DSPLIT
+	run ok page.pml -DNHAND=1 -DFILLED
+	run ok page.pml -DNHAND=1 -DFILLED -DREMAP
+	run ok page.pml -DNHAND=1 -DFILLED -DRFAIL -DSPLIT
+	run ok page.pml -DNHAND=1 -DFILLED -DTRUNC -DSPLIT
+	run ok page.pml -DNHAND=1 -DFILLED -DDISC -DSPLIT
 	run ok page.pml -DNHAND=1 -DREMAP
 	run ok page.pml -DNHAND=1 -DRFAIL
 	run ok page.pml -DNHAND=1 -DWFAIL
@@ -164,6 +170,10 @@ bad_small() {
 	run error page.pml -DNHAND=1 -DRFAIL -DV_HALFREAD
 	run error page.pml -DNHAND=1 -DSPLIT -DGAP -DV_GAP
 	run error page.pml -DNHAND=1 -DSELF -DV_FILL
+	for mistake in FILLRW FILLEARLY; do
+		run error page.pml -DNHAND=1 -DSPLIT -DFILLED -DV_$mistake
+	done
+	run error page.pml -DNHAND=1 -DSPLIT -DFILLED -DREMAP -DV_FILLVMA
 	run error page.pml -DSAME -DRFAIL -DV_REFUSE
 	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_MSYNC
 }

@@ -40,6 +40,8 @@
  *                        it, too
  *              -DSELF    mapping 1 is read-only and untrapped: the kernel shows
  *                        what is in memory by itself
+ *              -DFILLED  what is read may be put into the memory by showing it, in
+ *                        one mapping
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
  *
@@ -75,6 +77,10 @@
  *     V_RANGE      a read begins without looking at what is discarded again
  *     V_GAP        that hole is made while the page may come
  *     V_FILL       where the kernel shows pages, one is filled in two steps
+ *     V_FILLRW     what is shown as it comes may be stored to    (FILLED)
+ *     V_FILLVMA    the mapping is compared, then it is filled unlocked (FILLED,
+ *                  REMAP)
+ *     V_FILLEARLY  the word says CLEAN, then the page is filled  (FILLED)
  *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
  *     V_WORDFIRST  who pins looks at the word, then announces     (ANNOUNCE)
  *     V_SIZEFIRST  who pins looks at the size, then announces     (TRUNC)
@@ -208,6 +214,23 @@ inline k_continue(m, how, eexist)
 		fi
 	}
 }
+
+#ifdef FILLED
+/* UFFDIO_COPY: the bytes, whole pages, and the translation.  Wakes nobody. */
+inline k_fill(m)
+{
+	d_step {
+		assert(ISOURS(m));
+		assert(!present);
+		present = 1; mem[0] = home[0]; mem[1] = home[1];
+#ifdef V_FILLRW
+		if :: tr[m] == NONE -> tr[m] = RW :: else fi
+#else
+		if :: tr[m] == NONE -> tr[m] = RO :: else fi
+#endif
+	}
+}
+#endif
 
 inline k_unprotect(m)           /* UFFDIO_WRITEPROTECT, mode 0; wakes */
 {
@@ -583,7 +606,9 @@ install:
 #endif
 		k_wake(m); goto out } fi;
 #endif
-#ifdef SELF
+#ifdef FILLED
+	   if :: d_step { k_wake(m) } :: k_continue(m, RO, ee) fi;      /* it was read for this */
+#elif defined(SELF)
 	   if :: m == 1 -> d_step { k_wake(m) } :: k_continue(m, RO, ee) fi;
 #else
 	   k_continue(m, RO, ee);
@@ -612,11 +637,45 @@ out:		forget()
 	od
 }
 
+#ifdef FILLED
+/* fault_fill(): the lock of the space is tried, and nothing is waited for. */
+inline fill(m)
+{
+	atomic {
+		ISOURS(m) ->
+		assert(charged == 1 && st == READING && !cut);
+		asked = 0;
+#ifndef V_FILLVMA
+		rdlock++
+#endif
+	};
+	k_fill(m);
+#ifndef V_FILLVMA
+	rdlock--;
+#endif
+	skip
+}
+#endif
+
 /* The pager's completion side: fills through the window, which makes the page present at once. */
 proctype pager()
 {
 	bit w;
 end:	do
+#ifdef FILLED
+#ifdef V_FILLEARLY
+	:: asked -> d_step { asked = 0; set_state(CLEAN, w) };
+	   if :: w -> requeue() :: else fi;
+	   w = 0;
+	   k_fill(0)
+#else
+	:: asked ->
+	   if :: fill(0) :: fill(1) fi;
+	   d_step { set_state(CLEAN, w); assert(SOUND) };
+	   if :: w -> requeue() :: else fi;
+	   w = 0
+#endif
+#endif
 	:: asked ->
 	   d_step {
 		assert(charged == 1 && st == READING && !cut);

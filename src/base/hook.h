@@ -21,6 +21,8 @@ enum hook {
 	HOOK_EVICT_CHOSEN,  /* EVICTING, what is announced not yet looked at */
 	HOOK_EVICTED,       /* the memory is gone, not yet ABSENT */
 	HOOK_READ_BEGUN,    /* READING, the size not yet looked at */
+	HOOK_READ_COME,     /* the bytes are here, not yet in memory */
+	HOOK_FILL,          /* the place was compared, not yet filled */
 	HOOK_READ_FILLED,   /* the bytes are in memory, not yet CLEAN */
 	HOOK_PARK,          /* the state was looked at, nobody parked */
 	HOOK_WAKE,          /* WAITERS was taken, nobody woken */

@@ -147,6 +147,17 @@ void rwlock_take_read(struct rwlock *lock)
 	must(pthread_rwlock_rdlock(&lock->rwlock));
 }
 
+bool rwlock_try_read(struct rwlock *lock)
+{
+	int error = pthread_rwlock_tryrdlock(&lock->rwlock);
+
+	if (error == EBUSY || error == EAGAIN)
+		return false;
+	must(error);
+	rank_take(lock, lock->rank);
+	return true;
+}
+
 void rwlock_take_write(struct rwlock *lock)
 {
 	rank_take(lock, lock->rank);

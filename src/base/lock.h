@@ -76,6 +76,8 @@ bool lock_held(const struct lock *lock);
 void rwlock_init(struct rwlock *lock, enum lock_rank rank);
 void rwlock_finish(struct rwlock *lock);
 void rwlock_take_read(struct rwlock *lock);
+/* False: a writer has it, or waits for it. */
+bool rwlock_try_read(struct rwlock *lock);
 void rwlock_take_write(struct rwlock *lock);
 void rwlock_drop_read(struct rwlock *lock);
 void rwlock_drop_write(struct rwlock *lock);

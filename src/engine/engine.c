@@ -66,6 +66,14 @@ static void on_dirtied(void *context)
 		writeback_kick(&quire->writeback, false);
 }
 
+static uint64_t on_fill(void *context, struct object *object, uint64_t index,
+			uint64_t count, const void *bytes, uint64_t address)
+{
+	struct quire *quire = context;
+
+	return fault_fill(&quire->faults, object, index, count, bytes, address);
+}
+
 static void on_arrived(void *context, struct object *object, uint64_t index,
 		       uint64_t count)
 {
@@ -290,6 +298,7 @@ static void init_cache(struct quire *quire, const struct quire_options *options)
 	quire->host.dirtied = on_dirtied;
 	quire->host.throttle = on_throttle;
 	quire->host.cut = on_cut;
+	quire->host.fill = on_fill;
 	quire->host.arrived = on_arrived;
 	quire->host.managed = on_managed;
 	quire->host.copy = on_copy;

@@ -41,6 +41,7 @@ struct place {
 	bool shared;
 	bool untrapped; /* for the most part */
 	bool to_trap;   /* and is not to be */
+	bool filled;    /* what is read for it is shown as it comes, mostly */
 	uint64_t pages; /* from index to the end of the VMA */
 	enum read_advice advice;
 	bool may_block; /* this thread, for a read of the page */
@@ -130,6 +131,19 @@ void fault_drop_run(struct object *object, uint64_t index, uint64_t count)
 		drop_pin(object, index + i, false);
 }
 
+/* Who is on the way there will not trap at what is shown as it comes. */
+static void touch_coming(struct object *object, uint64_t index, uint64_t end)
+{
+	for (; index < end; index++) {
+		page_word *word = object_word(object, index);
+		uint64_t seen = atomic_load(word);
+
+		if ((word_state(seen) == PAGE_READING || word_visible(seen)) &&
+		    !(seen & WORD_TOUCHED))
+			page_set_touched(word);
+	}
+}
+
 static enum step install(struct fault *fault, const struct place *place)
 {
 	struct object *object = place->object;
@@ -158,6 +172,8 @@ static enum step install(struct fault *fault, const struct place *place)
 			mmu_install(fault->handler->mmu, fault->address,
 				    count << PAGE_SHIFT, place->shared));
 	fault_drop_run(object, place->index, count);
+	if (place->filled)
+		touch_coming(object, place->index + count, place->index + most);
 	return step;
 }
 
@@ -188,13 +204,14 @@ static void plan(struct fault *fault, const struct place *place, bool visible,
 }
 
 /*
- * Where the kernel shows what is in memory by itself, a page that has come is
- * shown by the next touch.  One that was there when it trapped is not.
+ * What was read for the fault is shown by now, or, where the kernel shows what
+ * is in memory by itself, will be by the next touch.  If it is not, that touch
+ * is another fault, which has read nothing.
  */
-static bool is_shown_by_touch(const struct fault *fault,
-			      const struct place *place)
+static bool has_come(const struct fault *fault, const struct place *place)
 {
-	return place->untrapped && fault->reads > 0 && !fault->again;
+	return (place->untrapped || place->filled) && fault->reads > 0 &&
+	       !fault->again;
 }
 
 /* The space's read lock is held. */
@@ -203,12 +220,13 @@ static enum step show(struct fault *fault, const struct place *place,
 {
 	if (!visible)
 		return STEP_PAGE;
-	if (is_shown_by_touch(fault, place)) {
+	if (wants_grant(fault, place))
+		return grant(fault, place);
+	if (has_come(fault, place)) {
 		mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
 		return STEP_DONE;
 	}
-	return wants_grant(fault, place) ? grant(fault, place)
-					 : install(fault, place);
+	return install(fault, place);
 }
 
 static enum read_advice advice_of(const struct vma *vma)
@@ -230,6 +248,8 @@ static bool find_place(const struct fault *fault, struct place *place)
 	place->shared = vma->mapping.shared;
 	place->untrapped = vma->flags & VM_UNTRAPPED;
 	place->to_trap = vma_traps_too_little(vma);
+	place->filled = vma->mapping.shared && !place->untrapped &&
+			!fault->write && mmu_fills(fault->handler->mmu);
 	place->advice = advice_of(vma);
 	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
 	return true;
@@ -298,11 +318,10 @@ static bool must_rest(struct fault *fault)
 static int64_t begin_read(const struct fault *fault, const struct place *place,
 			  uint64_t *sequence)
 {
-	if (place->may_block && fault->count <= OBJECT_NOW_MOST)
-		return object_read_now(place->object, place->index,
-				       fault->count, sequence);
-	return object_start_read(place->object, place->index, fault->count,
-				 sequence);
+	return object_read_for(
+		place->object, place->index, fault->count,
+		place->filled ? fault->address : 0,
+		place->may_block && fault->count <= OBJECT_NOW_MOST, sequence);
 }
 
 /* True: the fault is in other hands now. */
@@ -447,6 +466,17 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	}
 }
 
+static void follow_plan(const struct fault *fault, const struct place *place,
+			const struct read_plan *plan)
+{
+	uint64_t address = 0;
+
+	if (place->filled)
+		address = fault->address +
+			  ((plan->ahead_index - place->index) << PAGE_SHIFT);
+	object_follow_plan(place->object, plan, address);
+}
+
 /* True: done; false: in other hands. */
 static bool resolve(struct fault *fault, bool may_block)
 {
@@ -466,7 +496,7 @@ static bool resolve(struct fault *fault, bool may_block)
 		out_of_hands = carry_on(fault, &place, step);
 		/* After the page in hand was asked for. */
 		if (ahead.ahead_count)
-			object_follow_plan(place.object, &ahead);
+			follow_plan(fault, &place, &ahead);
 		if (place.object)
 			object_release(place.object);
 	}

@@ -60,3 +60,39 @@ void fault_show(struct fault_handler *handler, struct object *object,
 	show(handler, object, index, count, address);
 	rwlock_drop_read(&space->lock);
 }
+
+/* The space's read lock is held. */
+static uint64_t fill(struct fault_handler *handler, struct object *object,
+		     uint64_t index, uint64_t count, const void *bytes,
+		     uint64_t address)
+{
+	uint64_t most = showable(handler, object, index, address);
+
+	if (most == 0 || !space_find(handler->space, address)->mapping.shared)
+		return 0;
+	if (count > most)
+		count = most;
+	hook_point(HOOK_FILL, object_table(object), index);
+	return mmu_fill(handler->mmu, address, bytes, count << PAGE_SHIFT) >>
+	       PAGE_SHIFT;
+}
+
+/*
+ * They are READING, so nobody takes them away meanwhile, and a cut waits for
+ * them.  Whoever changes the layout may do so, too: he is not waited for.
+ */
+uint64_t fault_fill(struct fault_handler *handler, struct object *object,
+		    uint64_t index, uint64_t count, const void *bytes,
+		    uint64_t address)
+{
+	struct space *space = handler->space;
+
+	if (!mmu_fills(handler->mmu) ||
+	    (!address &&
+	     !object_mapped_at(object, handler->mmu, index, &address)) ||
+	    !rwlock_try_read(&space->lock))
+		return 0;
+	count = fill(handler, object, index, count, bytes, address);
+	rwlock_drop_read(&space->lock);
+	return count;
+}

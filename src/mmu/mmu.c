@@ -47,6 +47,19 @@ int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length)
 	return mmu->ops->grant(mmu, start, length);
 }
 
+bool mmu_fills(const struct mmu *mmu)
+{
+	return mmu->ops->fill;
+}
+
+uint64_t mmu_fill(struct mmu *mmu, uint64_t start, const void *bytes,
+		  uint64_t length)
+{
+	check_range(mmu, start, length);
+	probe3(install, start, length, false);
+	return mmu->ops->fill(mmu, start, bytes, length);
+}
+
 int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	check_range(mmu, start, length);

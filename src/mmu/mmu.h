@@ -57,6 +57,8 @@ struct mmu_ops {
 	int (*install)(struct mmu *mmu, uint64_t start, uint64_t length,
 		       bool shared);
 	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length);
+	uint64_t (*fill)(struct mmu *mmu, uint64_t start, const void *bytes,
+			 uint64_t length); /* NULL: it cannot */
 	int (*write_protect)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*refuse)(struct mmu *mmu, uint64_t start, bool shared);
 	int (*move)(struct mmu *mmu, const struct mmu_move *move);
@@ -114,6 +116,15 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot);
 int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared);
 /* Shows pages writable, all of them, shown before or not.  As mmu_install(). */
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
+/*
+ * Puts bytes into the memory behind a shared mapping, where it has none, and
+ * shows them there in one step, as mmu_install() would; but nobody is woken.
+ * How many, from start on: whatever stands in its way, the others are left to
+ * be written to the memory, and shown when they are touched.
+ */
+bool mmu_fills(const struct mmu *mmu);
+uint64_t mmu_fill(struct mmu *mmu, uint64_t start, const void *bytes,
+		  uint64_t length);
 /*
  * Layout: the mapping at move->from is at move->to from now on, with the
  * private copies that it has; the space has nothing at the new one.  -EEXIST (a

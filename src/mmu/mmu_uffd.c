@@ -157,6 +157,17 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 	return 0;
 }
 
+static uint64_t fill(struct mmu *mmu, uint64_t start, const void *bytes,
+		     uint64_t length)
+{
+	uint64_t done = 0;
+
+	length = before_guard(mmu, start, length);
+	if (length > 0)
+		uffd_copy(&own(mmu)->uffd, start, bytes, length, &done);
+	return done;
+}
+
 /* Again for as long as the kernel says that the layout is changing. */
 static int protect_range(const struct uffd *uffd, uint64_t start,
 			 uint64_t length)
@@ -379,6 +390,7 @@ static const struct mmu_ops ops = {
 	.protect = protect,
 	.install = install,
 	.grant = grant,
+	.fill = fill,
 	.write_protect = write_protect,
 	.refuse = refuse,
 	.move = move,

@@ -117,7 +117,7 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 		count_add(hold->object->host->counters, COUNT_PAGES_AHEAD,
 			  (uint64_t)started - count);
 	if (plan.ahead_count && started > 0)
-		object_follow_plan(hold->object, &plan);
+		object_follow_plan(hold->object, &plan, 0);
 	return 0;
 }
 

@@ -131,6 +131,11 @@ struct object_host {
 	 * go, too, where the page table is our own (the kernel does it by
 	 * itself).  Called under the resize lock; NULL: there are none. */
 	void (*cut)(void *context, struct object *object, uint64_t index);
+	/* Puts the bytes of pages that are READING into the memory by showing
+	 * them, at address, or (0) wherever they are mapped; how many, from
+	 * index on.  Nothing is held; must not block.  NULL: nobody can. */
+	uint64_t (*fill)(void *context, struct object *object, uint64_t index,
+			 uint64_t count, const void *bytes, uint64_t address);
 	/* Pages that were announced have come, and may be shown before they
 	 * are touched.  Nothing is held; must not block.  NULL: nobody can. */
 	void (*arrived)(void *context, struct object *object, uint64_t index,
@@ -285,6 +290,12 @@ int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
  */
 int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
 			uint64_t *sequence);
+/*
+ * The same of either for an access at address, where index is mapped: if it may
+ * be, what comes is shown there by the very step that puts it into the memory.
+ */
+int64_t object_read_for(struct object *object, uint64_t index, uint64_t count,
+			uint64_t address, bool now, uint64_t *sequence);
 /* Starts all that is absent in the range, ahead of need; how many pages. */
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count);
@@ -302,6 +313,9 @@ struct read_plan {
 	uint64_t ahead_count; /* 0: nothing */
 	int64_t ahead_step;   /* from one of these to the next: 1, mostly */
 	uint64_t install_end; /* pages from index to here may be shown */
+	/* What is read ahead may be shown as it comes, but for its first page:
+	 * the touch of that asks for the next window. */
+	bool show_ahead;
 };
 
 void object_plan(struct object *object, uint64_t index, struct read_plan *plan);
@@ -316,9 +330,13 @@ enum read_advice {
 /* As object_plan(); never blocks. */
 void object_plan_advised(struct object *object, uint64_t index,
 			 enum read_advice advice, struct read_plan *plan);
-/* Starts to read the plan's pages ahead; after the page in hand was asked for.
- * Never blocks. */
-void object_follow_plan(struct object *object, const struct read_plan *plan);
+/*
+ * Starts to read the plan's pages ahead; after the page in hand was asked for.
+ * address: where the first of them is mapped; 0: it is not to be shown.  Never
+ * blocks.
+ */
+void object_follow_plan(struct object *object, const struct read_plan *plan,
+			uint64_t address);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */

@@ -117,6 +117,10 @@ static inline bool take_one(_Atomic uint32_t *count)
 
 /* A store that is gone fails each page: one line a second is enough. */
 bool object_may_log(struct object *object);
+/* As object_read_ahead(), of a stream's window: shown from address on, but for
+ * its first page; 0: not at all. */
+uint64_t object_read_window(struct object *object, uint64_t index,
+			    uint64_t count, uint64_t address);
 void object_reads_init(struct object_host *host);
 
 /* ---- what lasts: kept.c ---- */

@@ -20,21 +20,23 @@
  * longer than it takes to wake another. */
 #define COPY_ELSEWHERE 16
 
+/* How a read is to be made. */
+enum manner {
+	READ_BESIDE,  /* the caller waits for the first page, not here */
+	READ_NOW,     /* the caller waits: it may make the read itself */
+	READ_AHEAD,   /* nobody waits yet */
+	READ_TO_SHOW, /* wherever it is mapped */
+};
+
 struct object_read {
 	struct pager_io io;
 	struct work work; /* to copy it */
 	struct object *object;
 	uint64_t count;
 	int error;
-	bool show; /* when it has come */
-};
-
-/* How a read is to be made. */
-enum manner {
-	READ_BESIDE, /* the caller waits for the first page, not here */
-	READ_NOW,    /* the caller waits: it may make the read itself */
-	READ_AHEAD,  /* nobody waits yet */
-	READ_TO_SHOW,
+	enum manner manner;
+	uint64_t address;  /* where it is to be shown; 0: nowhere */
+	uint64_t withheld; /* pages that are not, its first */
 };
 
 void object_reads_init(struct object_host *host)
@@ -95,18 +97,62 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 	end_run(object, index, count, PAGE_FAILED);
 }
 
+/* The bytes of some of its pages, into the memory. */
+static int put(const struct object_read *read, uint64_t first, uint64_t end)
+{
+	const unsigned char *bytes = read->io.staging->bytes;
+
+	if (first == end)
+		return 0;
+	return memory_file_write(read->object->memory,
+				 bytes + (first << PAGE_SHIFT),
+				 (end - first) << PAGE_SHIFT,
+				 (read->io.index + first) << PAGE_SHIFT);
+}
+
+/* The same, and shown; how many, from first on. */
+static uint64_t put_shown(const struct object_read *read, uint64_t first)
+{
+	const struct object *object = read->object;
+	const struct object_host *host = object->host;
+	const unsigned char *bytes = read->io.staging->bytes;
+	uint64_t index = read->io.index + first, count;
+
+	if (!host->fill || (!read->address && read->manner != READ_TO_SHOW))
+		return 0;
+	count = host->fill(host->context, read->object, index,
+			   read->count - first, bytes + (first << PAGE_SHIFT),
+			   read->address ? read->address + (first << PAGE_SHIFT)
+					 : 0);
+	/* What is read ahead is not touched by being shown. */
+	for (uint64_t i = 0; i < count && read->manner != READ_AHEAD; i++)
+		page_set_touched(object_word(object, index + i));
+	return count;
+}
+
+/* *shown: how many pages before which all are shown that are to be. */
+static int put_all(const struct object_read *read, uint64_t *shown)
+{
+	uint64_t first = read->withheld;
+	int error = put(read, 0, first);
+
+	if (error)
+		return error;
+	*shown = first + put_shown(read, first);
+	return put(read, *shown, read->count);
+}
+
 static void end_read(struct object_read *read, int error)
 {
 	struct pager_io *io = &read->io;
 	struct object *object = read->object;
 	struct object_host *host = object->host;
-	uint64_t index = io->index, count = read->count;
-	bool show = read->show;
+	uint64_t index = io->index, count = read->count, shown = 0;
+	bool show = read->manner == READ_TO_SHOW;
 
+	hook_point(HOOK_READ_COME, &object->table, index);
 	if (!error)
-		error = memory_file_write(object->memory, io->staging->bytes,
-					  count << PAGE_SHIFT,
-					  index << PAGE_SHIFT);
+		error = put_all(read, &shown);
 	hook_point(HOOK_READ_FILLED, &object->table, index);
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&host->reads, read);
@@ -119,8 +165,9 @@ static void end_read(struct object_read *read, int error)
 		object_count(&object->counts.pages_read, count);
 		object_happened(object, index, count, OBJECT_READ);
 		end_run(object, index, count, PAGE_CLEAN);
-		if (show && host->arrived)
-			host->arrived(host->context, object, index, count);
+		if (show && host->arrived && shown < count)
+			host->arrived(host->context, object, index + shown,
+				      count - shown);
 	}
 	object_release(object);
 }
@@ -218,8 +265,15 @@ static void submit(struct object *object, struct object_read *read,
 	pager_submit(object->pager, &read->io);
 }
 
+/* What is asked for. */
+struct request {
+	enum manner manner;
+	uint64_t address;
+	uint64_t withheld;
+};
+
 static int64_t start(struct object *object, uint64_t index, uint64_t count,
-		     enum manner manner, uint64_t *sequence)
+		     const struct request *request, uint64_t *sequence)
 {
 	struct object_host *host = object->host;
 	struct staging *staging = NULL;
@@ -253,11 +307,13 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 	if (result == 0)
 		goto undo;
 	/* It may be gone again before whoever asked has looked at it. */
-	if (manner == READ_BESIDE || manner == READ_NOW)
+	if (request->manner == READ_BESIDE || request->manner == READ_NOW)
 		page_set_touched(object_word(object, index));
 	read->io.staging = staging;
-	read->io.now = manner == READ_NOW;
-	read->show = manner == READ_TO_SHOW;
+	read->io.now = request->manner == READ_NOW;
+	read->manner = request->manner;
+	read->address = request->address;
+	read->withheld = request->withheld;
 	submit(object, read, index);
 	return result;
 
@@ -272,32 +328,45 @@ undo:
 int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
 			  uint64_t *sequence)
 {
-	return start(object, index, count, READ_BESIDE, sequence);
+	return start(object, index, count,
+		     &(struct request){ .manner = READ_BESIDE }, sequence);
 }
 
 int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
 			uint64_t *sequence)
 {
-	return start(object, index, count, READ_NOW, sequence);
+	return start(object, index, count,
+		     &(struct request){ .manner = READ_NOW }, sequence);
+}
+
+int64_t object_read_for(struct object *object, uint64_t index, uint64_t count,
+			uint64_t address, bool now, uint64_t *sequence)
+{
+	const struct request request = {
+		.manner = now ? READ_NOW : READ_BESIDE,
+		.address = address,
+	};
+
+	return start(object, index, count, &request, sequence);
 }
 
 static uint64_t start_all(struct object *object, uint64_t index, uint64_t count,
-			  enum manner manner)
+			  struct request request)
 {
 	uint64_t end = index + count, started = 0, sequence;
 
 	while (index < end) {
 		int64_t n =
-			start(object, index, end - index, manner, &sequence);
+			start(object, index, end - index, &request, &sequence);
+		uint64_t passed = n > 0 ? (uint64_t)n : 1;
 
 		if (n < 0)
 			break;
-		if (n == 0) {
-			index++;
-			continue;
-		}
 		started += (uint64_t)n;
-		index += (uint64_t)n;
+		index += passed;
+		request.withheld = 0;
+		if (request.address)
+			request.address += passed << PAGE_SHIFT;
 	}
 	count_add(object->host->counters, COUNT_PAGES_AHEAD, started);
 	return started;
@@ -306,13 +375,26 @@ static uint64_t start_all(struct object *object, uint64_t index, uint64_t count,
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count)
 {
-	return start_all(object, index, count, READ_AHEAD);
+	return object_read_window(object, index, count, 0);
+}
+
+uint64_t object_read_window(struct object *object, uint64_t index,
+			    uint64_t count, uint64_t address)
+{
+	const struct request request = {
+		.manner = READ_AHEAD,
+		.address = address,
+		.withheld = address != 0,
+	};
+
+	return start_all(object, index, count, request);
 }
 
 uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count)
 {
-	return start_all(object, index, count, READ_TO_SHOW);
+	return start_all(object, index, count,
+			 (struct request){ .manner = READ_TO_SHOW });
 }
 
 static int put_zeros(struct object *object, uint64_t index)

@@ -121,6 +121,7 @@ static void ask_ahead(const struct touch *touch, struct stream *stream)
 	stream->mark = stream->asked >= early ? stream->asked + 1 - early
 					      : stream->asked / 2 + 1;
 	stream->asked += count;
+	plan->show_ahead = early > 0;
 	plan->ahead_count = count;
 	if (stream->step == -1) { /* one run, if from its other end */
 		plan->ahead_index = next + 1 - count;
@@ -321,10 +322,12 @@ void object_plan(struct object *object, uint64_t index, struct read_plan *plan)
 	object_plan_advised(object, index, READ_AS_IT_COMES, plan);
 }
 
-void object_follow_plan(struct object *object, const struct read_plan *plan)
+void object_follow_plan(struct object *object, const struct read_plan *plan,
+			uint64_t address)
 {
 	if (plan->ahead_step == 1) {
-		object_read_ahead(object, plan->ahead_index, plan->ahead_count);
+		object_read_window(object, plan->ahead_index, plan->ahead_count,
+				   plan->show_ahead ? address : 0);
 		return;
 	}
 	for (uint64_t i = 0; i < plan->ahead_count; i++)

@@ -262,6 +262,21 @@ int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return error;
 }
 
+int uffd_copy(const struct uffd *uffd, uint64_t start, const void *bytes,
+	      uint64_t length, uint64_t *done)
+{
+	struct uffdio_copy request = {
+		.dst = start,
+		.src = (uint64_t)(uintptr_t)bytes,
+		.len = length,
+		.mode = UFFDIO_COPY_MODE_WP | UFFDIO_COPY_MODE_DONTWAKE,
+	};
+	int error = ioctl(uffd->fd, UFFDIO_COPY, &request) ? -errno : 0;
+
+	*done = request.copy > 0 ? (uint64_t)request.copy : 0;
+	return error;
+}
+
 int uffd_write_protect(const struct uffd *uffd, uint64_t start, uint64_t length,
 		       bool on)
 {

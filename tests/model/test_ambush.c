@@ -52,6 +52,13 @@ static int leave_ambush(void **state)
 	return close_here(state);
 }
 
+/* By signals each page that is shown costs a call, and nothing is filled. */
+static void skip_unless_filled(void)
+{
+	if (strncmp(quire_trap_mode(here.quire), "userfaultfd", 11) != 0)
+		skip();
+}
+
 /* A while for what must not happen; what may happen is never judged by it. */
 static void give_way(const _Atomic bool *done)
 {
@@ -81,10 +88,20 @@ static void drop_and_look(void)
 	require(word_of(here.handle, 0) & WORD_RPINS);
 }
 
+/* In memory, and not shown: a touch is answered by an install. */
+static void bring_first(void)
+{
+	unsigned char byte;
+
+	assert_int_equal(quire_object_pread(here.handle, &byte, 1, 0), 1);
+	assert_int_equal(byte, home_byte(0));
+}
+
 /* V_INSTALL: eviction, while an install is on its way. */
 static void eviction_during_an_install(void **state)
 {
 	(void)state;
+	bring_first();
 	lay(0, HOOK_INSTALL, 0, drop_and_look);
 	assert_int_equal(mapped[7], home_byte(7));
 	assert_sprung(0);
@@ -317,14 +334,13 @@ static void load_here(void)
 	assert_int_equal(byte, home_byte(0)); /* of both objects */
 }
 
-static void mapping_changes_during_an_install(void **state)
+static void mapping_changes_during_a_load(enum hook point)
 {
 	struct quire_object_options options = object_options();
 
-	(void)state;
 	other = faulty_object_open(here.quire, PAGE, &options);
 	atomic_store(&remapped, false);
-	lay(0, HOOK_INSTALL, 0, remap_beside);
+	lay(0, point, 0, remap_beside);
 	load_here();
 	assert_sprung(0);
 	join(remapper);
@@ -333,6 +349,104 @@ static void mapping_changes_during_an_install(void **state)
 	assert_int_equal(home_at(&other, 0), 253);
 	assert_int_equal(home_at(&here, 0), home_byte(0));
 	assert_int_equal(quire_object_close(other.handle), 0);
+}
+
+static void mapping_changes_during_an_install(void **state)
+{
+	(void)state;
+	bring_first();
+	mapping_changes_during_a_load(HOOK_INSTALL);
+}
+
+/* V_FILLVMA. */
+static void mapping_changes_during_a_fill(void **state)
+{
+	(void)state;
+	skip_unless_filled();
+	mapping_changes_during_a_load(HOOK_FILL);
+}
+
+/* ---- a page is shown by the step that puts it into memory ---- */
+
+static _Atomic bool stored;
+static _Atomic pthread_t storing;
+
+static void *store_main(void *argument)
+{
+	(void)argument;
+	mapped[1] = 61;
+	atomic_store(&stored, true);
+	return NULL;
+}
+
+static void store_beside(void)
+{
+	storing = thread_of(store_main, NULL);
+	give_way(&stored);
+	require(!atomic_load(&stored));
+	require(state_of(here.handle, 0) == PAGE_READING);
+}
+
+/* V_FILLRW: a store to what is shown already finds it protected. */
+static void store_during_a_fill(enum hook point)
+{
+	skip_unless_filled();
+	atomic_store(&stored, false);
+	lay(0, point, 0, store_beside);
+	assert_int_equal(mapped[7], home_byte(7));
+	assert_sprung(0);
+	join(storing);
+	assert_int_equal(state_of(here.handle, 0), PAGE_DIRTY);
+	assert_home(1, 61);
+}
+
+static void store_before_a_fill(void **state)
+{
+	(void)state;
+	store_during_a_fill(HOOK_FILL);
+}
+
+static void store_after_a_fill(void **state)
+{
+	(void)state;
+	store_during_a_fill(HOOK_READ_FILLED);
+}
+
+static void drop_what_is_filled(void)
+{
+	drop_clean();
+	require(state_of(here.handle, 0) == PAGE_READING);
+}
+
+/* V_FILLLATE: nobody takes it away between its being shown and its state. */
+static void eviction_after_a_fill(void **state)
+{
+	(void)state;
+	lay(0, HOOK_READ_FILLED, 0, drop_what_is_filled);
+	assert_int_equal(mapped[7], home_byte(7));
+	assert_sprung(0);
+	assert_int_equal(mapped[8], home_byte(8));
+}
+
+static void lock_space(void)
+{
+	rwlock_take_write(&here.quire->host_space.space.lock);
+}
+
+static void unlock_space(void)
+{
+	rwlock_drop_write(&here.quire->host_space.space.lock);
+}
+
+/* Whose layout is changing is not waited for, and gets the page all the same. */
+static void layout_changes_as_a_read_ends(void **state)
+{
+	(void)state;
+	lay(0, HOOK_READ_COME, 0, lock_space);
+	lay(1, HOOK_READ_FILLED, 0, unlock_space);
+	assert_int_equal(mapped[7], home_byte(7));
+	assert_sprung(0);
+	assert_sprung(1);
 }
 
 /* ---- what the set of dirty pages and a wake-up mean ---- */
@@ -533,6 +647,11 @@ int main(void)
 		ambushed(cut_during_the_start_of_a_read),
 		ambushed(mapping_changes_during_a_grant),
 		ambushed(mapping_changes_during_an_install),
+		ambushed(mapping_changes_during_a_fill),
+		ambushed(store_before_a_fill),
+		ambushed(store_after_a_fill),
+		ambushed(eviction_after_a_fill),
+		ambushed(layout_changes_as_a_read_ends),
 		ambushed(page_is_found_dirty_by_whoever_stored_to_it),
 		ambushed(late_wakeup_ends_no_msync),
 		ambushed(failed_write_is_told_before_the_page_is_dirty),

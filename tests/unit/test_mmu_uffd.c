@@ -45,6 +45,111 @@ static void test_install_of_a_part(void **state)
 	assert_int_equal(finish(&touch), 'c');
 }
 
+/* ---- filling: into the memory and shown, in one step ---- */
+
+static unsigned char three_pages[3 * PAGE_SIZE];
+
+static uint64_t fill_three(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		memset(three_pages + i * PAGE_SIZE, 'x' + (int)i, PAGE_SIZE);
+	return mmu_fill(mmu, base, three_pages, sizeof(three_pages));
+}
+
+static unsigned char in_memory(int memory, unsigned page)
+{
+	unsigned char byte = 0;
+
+	assert_int_equal(pread(memory, &byte, 1, (off_t)(page * PAGE_SIZE)), 1);
+	return byte;
+}
+
+static void test_fill(void **state)
+{
+	int memory = *(int *)*state;
+	struct touch touch;
+
+	map(memory, true);
+	assert_true(mmu_fills(mmu));
+	assert_int_equal(fill_three(), sizeof(three_pages));
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(load(base + i * PAGE_SIZE), 'x' + i);
+		assert_int_equal(in_memory(memory, i), 'x' + i);
+	}
+	start_store(&touch, base + PAGE_SIZE, 's');
+	expect_trap(base + PAGE_SIZE, true);
+	assert_int_equal(in_memory(memory, 1), 'y');
+	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	finish(&touch);
+	assert_int_equal(in_memory(memory, 1), 's');
+}
+
+/* What is in memory already is no business of a fill. */
+static void test_fill_up_to_what_is_there(void **state)
+{
+	int memory = *(int *)*state;
+
+	fill_page(memory, 1);
+	map(memory, true);
+	assert_int_equal(fill_three(), PAGE_SIZE);
+	assert_int_equal(load(base), 'x');
+	assert_int_equal(in_memory(memory, 1), 'b');
+	assert_int_equal(fill_three(), 0); /* shown, and so there */
+	assert_int_equal(mmu_install(mmu, base + PAGE_SIZE, PAGE_SIZE, true),
+			 0);
+	assert_int_equal(load(base + PAGE_SIZE), 'b');
+}
+
+static void test_fill_where_nothing_is_mapped(void **state)
+{
+	int memory = *(int *)*state;
+
+	(void)state;
+	assert_int_equal(fill_three(), 0);
+	map(memory, true);
+	assert_int_equal(mmu_unmap(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	/* It is all one mapping's, or none. */
+	assert_int_equal(fill_three(), 0);
+}
+
+static void test_fill_wakes_nobody(void **state)
+{
+	int memory = *(int *)*state;
+	struct touch touch;
+
+	map(memory, true);
+	start_load(&touch, base + PAGE_SIZE);
+	expect_trap(base + PAGE_SIZE, false);
+	assert_int_equal(fill_three(), sizeof(three_pages));
+	mmu_wake(mmu, base + PAGE_SIZE, PAGE_SIZE);
+	assert_int_equal(finish(&touch), 'y');
+}
+
+/* What stands in an empty entry: a mark of protection, and a refusal. */
+static void test_fill_over_marks(void **state)
+{
+	int memory = *(int *)*state;
+
+	map(memory, true);
+	assert_int_equal(mmu_write_protect(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_refuse(mmu, base + PAGE_SIZE, true), 0);
+	assert_int_equal(fill_three(), sizeof(three_pages));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(load(base + i * PAGE_SIZE), 'x' + i);
+}
+
+static void test_fill_up_to_a_guard(void **state)
+{
+	int memory = *(int *)*state;
+
+	map(memory, true);
+	if (mmu_guard(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, true))
+		skip();
+	assert_int_equal(fill_three(), 2 * PAGE_SIZE);
+	assert_int_equal(mmu_guard(mmu, base, PAGE_SIZE, true), 0);
+	assert_int_equal(fill_three(), 0);
+}
+
 /* ---- the layout ---- */
 
 static void test_the_space_it_offers(void **state)
@@ -87,6 +192,12 @@ int main(void)
 		MMU_MOVES,
 		TEST(test_what_is_not_resident),
 		TEST(test_install_of_a_part),
+		TEST(test_fill),
+		TEST(test_fill_up_to_what_is_there),
+		TEST(test_fill_where_nothing_is_mapped),
+		TEST(test_fill_wakes_nobody),
+		TEST(test_fill_over_marks),
+		TEST(test_fill_up_to_a_guard),
 		cmocka_unit_test(test_the_space_it_offers),
 #ifdef QUIRE_DEBUG
 		cmocka_unit_test(test_checks),

@@ -34,7 +34,7 @@ static void plan_and_read(uint64_t touch, enum read_advice advice,
 		assert_true(object_start_read(thing.object, touch, plan->count,
 					      &sequence) > 0);
 	assert_int_equal(state_of(thing.object, touch), PAGE_CLEAN);
-	object_follow_plan(thing.object, plan);
+	object_follow_plan(thing.object, plan, 0);
 }
 
 static void assert_plan(uint64_t touch, uint64_t count, uint64_t ahead_index,

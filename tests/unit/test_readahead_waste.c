@@ -73,7 +73,7 @@ static void touch_advised(uint64_t index, enum read_advice advice)
 					      &sequence) > 0);
 	}
 	show(index, plan.install_end);
-	object_follow_plan(thing.object, &plan);
+	object_follow_plan(thing.object, &plan, 0);
 }
 
 static void touch(uint64_t index)

@@ -165,6 +165,64 @@ static void test_a_guard(void **state)
 	quire_munmap(host(), bytes, SIZE);
 }
 
+/* ---- what is read for a touch ---- */
+
+#define FILE_PAGES 4096 /* several of the widest windows */
+
+/* One trap for a page that is absent, and none for what comes with it. */
+static void test_what_is_read_is_shown(void **state)
+{
+	struct test_file file;
+	struct quire_object *object;
+	unsigned char *bytes;
+	uint64_t before;
+
+	(void)state;
+	skip_unless_shown();
+	make_file(&file, FILE_PAGES * PAGE);
+	object = open_object(quire, file.path, O_RDWR);
+	bytes = map_object(quire, object, FILE_PAGES * PAGE, RW);
+	before = statistics_of(quire).traps;
+	for (uint64_t i = 5; i < FILE_PAGES; i += 1000)
+		assert_int_equal(bytes[i * PAGE], byte_at(i * PAGE));
+	assert_int_equal(statistics_of(quire).traps - before, 5);
+	/* A store that reads first is known of. */
+	bytes[100 * PAGE] = (unsigned char)~byte_at(100 * PAGE);
+	assert_int_equal(statistics_of(quire).dirty, PAGE);
+	/* Nor is one lost to what was shown by a load. */
+	bytes[5 * PAGE] = (unsigned char)~byte_at(5 * PAGE);
+	assert_int_equal(statistics_of(quire).dirty, 2 * PAGE);
+	quire_munmap(host(), bytes, FILE_PAGES * PAGE);
+	assert_int_equal(quire_object_close(object), 0);
+	end_file(&file);
+}
+
+/* A reader traps at the first page of a window: so its next one is asked for. */
+static void test_a_scan(void **state)
+{
+	struct test_file file;
+	struct quire_object *object;
+	unsigned char *bytes;
+	uint64_t before;
+
+	(void)state;
+	make_file(&file, FILE_PAGES * PAGE);
+	object = open_object(quire, file.path, O_RDWR);
+	bytes = map_object(quire, object, FILE_PAGES * PAGE, PROT_READ);
+	assert_int_equal(quire_madvise(host(), bytes, FILE_PAGES * PAGE,
+				       MADV_SEQUENTIAL),
+			 0);
+	before = statistics_of(quire).traps;
+	for (uint64_t i = 0; i < FILE_PAGES * PAGE; i++)
+		if (bytes[i] != byte_at(i))
+			fail_msg("byte %ju", (uintmax_t)i);
+	assert_true(statistics_of(quire).traps - before < FILE_PAGES / 16);
+	assert_int_equal(statistics_of(quire).pages_ahead_unused, 0);
+	quire_munmap(host(), bytes, FILE_PAGES * PAGE);
+	assert_int_equal(quire_object_close(object), 0);
+	end_file(&file);
+}
+
 /* ---- beside changes of what is mapped ---- */
 
 #define ROUNDS 200
@@ -236,6 +294,8 @@ int main(void)
 		TEST(test_a_private_mapping),
 		TEST(test_parts),
 		TEST(test_a_guard),
+		TEST(test_what_is_read_is_shown),
+		TEST(test_a_scan),
 		TEST(test_never_in_anothers_place),
 	};
 
