@@ -131,19 +131,6 @@ void fault_drop_run(struct object *object, uint64_t index, uint64_t count)
 		drop_pin(object, index + i, false);
 }
 
-/* Who is on the way there will not trap at what is shown as it comes. */
-static void touch_coming(struct object *object, uint64_t index, uint64_t end)
-{
-	for (; index < end; index++) {
-		page_word *word = object_word(object, index);
-		uint64_t seen = atomic_load(word);
-
-		if ((word_state(seen) == PAGE_READING || word_visible(seen)) &&
-		    !(seen & WORD_TOUCHED))
-			page_set_touched(word);
-	}
-}
-
 static enum step install(struct fault *fault, const struct place *place)
 {
 	struct object *object = place->object;
@@ -172,8 +159,8 @@ static enum step install(struct fault *fault, const struct place *place)
 			mmu_install(fault->handler->mmu, fault->address,
 				    count << PAGE_SHIFT, place->shared));
 	fault_drop_run(object, place->index, count);
-	if (place->filled)
-		touch_coming(object, place->index + count, place->index + most);
+	if (place->filled) /* else the rest of it will trap */
+		object_touch(object, place->index + count, place->index + most);
 	return step;
 }
 
@@ -318,10 +305,14 @@ static bool must_rest(struct fault *fault)
 static int64_t begin_read(const struct fault *fault, const struct place *place,
 			  uint64_t *sequence)
 {
-	return object_read_for(
-		place->object, place->index, fault->count,
-		place->filled ? fault->address : 0,
-		place->may_block && fault->count <= OBJECT_NOW_MOST, sequence);
+	const struct read_access access = {
+		.address = place->filled ? fault->address : 0,
+		.pages = fault->install_pages,
+		.now = place->may_block && fault->count <= OBJECT_NOW_MOST,
+	};
+
+	return object_read_for(place->object, place->index, fault->count,
+			       &access, sequence);
 }
 
 /* True: the fault is in other hands now. */

@@ -116,6 +116,18 @@ void ahead_used(struct object *object, uint64_t pages)
 	look_back(object);
 }
 
+void object_touch(struct object *object, uint64_t index, uint64_t end)
+{
+	for (; index < end; index++) {
+		page_word *word = object_word(object, index);
+		uint64_t seen = atomic_load(word);
+
+		if ((word_state(seen) == PAGE_READING || word_visible(seen)) &&
+		    !(seen & WORD_TOUCHED))
+			page_set_touched(word);
+	}
+}
+
 unsigned ahead_caution(const struct object *object)
 {
 	uint64_t tried = object->ahead_used + object->ahead_unused;

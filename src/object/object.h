@@ -290,12 +290,17 @@ int64_t object_start_read(struct object *object, uint64_t index, uint64_t count,
  */
 int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
 			uint64_t *sequence);
-/*
- * The same of either for an access at address, where index is mapped: if it may
- * be, what comes is shown there by the very step that puts it into the memory.
- */
+/* Who waits for a page that is mapped. */
+struct read_access {
+	uint64_t address; /* there; 0: nothing is to be shown by the read */
+	uint64_t pages;   /* from there on that may be shown */
+	bool now; /* as object_read_now(); else as object_start_read() */
+};
+
+/* The same for an access: what comes is shown by the very step that puts it into
+ * the memory, where that can be. */
 int64_t object_read_for(struct object *object, uint64_t index, uint64_t count,
-			uint64_t address, bool now, uint64_t *sequence);
+			const struct read_access *access, uint64_t *sequence);
 /* Starts all that is absent in the range, ahead of need; how many pages. */
 uint64_t object_read_ahead(struct object *object, uint64_t index,
 			   uint64_t count);
@@ -303,6 +308,8 @@ uint64_t object_read_ahead(struct object *object, uint64_t index,
  * shown to him as they come, and need no trap. */
 uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count);
+/* Pages from index to end that are there, or coming, are used without a trap. */
+void object_touch(struct object *object, uint64_t index, uint64_t end);
 /* Of the last read that failed. */
 int object_read_error(const struct object *object);
 

@@ -12,6 +12,8 @@ struct stream {
 	uint64_t asked;      /* steps from there that were asked for */
 	uint64_t mark;       /* a touch so many on asks for the next window */
 	uint64_t window;     /* steps */
+	uint64_t newest;     /* of those asked for, in the last window */
+	bool shown;          /* as it comes, but for the first page of each */
 	uint64_t used;       /* when, by the object's own clock of touches */
 	uint64_t held;       /* of the share of all */
 	uint32_t generation; /* of the share, when it was held */

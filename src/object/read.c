@@ -28,15 +28,21 @@ enum manner {
 	READ_TO_SHOW, /* wherever it is mapped */
 };
 
+/* What is asked for. */
+struct request {
+	enum manner manner;
+	uint64_t address; /* where the first page is mapped; 0: not to be shown */
+	uint64_t withheld; /* pages from there on that are not, */
+	uint64_t shown;    /* and pages until those that are not again */
+};
+
 struct object_read {
 	struct pager_io io;
 	struct work work; /* to copy it */
 	struct object *object;
 	uint64_t count;
 	int error;
-	enum manner manner;
-	uint64_t address;  /* where it is to be shown; 0: nowhere */
-	uint64_t withheld; /* pages that are not, its first */
+	struct request request;
 };
 
 void object_reads_init(struct object_host *host)
@@ -110,22 +116,26 @@ static int put(const struct object_read *read, uint64_t first, uint64_t end)
 				 (read->io.index + first) << PAGE_SHIFT);
 }
 
-/* The same, and shown; how many, from first on. */
+/* Those that are to be shown as they come; how many are, from first on. */
 static uint64_t put_shown(const struct object_read *read, uint64_t first)
 {
+	const struct request *request = &read->request;
 	const struct object *object = read->object;
 	const struct object_host *host = object->host;
 	const unsigned char *bytes = read->io.staging->bytes;
 	uint64_t index = read->io.index + first, count;
+	uint64_t end = request->shown < read->count ? request->shown
+						    : read->count;
 
-	if (!host->fill || (!read->address && read->manner != READ_TO_SHOW))
+	if (!host->fill || first >= end)
 		return 0;
-	count = host->fill(host->context, read->object, index,
-			   read->count - first, bytes + (first << PAGE_SHIFT),
-			   read->address ? read->address + (first << PAGE_SHIFT)
-					 : 0);
+	count = host->fill(host->context, read->object, index, end - first,
+			   bytes + (first << PAGE_SHIFT),
+			   request->address
+				   ? request->address + (first << PAGE_SHIFT)
+				   : 0);
 	/* What is read ahead is not touched by being shown. */
-	for (uint64_t i = 0; i < count && read->manner != READ_AHEAD; i++)
+	for (uint64_t i = 0; i < count && request->manner != READ_AHEAD; i++)
 		page_set_touched(object_word(object, index + i));
 	return count;
 }
@@ -133,7 +143,7 @@ static uint64_t put_shown(const struct object_read *read, uint64_t first)
 /* *shown: how many pages before which all are shown that are to be. */
 static int put_all(const struct object_read *read, uint64_t *shown)
 {
-	uint64_t first = read->withheld;
+	uint64_t first = read->request.withheld;
 	int error = put(read, 0, first);
 
 	if (error)
@@ -148,7 +158,7 @@ static void end_read(struct object_read *read, int error)
 	struct object *object = read->object;
 	struct object_host *host = object->host;
 	uint64_t index = io->index, count = read->count, shown = 0;
-	bool show = read->manner == READ_TO_SHOW;
+	bool show = read->request.manner == READ_TO_SHOW;
 
 	hook_point(HOOK_READ_COME, &object->table, index);
 	if (!error)
@@ -265,13 +275,6 @@ static void submit(struct object *object, struct object_read *read,
 	pager_submit(object->pager, &read->io);
 }
 
-/* What is asked for. */
-struct request {
-	enum manner manner;
-	uint64_t address;
-	uint64_t withheld;
-};
-
 static int64_t start(struct object *object, uint64_t index, uint64_t count,
 		     const struct request *request, uint64_t *sequence)
 {
@@ -311,9 +314,7 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 		page_set_touched(object_word(object, index));
 	read->io.staging = staging;
 	read->io.now = request->manner == READ_NOW;
-	read->manner = request->manner;
-	read->address = request->address;
-	read->withheld = request->withheld;
+	read->request = *request;
 	submit(object, read, index);
 	return result;
 
@@ -340,11 +341,12 @@ int64_t object_read_now(struct object *object, uint64_t index, uint64_t count,
 }
 
 int64_t object_read_for(struct object *object, uint64_t index, uint64_t count,
-			uint64_t address, bool now, uint64_t *sequence)
+			const struct read_access *access, uint64_t *sequence)
 {
 	const struct request request = {
-		.manner = now ? READ_NOW : READ_BESIDE,
-		.address = address,
+		.manner = access->now ? READ_NOW : READ_BESIDE,
+		.address = access->address,
+		.shown = access->address ? access->pages : 0,
 	};
 
 	return start(object, index, count, &request, sequence);
@@ -385,6 +387,7 @@ uint64_t object_read_window(struct object *object, uint64_t index,
 		.manner = READ_AHEAD,
 		.address = address,
 		.withheld = address != 0,
+		.shown = address ? count : 0,
 	};
 
 	return start_all(object, index, count, request);
@@ -394,7 +397,8 @@ uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count)
 {
 	return start_all(object, index, count,
-			 (struct request){ .manner = READ_TO_SHOW });
+			 (struct request){ .manner = READ_TO_SHOW,
+					   .shown = count });
 }
 
 static int put_zeros(struct object *object, uint64_t index)

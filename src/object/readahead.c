@@ -10,8 +10,9 @@
  *        |--------------------------------|------------------------------|
  *                                        mark                          asked
  *
- * The mark of the widest windows is one window earlier, so that two are asked
- * for.  The window doubles with each request, and halves when pages of it leave
+ * The mark of the widest windows is the first page of the one that was asked for
+ * last, so that two are asked for; the others of such windows may be shown as
+ * they come.  The window doubles with each request, and halves when pages of it leave
  * memory unused (ahead.c).  A touch that no stream expected begins one only
  * where misses form a row (pattern.c): a random reader never reads ahead.
  */
@@ -91,22 +92,26 @@ static uint64_t may_ask(const struct touch *touch, const struct stream *stream,
 	return steps ? stream_may_ask(touch->object, stream, steps) : 0;
 }
 
-/*
- * How many steps before the end of what was asked for the mark lies: while a
- * window as wide as it may be is copied, the store reads another, where that is
- * little of the budget.
- */
-static uint64_t steps_early(const struct touch *touch,
-			    const struct stream *stream)
+/* While a window as wide as it may be is copied, the store reads another, where
+ * that is little of the budget. */
+static bool asks_early(const struct touch *touch, const struct stream *stream)
 {
 	const struct object *object = touch->object;
 	uint64_t window = stream->window;
 
-	if (stream->step != 1 || window < window_most(touch, 1) ||
-	    window > object->host->cache->budget / EARLY_SHARE ||
-	    ahead_caution(object))
-		return 0;
-	return window;
+	return stream->step == 1 && window >= window_most(touch, 1) &&
+	       window <= object->host->cache->budget / EARLY_SHARE &&
+	       !ahead_caution(object);
+}
+
+/* Where the next window is to be asked for: where a touch is seen. */
+static uint64_t next_mark(const struct stream *stream, bool early)
+{
+	uint64_t asked = stream->asked;
+
+	if (early && asked >= stream->newest)
+		return asked + 1 - stream->newest;
+	return early && !stream->shown ? asked / 2 + 1 : asked + 1;
 }
 
 /* Asks for one window beyond all that was asked for. */
@@ -116,12 +121,15 @@ static void ask_ahead(const struct touch *touch, struct stream *stream)
 	uint64_t next =
 		touch->index + (uint64_t)stream->step * (stream->asked + 1);
 	uint64_t count = may_ask(touch, stream, stream->window);
-	uint64_t early = count ? steps_early(touch, stream) : 0;
+	bool early = asks_early(touch, stream);
 
-	stream->mark = stream->asked >= early ? stream->asked + 1 - early
-					      : stream->asked / 2 + 1;
+	stream->mark = next_mark(stream, early);
 	stream->asked += count;
-	plan->show_ahead = early > 0;
+	if (count) {
+		stream->newest = count;
+		stream->shown = early;
+	}
+	plan->show_ahead = early;
 	plan->ahead_count = count;
 	if (stream->step == -1) { /* one run, if from its other end */
 		plan->ahead_index = next + 1 - count;
@@ -138,6 +146,8 @@ static void ask_here(const struct touch *touch, struct stream *stream)
 	if (stream->step == 1 && stream->window > 1)
 		stream->asked = may_ask(touch, stream, stream->window - 1);
 	stream->mark = stream->asked + 1;
+	stream->newest = stream->mark;
+	stream->shown = false;
 	touch->plan->count = stream->mark;
 }
 
@@ -156,11 +166,15 @@ static bool steps_to(const struct stream *stream, uint64_t index,
 	return *steps * width == distance;
 }
 
-/* The reader may leave some pages out.  Whoever touches one that was asked for
- * far beyond the mark is somebody else. */
+/*
+ * The reader may leave some pages out.  Whoever touches one that was asked for
+ * far beyond the mark is somebody else; but where windows are shown as they come
+ * the mark may have been, too, if they have become narrower.
+ */
 static bool expects(const struct stream *stream, uint64_t steps)
 {
-	return steps <= stream->mark + LEFT_OUT || steps == stream->asked + 1;
+	return steps <= stream->mark + LEFT_OUT || stream->shown ||
+	       steps == stream->asked + 1;
 }
 
 static struct stream *find(struct object *object, uint64_t index,
@@ -220,6 +234,14 @@ static void begin_anew(const struct touch *touch, struct stream *stream)
 	stream->window = (stream->window + 1) / 2;
 }
 
+/* Who touches nothing but what traps has come through what was shown. */
+static void came_through(struct object *object, const struct stream *stream,
+			 uint64_t index)
+{
+	if (stream->shown)
+		object_touch(object, stream->last + stream->mark, index);
+}
+
 /* The window after the one that was asked for last. */
 static void go_on(const struct touch *touch, struct stream *stream,
 		  uint64_t steps)
@@ -227,6 +249,7 @@ static void go_on(const struct touch *touch, struct stream *stream,
 	struct read_plan *plan = touch->plan;
 	bool exactly = steps == stream->mark || steps > stream->asked;
 
+	came_through(touch->object, stream, touch->index);
 	stream->last = touch->index;
 	if (exactly) {
 		ahead_used(touch->object,

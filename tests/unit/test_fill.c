@@ -1,0 +1,266 @@
+/* test_fill.c - object/read.c: what a read shows by putting it into memory */
+/* SPDX-License-Identifier: MIT */
+#include "unit/object_world.h"
+
+#include <unistd.h>
+
+#define PAGES 2048
+#define ADDRESS UINT64_C(0x700000000000)
+#define MOST 32 /* pages: the widest window */
+
+static struct object_world *world;
+static struct thing thing;
+
+/* Who shows pages, in place of a space: he writes, and notes. */
+static struct {
+	uint64_t able; /* pages, in one call */
+	unsigned calls;
+	uint64_t index, count, address; /* of the last one */
+} host;
+
+static uint64_t fill(void *context, struct object *object, uint64_t index,
+		     uint64_t count, const void *bytes, uint64_t address)
+{
+	uint64_t done = count < host.able ? count : host.able;
+
+	(void)context;
+	host.calls++;
+	host.index = index;
+	host.count = count;
+	host.address = address;
+	for (uint64_t i = 0; i < count; i++)
+		assert_int_equal(state_of(object, index + i), PAGE_READING);
+	assert_int_equal(pwrite(object_memory(object), bytes,
+				done << PAGE_SHIFT,
+				(off_t)(index << PAGE_SHIFT)),
+			 done << PAGE_SHIFT);
+	return done;
+}
+
+static int open_world(void **state)
+{
+	(void)state;
+	world = world_open(4096);
+	world->host.fill = fill;
+	thing = thing_create(world, (struct object_parameters){
+					    .size = PAGES * PAGE_SIZE,
+					    .capacity = PAGES * PAGE_SIZE,
+					    .readahead = MOST,
+				    });
+	host.able = UINT64_MAX;
+	host.calls = 0;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	(void)state;
+	thing_end(&thing);
+	world_close(world);
+	return 0;
+}
+
+static uint64_t address_of(uint64_t index)
+{
+	return ADDRESS + (index << PAGE_SHIFT);
+}
+
+static int64_t read_for(uint64_t index, uint64_t count, uint64_t shown)
+{
+	const struct read_access access = {
+		.address = address_of(index),
+		.pages = shown,
+	};
+	uint64_t sequence;
+
+	return object_read_for(thing.object, index, count, &access, &sequence);
+}
+
+static void assert_filled(uint64_t index, uint64_t count)
+{
+	assert_int_equal(host.index, index);
+	assert_int_equal(host.count, count);
+	assert_int_equal(host.address, address_of(index));
+}
+
+static void assert_bytes(uint64_t index, uint64_t count)
+{
+	unsigned char *bytes = new_buffer(count * PAGE_SIZE);
+
+	assert_int_equal(pread(object_memory(thing.object), bytes,
+			       count << PAGE_SHIFT,
+			       (off_t)(index << PAGE_SHIFT)),
+			 count << PAGE_SHIFT);
+	for (uint64_t i = 0; i < count * PAGE_SIZE; i++)
+		assert_int_equal(bytes[i], byte_at(index * PAGE_SIZE + i));
+	free(bytes);
+	for (uint64_t i = 0; i < count; i++)
+		assert_int_equal(state_of(thing.object, index + i), PAGE_CLEAN);
+}
+
+static bool touched(uint64_t index)
+{
+	return atomic_load(object_word(thing.object, index)) & WORD_TOUCHED;
+}
+
+static void test_an_access(void **state)
+{
+	(void)state;
+	assert_int_equal(read_for(10, 8, 100), 8);
+	assert_int_equal(host.calls, 1);
+	assert_filled(10, 8);
+	assert_bytes(10, 8);
+	for (uint64_t i = 10; i < 18; i++)
+		assert_true(touched(i));
+}
+
+/* No more than may be shown, and no more than the host can; the rest is there
+ * all the same. */
+static void test_a_part(void **state)
+{
+	(void)state;
+	assert_int_equal(read_for(10, 8, 3), 8);
+	assert_filled(10, 3);
+	assert_bytes(10, 8);
+	assert_true(touched(12));
+	assert_false(touched(13));
+	host.able = 2;
+	assert_int_equal(read_for(30, 8, 8), 8);
+	assert_filled(30, 8);
+	assert_bytes(30, 8);
+	assert_true(touched(31));
+	assert_false(touched(32));
+	host.able = 0;
+	assert_int_equal(read_for(50, 8, 8), 8);
+	assert_bytes(50, 8);
+}
+
+static void test_nobody_asked(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	assert_int_equal(object_start_read(thing.object, 10, 8, &sequence), 8);
+	assert_int_equal(object_read_now(thing.object, 20, 8, &sequence), 8);
+	assert_int_equal(object_read_ahead(thing.object, 30, 8), 8);
+	assert_int_equal(host.calls, 0);
+	assert_bytes(10, 8);
+	assert_bytes(20, 8);
+	assert_bytes(30, 8);
+}
+
+/* Wherever it is mapped: whoever fills finds out. */
+static void test_announced(void **state)
+{
+	(void)state;
+	assert_int_equal(object_read_announced(thing.object, 10, 8), 8);
+	assert_int_equal(host.calls, 1);
+	assert_int_equal(host.index, 10);
+	assert_int_equal(host.count, 8);
+	assert_int_equal(host.address, 0);
+	assert_bytes(10, 8);
+	assert_true(touched(17));
+}
+
+static void test_a_read_that_fails(void **state)
+{
+	(void)state;
+	set_script(&thing, "read do fail EIO");
+	assert_int_equal(read_for(10, 8, 8), 8);
+	assert_int_equal(host.calls, 0);
+	assert_int_equal(state_of(thing.object, 10), PAGE_ABSENT);
+}
+
+/* As a trap would: what it reads, and what that asks for ahead. */
+static void touch(uint64_t index, struct read_plan *plan)
+{
+	object_plan(thing.object, index, plan);
+	if (state_of(thing.object, index) == PAGE_ABSENT)
+		read_for(index, plan->count, plan->install_end - index);
+	assert_bytes(index, 1);
+	object_touch(thing.object, index, plan->install_end);
+	object_follow_plan(thing.object, plan, address_of(plan->ahead_index));
+}
+
+/* The widest windows are shown, but for their first pages: there the next
+ * touches are seen. */
+static void test_a_stream(void **state)
+{
+	static const uint64_t before[] = { 0, 4, 12 };
+	static const uint64_t touches[] = { 20, 28, 36, 68, 100, 132 };
+	struct read_plan plan;
+	unsigned calls;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		calls = host.calls;
+		touch(before[i], &plan);
+		assert_false(plan.show_ahead);
+		assert_true(host.calls - calls <= 1); /* what it waited for */
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		touch(touches[i], &plan);
+		assert_true(plan.show_ahead);
+		assert_int_equal(plan.ahead_count, MOST);
+		assert_filled(plan.ahead_index + 1, MOST - 1);
+		assert_bytes(plan.ahead_index, MOST);
+		assert_int_equal(plan.install_end,
+				 i < 5 ? touches[i + 1] : 132 + MOST);
+		/* Shown is not used. */
+		assert_false(touched(plan.ahead_index + 1));
+	}
+	for (uint64_t i = 0; i < 132 + MOST; i++)
+		assert_true(touched(i));
+	assert_false(touched(132 + MOST));
+}
+
+/*
+ * Somebody else comes in the middle of what is shown, and so is seen at the
+ * next window only: he has come through what lies before it.
+ */
+static void test_past_the_mark(void **state)
+{
+	static const uint64_t touches[] = { 0, 4, 12, 20, 28, 36, 68, 132 };
+	struct read_plan plan;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		touch(touches[i], &plan);
+	assert_int_equal(plan.ahead_count, MOST);
+	for (uint64_t i = 68; i < 132; i++)
+		assert_true(touched(i));
+}
+
+/* The window where the object ends is followed by none. */
+static void test_up_to_the_end(void **state)
+{
+	struct read_plan plan;
+	uint64_t index = 0, seen = 0;
+
+	(void)state;
+	while (index < PAGES) {
+		touch(index, &plan);
+		assert_true(plan.install_end > index);
+		index = plan.install_end;
+		seen++;
+	}
+	assert_int_equal(index, PAGES);
+	assert_true(seen < PAGES / MOST + 8);
+	for (uint64_t i = 0; i < PAGES; i++)
+		assert_true(touched(i));
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_access),         TEST(test_a_part),
+		TEST(test_nobody_asked),      TEST(test_announced),
+		TEST(test_a_read_that_fails), TEST(test_a_stream),
+		TEST(test_past_the_mark),     TEST(test_up_to_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
