@@ -79,6 +79,7 @@ good_small() {
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
 	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
 	run ok page.pml -DNHAND=1 -DSPLIT -DFILLED
+	run ok page.pml -DNHAND=1 -DSPLIT -DBESIDE
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 }
@@ -109,6 +110,8 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DFILLED -DRFAIL -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED -DDISC -DSPLIT
+	run ok page.pml -DNHAND=1 -DBESIDE
+	run ok page.pml -DNHAND=1 -DBESIDE -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DREMAP
 	run ok page.pml -DNHAND=1 -DRFAIL
 	run ok page.pml -DNHAND=1 -DWFAIL

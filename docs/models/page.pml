@@ -40,6 +40,8 @@
  *                        it, too
  *              -DSELF    mapping 1 is read-only and untrapped: the kernel shows
  *                        what is in memory by itself
+ *              -DBESIDE  it lies between two that are written, and is protected with
+ *                        them, whatever it is
  *              -DFILLED  what is read may be put into the memory by showing it, in
  *                        one mapping
  *              -DDISC    the page is discarded, again and again; the store may
@@ -709,6 +711,10 @@ proctype flusher()
 	bit won, good, w;
 end:	do
 	:: st == DIRTY -> write_back(won, good, w); d_step { won = 0; good = 0; w = 0 }
+#ifdef BESIDE
+	:: tr[0] == RW -> k_protect(0)
+	:: tr[1] == RW -> k_protect(1)
+#endif
 	od
 }
 

@@ -131,6 +131,17 @@ uint64_t object_next_dirty(struct object *object, uint64_t index)
 	return next;
 }
 
+uint64_t object_dirty_run(struct object *object, uint64_t index, uint64_t most)
+{
+	uint64_t count = 0;
+
+	lock_take(&object->dirty_lock);
+	while (count < most && bitmap_test(&object->dirty, index + count))
+		count++;
+	lock_drop(&object->dirty_lock);
+	return count;
+}
+
 uint64_t object_dirty_pages(struct object *object)
 {
 	uint64_t count;

@@ -519,6 +519,8 @@ void object_writes_end(struct object *object, struct write_watch *watch);
 
 /* The first page >= index that may be DIRTY or WRITING, or BITMAP_NONE. */
 uint64_t object_next_dirty(struct object *object, uint64_t index);
+/* How many pages from index on follow each other there; at most most. */
+uint64_t object_dirty_run(struct object *object, uint64_t index, uint64_t most);
 uint64_t object_dirty_pages(struct object *object);
 /*
  * DIRTY -> WRITING for pages from index on that follow each other; how many.

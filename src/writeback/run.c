@@ -8,12 +8,16 @@
 #include <unistd.h>
 
 #define RUN_MAX 256 /* pages: the largest staging buffer */
+/* Pages between two runs that are protected by one call.  Each that is not there
+ * costs less than a hundredth of a call, and of the round of the processors. */
+#define GAP_MOST 256
 
 struct run {
 	struct pager_io io;
 	struct object *object;
 	struct batch *batch;
 	uint64_t count;
+	bool pinned; /* each page had a write pin at the swap to WRITING */
 };
 
 void writeback_runs_init(struct writeback *writeback)
@@ -38,34 +42,7 @@ void batch_init(struct batch *batch, struct writeback *writeback,
 	batch->pending = 0;
 	batch->enough = 0;
 	batch->error = 0;
-}
-
-void batch_release(struct batch *batch)
-{
-	ring_plug_release(&batch->plug);
-}
-
-/* Waits, if more than most runs are under way, until only enough are. */
-static void batch_wait(struct batch *batch, unsigned most, unsigned enough)
-{
-	lock_take(&batch->lock);
-	if (batch->pending > most) {
-		lock_drop(&batch->lock);
-		batch_release(batch);
-		lock_take(&batch->lock);
-		batch->enough = enough;
-		while (batch->pending > enough)
-			condition_wait(&batch->condition, &batch->lock);
-	}
-	lock_drop(&batch->lock);
-}
-
-int batch_finish(struct batch *batch)
-{
-	batch_wait(batch, 0, 0);
-	lock_finish(&batch->lock);
-	condition_finish(&batch->condition);
-	return batch->error;
+	batch->begun_count = 0;
 }
 
 /* The batch may be gone when this returns. */
@@ -156,24 +133,19 @@ static uint64_t length_of(struct object *object, uint64_t index, uint64_t count)
 						  : count << PAGE_SHIFT;
 }
 
-static void submit(struct batch *batch, struct object *object, struct run *run,
-		   struct staging *staging)
+static void submit(struct run *run)
 {
-	run->object = object;
-	run->batch = batch;
+	struct object *object = run->object;
+	struct ring_plug *plug = &run->batch->plug;
+
 	run->io.operation = PAGER_WRITE;
-	run->io.staging = staging;
 	run->io.now = false;
 	run->io.complete = run_complete;
-	object_use(object);
-	lock_take(&batch->lock);
-	batch->pending++;
-	lock_drop(&batch->lock);
 	count_add(object_host(object)->counters, COUNT_WRITES, 1);
 	object_count(&object_counts(object)->writes, 1);
-	ring_plug_begin(&batch->plug);
+	ring_plug_begin(plug);
 	pager_submit(object_writer(object), &run->io);
-	ring_plug_end(&batch->plug);
+	ring_plug_end(plug);
 }
 
 /*
@@ -194,44 +166,149 @@ static int copy_pages(struct object *object, uint64_t index, uint64_t count,
 	return error;
 }
 
-/* Writes the run with what it needs at hand; see batch_write(). */
-static int64_t write_with(struct batch *batch, struct object *object,
-			  uint64_t index, uint64_t most, struct run *run,
-			  struct staging *staging)
+/* It does not get to the store.  0: a cut has begun, there is nothing to write. */
+static void give_up(struct run *run, int error)
 {
-	bool pinned;
-	uint64_t length;
-	uint64_t count = object_begin_write(object, index, most, &pinned);
-	int error;
+	struct object *object = run->object;
+	struct batch *batch = run->batch;
 
-	if (count == 0)
-		return 0;
-	/*
-	 * Rule 4: protect, and only when the last call has returned, read.
-	 * The size in between: a store to what it does not include yet will
-	 * trap, and what it includes had its tail zeroed before the copy.
-	 * What had a write pin at the swap ends DIRTY by rule 3, whatever is
-	 * stored to it: it need not be protected, and who pins it may count on
-	 * that.
-	 */
-	error = pinned ? 0 : object_write_protect(object, index, count);
+	if (error)
+		failed(object, run->count, error);
+	end_pages(object, run->io.index, run->count, false);
+	staging_drop(&batch->writeback->host->staging, run->io.staging);
+	pool_drop(&batch->writeback->runs, run);
+	batch_end_run(batch, error);
+	object_release(object);
+}
+
+/* Its pages are protected; error: or could not be. */
+static void write_guarded(struct run *run, int error)
+{
+	struct object *object = run->object;
+	uint64_t index = run->io.index, count = run->count, length;
+
 	hook_point(HOOK_WRITE_GUARDED, object_table(object), index);
 	length = length_of(object, index, count);
 	if (!error && length > 0)
-		error = copy_pages(object, index, count, staging->bytes);
+		error = copy_pages(object, index, count,
+				   run->io.staging->bytes);
 	if (error || length == 0) {
-		if (error)
-			failed(object, count, error);
-		end_pages(object, index, count, false);
-		return error ? error : -ENXIO;
+		give_up(run, error);
+		return;
 	}
 	/* A page that a cut has overtaken stays as it was, for the cut. */
 	run->count = (length + PAGE_MASK) >> PAGE_SHIFT;
 	end_pages(object, index + run->count, count - run->count, false);
-	run->io.index = index;
 	run->io.length = length;
-	submit(batch, object, run, staging);
-	return (int64_t)count;
+	submit(run);
+}
+
+/*
+ * Rule 4: protect, and only when the last call has returned, read.  One call
+ * for all that was begun: what lies between them and is written, too, traps
+ * once more, no more than that.  The size in between: a store to what it does
+ * not include yet will trap, and what it includes had its tail zeroed before
+ * the copy.
+ * What had a write pin at the swap ends DIRTY by rule 3, whatever is stored to
+ * it: it need not be protected, and who pins it may count on that.
+ */
+static void write_begun(struct batch *batch)
+{
+	unsigned count = batch->begun_count;
+	struct run *first = batch->begun[0];
+	const struct run *last = batch->begun[count - 1];
+	int error = 0;
+
+	batch->begun_count = 0;
+	if (!first->pinned)
+		error = object_write_protect(first->object, first->io.index,
+					     last->io.index + last->count -
+						     first->io.index);
+	for (unsigned i = 0; i < count; i++)
+		write_guarded(batch->begun[i], error);
+}
+
+void batch_release(struct batch *batch)
+{
+	if (batch->begun_count > 0)
+		write_begun(batch);
+	ring_plug_release(&batch->plug);
+}
+
+/* Waits, if more than most runs are under way, until only enough are. */
+static void batch_wait(struct batch *batch, unsigned most, unsigned enough)
+{
+	lock_take(&batch->lock);
+	if (batch->pending > most) {
+		lock_drop(&batch->lock);
+		batch_release(batch);
+		lock_take(&batch->lock);
+		batch->enough = enough;
+		while (batch->pending > enough)
+			condition_wait(&batch->condition, &batch->lock);
+	}
+	lock_drop(&batch->lock);
+}
+
+int batch_finish(struct batch *batch)
+{
+	batch_wait(batch, 0, 0);
+	lock_finish(&batch->lock);
+	condition_finish(&batch->condition);
+	return batch->error;
+}
+
+/* May it be protected with those that were begun before it? */
+static bool joins(const struct batch *batch, const struct run *run)
+{
+	const struct run *last = batch->begun[batch->begun_count - 1];
+	uint64_t end = last->io.index + last->count;
+
+	return !last->pinned && !run->pinned && run->io.index >= end &&
+	       run->io.index - end <= GAP_MOST;
+}
+
+/* It is WRITING. */
+static void add_begun(struct batch *batch, struct run *run)
+{
+	lock_take(&batch->lock);
+	batch->pending++;
+	lock_drop(&batch->lock);
+	object_use(run->object);
+	if (batch->begun_count == BEGUN_MOST ||
+	    (batch->begun_count > 0 && !joins(batch, run)))
+		write_begun(batch);
+	batch->begun[batch->begun_count++] = run;
+}
+
+/* Begins the run with what it needs at hand; see batch_write(). */
+static uint64_t begin(struct batch *batch, struct object *object,
+		      uint64_t index, uint64_t most, struct run *run,
+		      struct staging *staging)
+{
+	run->count = object_begin_write(object, index, most, &run->pinned);
+	if (run->count == 0)
+		return 0;
+	run->object = object;
+	run->batch = batch;
+	run->io.index = index;
+	run->io.staging = staging;
+	most = run->count;
+	add_begun(batch, run);
+	return most;
+}
+
+/* As many as are written at once, of what is dirty from index on. */
+static uint64_t run_most(struct object *object, uint64_t index, uint64_t end)
+{
+	uint64_t left = object_table(object)->pages - index;
+	uint64_t most = left < RUN_MAX ? left : RUN_MAX;
+
+	if (most > end - index)
+		most = end - index;
+	return object_writes_singly(object)
+		       ? 1
+		       : object_dirty_run(object, index, most);
 }
 
 int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
@@ -239,33 +316,30 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 {
 	struct writeback *writeback = batch->writeback;
 	struct staging_pool *pool = &writeback->host->staging;
-	uint64_t left = object_table(object)->pages - index;
-	uint64_t most = left < RUN_MAX ? left : RUN_MAX;
 	struct staging *staging = NULL;
 	struct run *run;
-	int64_t result = -ENOMEM;
+	uint64_t most, count = 0;
 
-	if (most > end - index)
-		most = end - index;
 	if (object_before_foreign(object, index, 1) == 0)
 		return 0; /* seen by object_begin_write(), too: but cheaper */
 	/* With half of them still under way: a thread that is woken for each
 	 * gets no further than one at a time. */
 	batch_wait(batch, batch->at_once - 1, batch->at_once / 2);
-	if (object_writes_singly(object))
-		most = 1;
+	most = run_most(object, index, end);
+	if (most == 0)
+		return 0;
 	run = pool_take(&writeback->runs);
 	if (run)
 		staging = staging_take(pool, most);
 	if (staging) {
 		if (most > staging->pages)
 			most = staging->pages;
-		result = write_with(batch, object, index, most, run, staging);
-		if (result > 0)
-			return result;
+		count = begin(batch, object, index, most, run, staging);
+		if (count > 0)
+			return (int64_t)count;
 		staging_drop(pool, staging);
 	}
 	if (run)
 		pool_drop(&writeback->runs, run);
-	return result;
+	return staging ? 0 : -ENOMEM;
 }

@@ -5,9 +5,14 @@
 
 #include "writeback/writeback.h"
 
+#define BEGUN_MOST 64 /* runs */
+
+struct run;
+
 /*
- * Writes under way for one caller, on one thread.  Runs go to the store many at
- * once: those of a plug have not begun, although their pages are WRITING.
+ * Writes of one object under way for one caller, on one thread.  Runs are
+ * protected, and go to the store, many at once: those that are begun, or in the
+ * plug, have not left, although their pages are WRITING.
  */
 struct batch {
 	struct writeback *writeback;
@@ -15,9 +20,12 @@ struct batch {
 	struct ring_plug plug; /* the caller's */
 	struct lock lock;      /* LOCK_RANK_WRITEBACK */
 	struct condition condition;
-	unsigned pending; /* [lock] runs */
+	unsigned pending; /* [lock] runs, those that are begun among them */
 	unsigned enough;  /* [lock] the caller is woken at so many */
 	int error;        /* [lock] the first */
+	/* Runs whose pages are WRITING, and not protected yet. */
+	struct run *begun[BEGUN_MOST];
+	unsigned begun_count;
 };
 
 /* at_once: where somebody waits for all of them as many as keep a disk busy
