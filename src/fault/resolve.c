@@ -36,6 +36,7 @@ enum step {
 };
 
 struct place {
+	uint64_t address;
 	struct object *object;
 	uint64_t index;
 	bool shared;
@@ -230,6 +231,7 @@ static bool find_place(const struct fault *fault, struct place *place)
 
 	if (!vma)
 		return false;
+	place->address = fault->address;
 	place->object = vma->handle->object;
 	place->index = vma_index_at(vma, fault->address);
 	place->shared = vma->mapping.shared;
@@ -457,13 +459,13 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	}
 }
 
-static void follow_plan(const struct fault *fault, const struct place *place,
-			const struct read_plan *plan)
+/* The fault may be gone by now. */
+static void follow_plan(const struct place *place, const struct read_plan *plan)
 {
 	uint64_t address = 0;
 
 	if (place->filled)
-		address = fault->address +
+		address = place->address +
 			  ((plan->ahead_index - place->index) << PAGE_SHIFT);
 	object_follow_plan(place->object, plan, address);
 }
@@ -487,7 +489,7 @@ static bool resolve(struct fault *fault, bool may_block)
 		out_of_hands = carry_on(fault, &place, step);
 		/* After the page in hand was asked for. */
 		if (ahead.ahead_count)
-			follow_plan(fault, &place, &ahead);
+			follow_plan(&place, &ahead);
 		if (place.object)
 			object_release(place.object);
 	}
