@@ -168,13 +168,13 @@ static bool steps_to(const struct stream *stream, uint64_t index,
 
 /*
  * The reader may leave some pages out.  Whoever touches one that was asked for
- * far beyond the mark is somebody else; but where windows are shown as they come
- * the mark may have been, too, if they have become narrower.
+ * far beyond the mark is somebody else; but for the first page of the last
+ * window, if what lies before it was shown to whoever came there.
  */
 static bool expects(const struct stream *stream, uint64_t steps)
 {
-	return steps <= stream->mark + LEFT_OUT || stream->shown ||
-	       steps == stream->asked + 1;
+	return steps <= stream->mark + LEFT_OUT || steps == stream->asked + 1 ||
+	       (stream->shown && steps == stream->asked + 1 - stream->newest);
 }
 
 static struct stream *find(struct object *object, uint64_t index,

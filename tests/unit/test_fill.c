@@ -231,6 +231,24 @@ static void test_past_the_mark(void **state)
 		assert_true(touched(i));
 }
 
+/* Who traps among what is shown, in another mapping, is not the stream's reader. */
+static void test_somebody_else(void **state)
+{
+	static const uint64_t touches[] = { 0, 4, 12, 20, 28, 36, 68 };
+	struct read_plan plan;
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++)
+		touch(touches[i], &plan);
+	for (uint64_t i = 110; i < 130; i++) {
+		touch(i, &plan);
+		assert_int_equal(plan.ahead_count, 0);
+	}
+	touch(100, &plan);
+	assert_int_equal(plan.ahead_index, 164);
+	assert_int_equal(plan.ahead_count, MOST);
+}
+
 /* The window where the object ends is followed by none. */
 static void test_up_to_the_end(void **state)
 {
@@ -259,7 +277,8 @@ int main(void)
 		TEST(test_an_access),         TEST(test_a_part),
 		TEST(test_nobody_asked),      TEST(test_announced),
 		TEST(test_a_read_that_fails), TEST(test_a_stream),
-		TEST(test_past_the_mark),     TEST(test_up_to_the_end),
+		TEST(test_past_the_mark),     TEST(test_somebody_else),
+		TEST(test_up_to_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
