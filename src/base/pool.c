@@ -8,6 +8,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) \
+	ASAN_POISON_MEMORY_REGION(address, size)
+#endif
+
 /*
  * A chunk is as large as all before it together, so that POOL_CHUNKS are more
  * than there are addresses: what was never taken costs no memory.  From
@@ -44,11 +52,33 @@ void pool_init(struct pool *pool, size_t item_size, enum lock_rank rank,
 
 void pool_finish(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->chunks; i++)
-		pool->unmap(pool->chunk[i].memory, pool->chunk[i].bytes);
+	for (unsigned i = 0; i < pool->chunks; i++) {
+		const struct pool_chunk *chunk = &pool->chunk[i];
+
+		ASAN_UNPOISON_MEMORY_REGION(chunk->memory, chunk->bytes);
+		pool->unmap(chunk->memory, chunk->bytes);
+	}
 	pool->chunks = 0;
 	pool->free = NULL;
 	lock_finish(&pool->lock);
+}
+
+static size_t wiped_size(const struct pool *pool)
+{
+	return pool->item_size - sizeof(struct pool_link);
+}
+
+static void wipe(const struct pool *pool, struct pool_link *item)
+{
+	ASAN_UNPOISON_MEMORY_REGION(item + 1, wiped_size(pool));
+	memset(item + 1, 0, wiped_size(pool));
+}
+
+/* What was dropped is nobody's, and the address sanitizer says so. */
+static void poison(const struct pool *pool, struct pool_link *item)
+{
+	(void)pool;
+	ASAN_POISON_MEMORY_REGION(item + 1, wiped_size(pool));
 }
 
 /* Low addresses go first.  The lock is held.  NULL: there is none. */
@@ -123,7 +153,7 @@ struct pool_link *pool_take_several(struct pool *pool, size_t count)
 		return NULL;
 	}
 	for (struct pool_link *item = first; item; item = item->next)
-		memset(item + 1, 0, pool->item_size - sizeof(*item));
+		wipe(pool, item);
 	return first;
 }
 
@@ -133,7 +163,7 @@ void pool_drop_several(struct pool *pool, struct pool_link *first)
 
 	if (!first)
 		return;
-	while (last->next)
+	for (poison(pool, first); last->next; poison(pool, last))
 		last = last->next;
 	lock_take(&pool->lock);
 	last->next = pool->free;
