@@ -12,9 +12,9 @@
  *
  * The mark of the widest windows is the first page of the one that was asked for
  * last, so that two are asked for; the others of such windows may be shown as
- * they come.  The window doubles with each request, and halves when pages of it leave
- * memory unused (ahead.c).  A touch that no stream expected begins one only
- * where misses form a row (pattern.c): a random reader never reads ahead.
+ * they come.  The window doubles with each request, and halves when pages of it
+ * leave memory unused (ahead.c).  A touch that no stream expected begins one
+ * only where misses form a row (pattern.c): a random reader never reads ahead.
  */
 #include "object/object_private.h"
 
@@ -265,9 +265,11 @@ static void go_on(const struct touch *touch, struct stream *stream,
 	ask_ahead(touch, stream);
 	if (stream->step == 1 && plan->ahead_count) {
 		/* Once more from here: where a page is in memory already the
-		 * read for this one will stop short. */
+		 * read for this one will stop short.  So its first page is not
+		 * that of the next window, where a touch must be seen. */
 		plan->ahead_index = touch->index + 1;
 		plan->ahead_count = stream->asked;
+		plan->show_ahead = stream->shown = false;
 	}
 }
 

@@ -37,19 +37,30 @@ static uint64_t fill(void *context, struct object *object, uint64_t index,
 	return done;
 }
 
-static int open_world(void **state)
+static int open_with(uint64_t readahead)
 {
-	(void)state;
 	world = world_open(4096);
 	world->host.fill = fill;
 	thing = thing_create(world, (struct object_parameters){
 					    .size = PAGES * PAGE_SIZE,
 					    .capacity = PAGES * PAGE_SIZE,
-					    .readahead = MOST,
+					    .readahead = readahead,
 				    });
 	host.able = UINT64_MAX;
 	host.calls = 0;
 	return 0;
+}
+
+static int open_world(void **state)
+{
+	(void)state;
+	return open_with(MOST);
+}
+
+static int open_narrow(void **state)
+{
+	(void)state;
+	return open_with(8);
 }
 
 static int close_world(void **state)
@@ -249,6 +260,30 @@ static void test_somebody_else(void **state)
 	assert_int_equal(plan.ahead_count, MOST);
 }
 
+/* Who has caught up asks for two windows in one: neither is shown beyond where
+ * he traps next, and so he is seen at the first page of the second. */
+static void test_who_has_caught_up(void **state)
+{
+	struct read_plan plan;
+
+	(void)state;
+	touch(0, &plan);
+	touch(4, &plan);
+	assert_int_equal(plan.ahead_index, 5);
+	assert_int_equal(plan.ahead_count, 15);
+	assert_false(plan.show_ahead);
+	assert_int_equal(plan.install_end, 8);
+	assert_filled(4, 4);
+	touch(8, &plan);
+	assert_int_equal(plan.ahead_index, 20);
+	assert_true(plan.show_ahead);
+	assert_int_equal(plan.install_end, 12);
+	touch(12, &plan);
+	assert_int_equal(plan.install_end, 20);
+	touch(20, &plan);
+	assert_int_equal(plan.install_end, 28);
+}
+
 /* The window where the object ends is followed by none. */
 static void test_up_to_the_end(void **state)
 {
@@ -274,10 +309,16 @@ static void test_up_to_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_an_access),         TEST(test_a_part),
-		TEST(test_nobody_asked),      TEST(test_announced),
-		TEST(test_a_read_that_fails), TEST(test_a_stream),
-		TEST(test_past_the_mark),     TEST(test_somebody_else),
+		TEST(test_an_access),
+		TEST(test_a_part),
+		TEST(test_nobody_asked),
+		TEST(test_announced),
+		TEST(test_a_read_that_fails),
+		TEST(test_a_stream),
+		TEST(test_past_the_mark),
+		TEST(test_somebody_else),
+		cmocka_unit_test_setup_teardown(test_who_has_caught_up,
+						open_narrow, close_world),
 		TEST(test_up_to_the_end),
 	};
 
