@@ -175,7 +175,7 @@ static void test_what_is_read_is_shown(void **state)
 	struct test_file file;
 	struct quire_object *object;
 	unsigned char *bytes;
-	uint64_t before;
+	uint64_t before, traps;
 
 	(void)state;
 	skip_unless_shown();
@@ -185,7 +185,9 @@ static void test_what_is_read_is_shown(void **state)
 	before = statistics_of(quire).traps;
 	for (uint64_t i = 5; i < FILE_PAGES; i += 1000)
 		assert_int_equal(bytes[i * PAGE], byte_at(i * PAGE));
-	assert_int_equal(statistics_of(quire).traps - before, 5);
+	traps = statistics_of(quire).traps - before;
+	/* The kernel tells of a trap once more if its thread was disturbed. */
+	assert_true(traps >= 5 && traps < 2 * 5);
 	/* A store that reads first is known of. */
 	bytes[100 * PAGE] = (unsigned char)~byte_at(100 * PAGE);
 	assert_int_equal(statistics_of(quire).dirty, PAGE);
