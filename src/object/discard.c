@@ -347,7 +347,8 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t end)
 static uint64_t forget_run(struct object *object, uint64_t index,
 			   uint64_t count)
 {
-	int error = object_write_protect(object, index, count);
+	const struct page_span run = { .index = index, .count = count };
+	int error = object_write_protect(object, &run, 1);
 	uint64_t clean = 0;
 
 	if (!error)

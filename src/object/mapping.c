@@ -152,28 +152,49 @@ static int protect_in(const struct mapping *mapping, uint64_t index,
 				 part.end - part.start);
 }
 
-static int hide_in(const struct mapping *mapping, uint64_t index,
-		   uint64_t count)
+/*
+ * One call goes over what lies between the runs as well, which costs a trap at
+ * most.  But of another process's no more than was asked for: a page that it
+ * has kept is never protected while it is pinned (server/robust.c).
+ */
+static int protect_runs_in(const struct mapping *mapping,
+			   const struct page_span *runs, unsigned count)
+{
+	const struct page_span *last = &runs[count - 1];
+	int error = 0;
+
+	if (!mapping->mmu->remote)
+		return protect_in(mapping, runs[0].index,
+				  last->index + last->count - runs[0].index);
+	for (unsigned i = 0; i < count && !error; i++)
+		error = protect_in(mapping, runs[i].index, runs[i].count);
+	return error;
+}
+
+static int hide_in(const struct mapping *mapping, const struct page_span *run,
+		   unsigned count)
 {
 	struct mapping part;
 
-	if (!mmu_must_hide(mapping->mmu) || !clip(mapping, index, count, &part))
+	(void)count;
+	if (!mmu_must_hide(mapping->mmu) ||
+	    !clip(mapping, run->index, run->count, &part))
 		return 0;
 	return mmu_hide(mapping->mmu, part.start, part.end - part.start);
 }
 
 /* Calls it for each mapping, up to the first error. */
-static int for_each_mapping(struct object *object, uint64_t index,
-			    uint64_t count,
-			    int (*call)(const struct mapping *, uint64_t,
-					uint64_t))
+static int for_each_mapping(struct object *object, const struct page_span *runs,
+			    unsigned count,
+			    int (*call)(const struct mapping *,
+					const struct page_span *, unsigned))
 {
 	struct list *link;
 	int error = 0;
 
 	lock_take(&object->mappings_lock);
 	list_for_each(link, &object->mappings) {
-		error = call(container_of(link, struct mapping, link), index,
+		error = call(container_of(link, struct mapping, link), runs,
 			     count);
 		if (error)
 			break;
@@ -186,21 +207,24 @@ static int for_each_mapping(struct object *object, uint64_t index,
  * A mapping of another process may be elsewhere meanwhile, or there may be one
  * more since a fork: then all are walked anew.
  */
-int object_write_protect(struct object *object, uint64_t index, uint64_t count)
+int object_write_protect(struct object *object, const struct page_span *runs,
+			 unsigned count)
 {
 	const struct timespec pause = { .tv_nsec = CHANGING_PAUSE_NS };
-	int error = for_each_mapping(object, index, count, protect_in);
+	int error = for_each_mapping(object, runs, count, protect_runs_in);
 
 	while (error == -EAGAIN) {
 		nanosleep(&pause, NULL);
-		error = for_each_mapping(object, index, count, protect_in);
+		error = for_each_mapping(object, runs, count, protect_runs_in);
 	}
 	return error;
 }
 
 int object_hide(struct object *object, uint64_t index, uint64_t count)
 {
-	return for_each_mapping(object, index, count, hide_in);
+	const struct page_span run = { .index = index, .count = count };
+
+	return for_each_mapping(object, &run, 1, hide_in);
 }
 
 static void forget_untrapped(const struct mapping *mapping,

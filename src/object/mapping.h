@@ -7,6 +7,7 @@
 #include "mmu/mmu.h"
 
 struct object;
+struct page_span; /* object/object.h */
 
 /*
  * Embedded in a VMA.  The object's list of mappings is guarded by its lock

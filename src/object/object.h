@@ -532,8 +532,16 @@ uint64_t object_begin_write(struct object *object, uint64_t index,
 			    uint64_t most, bool *pinned);
 /* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
 bool object_end_write(struct object *object, uint64_t index, bool good);
-/* When it returns 0 no store to the pages goes through without a trap. */
-int object_write_protect(struct object *object, uint64_t index, uint64_t count);
+/* Pages that follow each other. */
+struct page_span {
+	uint64_t index;
+	uint64_t count;
+};
+
+/* When it returns 0 no store to the pages of the runs, which are in order, goes
+ * through without a trap; one to what lies between them may trap, too. */
+int object_write_protect(struct object *object, const struct page_span *runs,
+			 unsigned count);
 /* How many failures there were: what a new handle need not be told. */
 uint64_t object_errors(const struct object *object);
 /* Something failed: every handle will be told, once.  what: "written". */

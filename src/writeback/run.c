@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define RUN_MAX 256 /* pages: the largest staging buffer */
-/* Pages between two runs that are protected by one call.  Each that is not there
- * costs less than a hundredth of a call, and of the round of the processors. */
+/* Pages between two runs that are protected together, by one call where that may
+ * be; measured: docs/design/speed-ideas.md, 34. */
 #define GAP_MOST 256
 
 struct run {
@@ -204,26 +204,28 @@ static void write_guarded(struct run *run, int error)
 }
 
 /*
- * Rule 4: protect, and only when the last call has returned, read.  One call
- * for all that was begun: what lies between them and is written, too, traps
- * once more, no more than that.  The size in between: a store to what it does
- * not include yet will trap, and what it includes had its tail zeroed before
- * the copy.
+ * Rule 4: protect, and only when the last call has returned, read.  All that
+ * was begun at once: what lies between and is stored to may trap once more, no
+ * more than that.  The size in between: a store to what it does not include yet
+ * will trap, and what it includes had its tail zeroed before the copy.
  * What had a write pin at the swap ends DIRTY by rule 3, whatever is stored to
  * it: it need not be protected, and who pins it may count on that.
  */
 static void write_begun(struct batch *batch)
 {
+	struct page_span spans[BEGUN_MOST];
 	unsigned count = batch->begun_count;
-	struct run *first = batch->begun[0];
-	const struct run *last = batch->begun[count - 1];
 	int error = 0;
 
+	for (unsigned i = 0; i < count; i++)
+		spans[i] = (struct page_span){
+			.index = batch->begun[i]->io.index,
+			.count = batch->begun[i]->count,
+		};
 	batch->begun_count = 0;
-	if (!first->pinned)
-		error = object_write_protect(first->object, first->io.index,
-					     last->io.index + last->count -
-						     first->io.index);
+	if (!batch->begun[0]->pinned)
+		error = object_write_protect(batch->begun[0]->object, spans,
+					     count);
 	for (unsigned i = 0; i < count; i++)
 		write_guarded(batch->begun[i], error);
 }

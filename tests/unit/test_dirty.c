@@ -196,8 +196,10 @@ static void assert_protects(uint64_t index, uint64_t count, int result,
 			    const char *expected)
 {
 	fake.text[0] = '\0';
-	assert_int_equal(object_write_protect(thing.object, index, count),
-			 result);
+	assert_int_equal(
+		object_write_protect(thing.object,
+				     &(struct page_span){ index, count }, 1),
+		result);
 	assert_string_equal(fake.text, expected);
 }
 

@@ -86,6 +86,19 @@ static void test_near_ones(void **state)
 	assert_home(pages, 6);
 }
 
+/* Of another process's, no page that was not asked for: it may keep it. */
+static void test_another_process(void **state)
+{
+	const uint64_t pages[] = { 0, 5, 6, 263, 521, 1000 };
+
+	(void)state;
+	fake.mmu.remote = true;
+	dirty_all(pages, 6);
+	assert_int_equal(sync_all(), 0);
+	assert_string_equal(fake.list, "0+1 5+2 263+1 521+1 1000+1");
+	assert_home(pages, 6);
+}
+
 static void test_so_many(void **state)
 {
 	uint64_t pages[70];
@@ -207,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MANY_TEST(test_near_ones),
+		MANY_TEST(test_another_process),
 		MANY_TEST(test_so_many),
 		MANY_TEST(test_a_pinned_one_between),
 		MANY_TEST(test_stores_just_before),
