@@ -160,8 +160,6 @@ static enum step install(struct fault *fault, const struct place *place)
 			mmu_install(fault->handler->mmu, fault->address,
 				    count << PAGE_SHIFT, place->shared));
 	fault_drop_run(object, place->index, count);
-	if (place->filled) /* else the rest of it will trap */
-		object_touch(object, place->index + count, place->index + most);
 	return step;
 }
 
@@ -184,7 +182,8 @@ static void count_touch(const struct fault *fault, const struct place *place,
 static void plan(struct fault *fault, const struct place *place, bool visible,
 		 struct read_plan *plan)
 {
-	object_plan_advised(place->object, place->index, place->advice, plan);
+	object_plan_advised(place->object, place->index, place->advice,
+			    place->filled, plan);
 	fault->planned = true;
 	fault->count = plan->count;
 	fault->install_pages = plan->install_end - place->index;

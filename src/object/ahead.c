@@ -116,7 +116,7 @@ void ahead_used(struct object *object, uint64_t pages)
 	look_back(object);
 }
 
-void object_touch(struct object *object, uint64_t index, uint64_t end)
+void ahead_reached(struct object *object, uint64_t index, uint64_t end)
 {
 	for (; index < end; index++) {
 		page_word *word = object_word(object, index);

@@ -308,8 +308,6 @@ uint64_t object_read_ahead(struct object *object, uint64_t index,
  * shown to him as they come, and need no trap. */
 uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count);
-/* Pages from index to end that are there, or coming, are used without a trap. */
-void object_touch(struct object *object, uint64_t index, uint64_t end);
 /* Of the last read that failed. */
 int object_read_error(const struct object *object);
 
@@ -334,9 +332,11 @@ enum read_advice {
 	READ_SEQUENTIAL, /* twice as far ahead; what lies behind may leave */
 };
 
-/* As object_plan(); never blocks. */
+/* As object_plan(), of an access; shows: what is read ahead for it may be shown
+ * as it comes.  Never blocks. */
 void object_plan_advised(struct object *object, uint64_t index,
-			 enum read_advice advice, struct read_plan *plan);
+			 enum read_advice advice, bool shows,
+			 struct read_plan *plan);
 /*
  * Starts to read the plan's pages ahead; after the page in hand was asked for.
  * address: where the first of them is mapped; 0: it is not to be shown.  Never

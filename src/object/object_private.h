@@ -179,6 +179,9 @@ uint64_t stream_may_ask(struct object *object, const struct stream *stream,
 void stream_hold(struct object *object, struct stream *stream, uint64_t pages);
 void stream_end(struct object *object, struct stream *stream);
 void ahead_used(struct object *object, uint64_t pages);
+/* The pages from index to end that are there, or coming, are used without a
+ * trap. */
+void ahead_reached(struct object *object, uint64_t index, uint64_t end);
 /* 0 to 3: how much of what was read ahead of late died unused. */
 unsigned ahead_caution(const struct object *object);
 /* The pages are EVICTING, and their bytes are gone.  Takes object->lock. */

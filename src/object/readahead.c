@@ -33,6 +33,7 @@ struct touch {
 	struct object *object;
 	uint64_t index;
 	enum read_advice advice;
+	bool shows; /* who touches is shown his window as it comes */
 	enum page_state state;
 	struct read_plan *plan;
 };
@@ -127,9 +128,9 @@ static void ask_ahead(const struct touch *touch, struct stream *stream)
 	stream->asked += count;
 	if (count) {
 		stream->newest = count;
-		stream->shown = early;
+		stream->shown = early && touch->shows;
 	}
-	plan->show_ahead = early;
+	plan->show_ahead = early && touch->shows;
 	plan->ahead_count = count;
 	if (stream->step == -1) { /* one run, if from its other end */
 		plan->ahead_index = next + 1 - count;
@@ -234,14 +235,6 @@ static void begin_anew(const struct touch *touch, struct stream *stream)
 	stream->window = (stream->window + 1) / 2;
 }
 
-/* Who touches nothing but what traps has come through what was shown. */
-static void came_through(struct object *object, const struct stream *stream,
-			 uint64_t index)
-{
-	if (stream->shown)
-		object_touch(object, stream->last + stream->mark, index);
-}
-
 /* The window after the one that was asked for last. */
 static void go_on(const struct touch *touch, struct stream *stream,
 		  uint64_t steps)
@@ -249,7 +242,6 @@ static void go_on(const struct touch *touch, struct stream *stream,
 	struct read_plan *plan = touch->plan;
 	bool exactly = steps == stream->mark || steps > stream->asked;
 
-	came_through(touch->object, stream, touch->index);
 	stream->last = touch->index;
 	if (exactly) {
 		ahead_used(touch->object,
@@ -273,16 +265,25 @@ static void go_on(const struct touch *touch, struct stream *stream,
 	}
 }
 
-/* A stream has expected the touch. */
+/*
+ * A stream has expected the touch.  Where what comes is shown nobody traps
+ * before the next mark: who is seen here has come through what lies before, and
+ * goes on to there.
+ */
 static void follow(const struct touch *touch, struct stream *stream,
 		   uint64_t steps)
 {
+	uint64_t reached = stream->last + stream->mark;
+	bool shown = stream->shown;
+
 	if (was_lost(touch, stream, steps))
 		begin_anew(touch, stream);
 	else if (steps >= stream->mark)
 		go_on(touch, stream, steps);
 	if (stream->step == 1)
 		touch->plan->install_end = stream->last + stream->mark;
+	if (shown)
+		ahead_reached(touch->object, reached, touch->plan->install_end);
 	stream->used = ++touch->object->touches;
 	stream_hold(touch->object, stream, stream->asked);
 }
@@ -314,9 +315,10 @@ static void leave_behind(struct object *object, uint64_t index,
 }
 
 void object_plan_advised(struct object *object, uint64_t index,
-			 enum read_advice advice, struct read_plan *plan)
+			 enum read_advice advice, bool shows,
+			 struct read_plan *plan)
 {
-	struct touch touch = { object, index, advice, .plan = plan };
+	struct touch touch = { object, index, advice, shows, .plan = plan };
 	struct stream *stream;
 	uint64_t steps;
 	int64_t step;
@@ -344,7 +346,7 @@ void object_plan_advised(struct object *object, uint64_t index,
 
 void object_plan(struct object *object, uint64_t index, struct read_plan *plan)
 {
-	object_plan_advised(object, index, READ_AS_IT_COMES, plan);
+	object_plan_advised(object, index, READ_AS_IT_COMES, false, plan);
 }
 
 void object_follow_plan(struct object *object, const struct read_plan *plan,

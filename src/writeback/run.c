@@ -214,14 +214,15 @@ static void write_guarded(struct run *run, int error)
 static void write_begun(struct batch *batch)
 {
 	struct page_span spans[BEGUN_MOST];
-	unsigned count = batch->begun_count;
+	unsigned count = batch->begun_count, spanned = 0;
 	int error = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		spans[i] = (struct page_span){
-			.index = batch->begun[i]->io.index,
-			.count = batch->begun[i]->count,
+	do
+		spans[spanned] = (struct page_span){
+			.index = batch->begun[spanned]->io.index,
+			.count = batch->begun[spanned]->count,
 		};
+	while (++spanned < count);
 	batch->begun_count = 0;
 	if (!batch->begun[0]->pinned)
 		error = object_write_protect(batch->begun[0]->object, spans,

@@ -2,6 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/object_world.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAGES 2048
@@ -125,25 +128,56 @@ static void test_an_access(void **state)
 		assert_true(touched(i));
 }
 
-/* No more than may be shown, and no more than the host can; the rest is there
- * all the same. */
+/* The rest is there all the same. */
+static void read_a_part(uint64_t index, uint64_t asked, uint64_t done)
+{
+	assert_int_equal(read_for(index, 8, asked), 8);
+	assert_filled(index, asked);
+	assert_bytes(index, 8);
+	assert_true(touched(index + done - 1));
+	assert_false(touched(index + done));
+}
+
+/* No more than may be shown, and no more than the host can. */
 static void test_a_part(void **state)
 {
 	(void)state;
-	assert_int_equal(read_for(10, 8, 3), 8);
-	assert_filled(10, 3);
-	assert_bytes(10, 8);
-	assert_true(touched(12));
-	assert_false(touched(13));
+	read_a_part(10, 3, 3);
 	host.able = 2;
-	assert_int_equal(read_for(30, 8, 8), 8);
-	assert_filled(30, 8);
-	assert_bytes(30, 8);
-	assert_true(touched(31));
-	assert_false(touched(32));
+	read_a_part(30, 8, 2);
 	host.able = 0;
-	assert_int_equal(read_for(50, 8, 8), 8);
-	assert_bytes(50, 8);
+	read_a_part(50, 8, 1); /* who waits for the first has it */
+}
+
+/* No file may be longer: what was not shown cannot be put into the memory. */
+static int limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit))
+		return -1;
+	limit.rlim_cur = bytes;
+	return setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+/* What was shown goes again, and can be had later. */
+static void test_no_room_for_the_rest(void **state)
+{
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	host.able = 3;
+	assert_int_equal(limit_files(13 * PAGE_SIZE), 0);
+	assert_int_equal(read_for(10, 8, 8), 8);
+	assert_int_equal(limit_files(RLIM_INFINITY), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_filled(10, 8);
+	for (uint64_t i = 10; i < 18; i++)
+		assert_int_equal(state_of(thing.object, i), PAGE_ABSENT);
+	assert_int_equal(charged(world), 0);
+	assert_int_equal(lseek(object_memory(thing.object), 0, SEEK_DATA), -1);
+	assert_int_equal(errno, ENXIO);
+	assert_int_equal(read_for(10, 1, 8), 1);
+	assert_bytes(10, 1);
 }
 
 static void test_nobody_asked(void **state)
@@ -182,14 +216,25 @@ static void test_a_read_that_fails(void **state)
 	assert_int_equal(state_of(thing.object, 10), PAGE_ABSENT);
 }
 
+/* As an install does. */
+static void show(uint64_t index, uint64_t end)
+{
+	for (; index < end; index++) {
+		page_word *word = object_word(thing.object, index);
+
+		assert_int_equal(page_take_rpin(word, false), PAGE_TAKEN);
+		page_drop_rpin(word);
+	}
+}
+
 /* As a trap would: what it reads, and what that asks for ahead. */
 static void touch(uint64_t index, struct read_plan *plan)
 {
-	object_plan(thing.object, index, plan);
+	object_plan_advised(thing.object, index, READ_AS_IT_COMES, true, plan);
 	if (state_of(thing.object, index) == PAGE_ABSENT)
 		read_for(index, plan->count, plan->install_end - index);
 	assert_bytes(index, 1);
-	object_touch(thing.object, index, plan->install_end);
+	show(index, plan->install_end);
 	object_follow_plan(thing.object, plan, address_of(plan->ahead_index));
 }
 
@@ -284,6 +329,25 @@ static void test_who_has_caught_up(void **state)
 	assert_int_equal(plan.install_end, 28);
 }
 
+/* A pin's or a copy's reader is shown nothing, and counts as no more. */
+static void test_who_is_shown_nothing(void **state)
+{
+	static const uint64_t touches[] = { 0, 4, 12, 20, 28, 36, 68 };
+	struct read_plan plan;
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++) {
+		object_plan(thing.object, touches[i], &plan);
+		read_for(touches[i], plan.count, 1);
+		assert_false(plan.show_ahead);
+		object_follow_plan(thing.object, &plan, 0);
+	}
+	object_plan(thing.object, 132, &plan);
+	assert_int_equal(plan.ahead_count, 0); /* far beyond the mark */
+	for (uint64_t i = 69; i < 132; i++)
+		assert_false(touched(i));
+}
+
 /* The window where the object ends is followed by none. */
 static void test_up_to_the_end(void **state)
 {
@@ -311,12 +375,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_access),
 		TEST(test_a_part),
+		TEST(test_no_room_for_the_rest),
 		TEST(test_nobody_asked),
 		TEST(test_announced),
 		TEST(test_a_read_that_fails),
 		TEST(test_a_stream),
 		TEST(test_past_the_mark),
 		TEST(test_somebody_else),
+		TEST(test_who_is_shown_nothing),
 		cmocka_unit_test_setup_teardown(test_who_has_caught_up,
 						open_narrow, close_world),
 		TEST(test_up_to_the_end),

@@ -29,7 +29,7 @@ static void plan_and_read(uint64_t touch, enum read_advice advice,
 {
 	uint64_t sequence;
 
-	object_plan_advised(thing.object, touch, advice, plan);
+	object_plan_advised(thing.object, touch, advice, false, plan);
 	if (state_of(thing.object, touch) == PAGE_ABSENT)
 		assert_true(object_start_read(thing.object, touch, plan->count,
 					      &sequence) > 0);
@@ -360,7 +360,7 @@ static void test_advised_sequential_leaves(void **state)
 	read_pages(0, index);
 	while (plan.ahead_count == 0)
 		object_plan_advised(thing.object, index++, READ_SEQUENTIAL,
-				    &plan);
+				    false, &plan);
 	behind = index - 1 - 2 * plan.ahead_count;
 	assert_true(object_page_resident(thing.object, behind));
 	for (uint64_t i = 600; object_page_resident(thing.object, behind);

@@ -66,7 +66,7 @@ static void touch_advised(uint64_t index, enum read_advice advice)
 
 	if (shown[index])
 		return;
-	object_plan_advised(thing.object, index, advice, &plan);
+	object_plan_advised(thing.object, index, advice, false, &plan);
 	if (state_of(thing.object, index) == PAGE_ABSENT) {
 		misses++;
 		assert_true(object_start_read(thing.object, index, plan.count,
