@@ -4,15 +4,18 @@
 
 #include "os/memory.h"
 
+#define HUGE_PAGES 512 /* pages in a huge one */
+
 static const struct {
 	uint64_t pages;
-	unsigned most;   /* made at a time */
-	unsigned filled; /* the same, for who fills it: he would take as much
-			    memory in pages, and each would be a request */
+	uint64_t together; /* so many pages are mapped at once */
+	unsigned most;     /* made at a time */
+	unsigned filled;   /* the same, for who fills it: he would take as much
+			      memory in pages, and each would be a request */
 } classes[STAGING_CLASSES] = {
-	{ 1, UINT32_MAX, UINT32_MAX },
-	{ 16, 64, UINT32_MAX },
-	{ 256, 16, 16 }, /* 1 MiB: enough to keep eight streams going */
+	{ 1, 1, UINT32_MAX, UINT32_MAX },
+	{ 16, HUGE_PAGES, 64, UINT32_MAX },
+	{ 256, HUGE_PAGES, 16, 16 }, /* 1 MiB: enough for eight streams */
 };
 
 void staging_pool_init(struct staging_pool *pool)
@@ -26,48 +29,69 @@ void staging_pool_init(struct staging_pool *pool)
 	}
 }
 
-static void unmake(struct staging_pool *pool, struct staging *staging)
+/* Buffers that lie in others' memory are given back before it is unmapped. */
+static void unmake_all(struct staging_pool *pool, unsigned class)
 {
-	memory_unmap(staging->bytes, staging->pages << PAGE_SHIFT);
-	pool->made[staging->class]--;
-	pool_drop(&pool->items, staging);
+	uint64_t bytes = classes[class].together << PAGE_SHIFT;
+	struct list *link;
+
+	while ((link = list_pop(&pool->free[class]))) {
+		struct staging *staging =
+			container_of(link, struct staging, link);
+
+		if (staging->maps)
+			memory_unmap(staging->bytes, bytes);
+		pool_drop(&pool->items, staging);
+		pool->made[class]--;
+	}
 }
 
 void staging_pool_finish(struct staging_pool *pool)
 {
-	struct list *link;
-
-	for (int i = 0; i < STAGING_CLASSES; i++) {
-		while ((link = list_pop(&pool->free[i])))
-			unmake(pool, container_of(link, struct staging, link));
+	for (unsigned i = 0; i < STAGING_CLASSES; i++) {
+		unmake_all(pool, i);
 		check(pool->made[i] == 0, "all staging buffers came back");
 	}
 	pool_finish(&pool->items);
 	lock_finish(&pool->lock);
 }
 
-/* For so many pages.  The lock is held. */
-static struct staging *make(struct staging_pool *pool, unsigned class,
-			    uint64_t count)
+/* One buffer at bytes, to the free ones.  The lock is held. */
+static bool add(struct staging_pool *pool, unsigned class, void *bytes,
+		bool maps)
 {
-	struct staging *staging;
+	struct staging *staging = pool_take(&pool->items);
 
-	if (pool->made[class] >= (count < classes[class].pages
-					  ? classes[class].most
-					  : classes[class].filled))
-		return NULL;
-	staging = pool_take(&pool->items);
 	if (!staging)
-		return NULL;
+		return false;
 	staging->class = class;
 	staging->pages = classes[class].pages;
-	staging->bytes = memory_pool_map(staging->pages << PAGE_SHIFT);
-	if (!staging->bytes) {
-		pool_drop(&pool->items, staging);
-		return NULL;
-	}
+	staging->bytes = bytes;
+	staging->maps = maps;
+	list_add_tail(&pool->free[class], &staging->link);
 	pool->made[class]++;
-	return staging;
+	return true;
+}
+
+/* Some for so many pages, to the free ones.  The lock is held. */
+static void make(struct staging_pool *pool, unsigned class, uint64_t count)
+{
+	uint64_t pages = classes[class].pages, all = classes[class].together;
+	char *bytes;
+
+	if (pool->made[class] >= (count < pages ? classes[class].most
+						: classes[class].filled))
+		return;
+	bytes = memory_pool_map(all << PAGE_SHIFT);
+	if (!bytes)
+		return;
+	if (!add(pool, class, bytes, true)) {
+		memory_unmap(bytes, all << PAGE_SHIFT);
+		return;
+	}
+	for (uint64_t i = pages; i < all; i += pages)
+		if (!add(pool, class, bytes + (i << PAGE_SHIFT), false))
+			return;
 }
 
 static unsigned class_for(uint64_t count)
@@ -81,19 +105,18 @@ static unsigned class_for(uint64_t count)
 
 struct staging *staging_take(struct staging_pool *pool, uint64_t count)
 {
-	struct staging *staging = NULL;
+	struct list *link;
 
 	lock_take(&pool->lock);
 	for (unsigned class = class_for(count);; class --) {
-		struct list *link = list_pop(&pool->free[class]);
-
-		staging = link ? container_of(link, struct staging, link)
-			       : make(pool, class, count);
-		if (staging || class == 0)
+		if (list_empty(&pool->free[class]))
+			make(pool, class, count);
+		link = list_pop(&pool->free[class]);
+		if (link || class == 0)
 			break;
 	}
 	lock_drop(&pool->lock);
-	return staging;
+	return link ? container_of(link, struct staging, link) : NULL;
 }
 
 void staging_drop(struct staging_pool *pool, struct staging *staging)

@@ -11,6 +11,10 @@
  * for the smallest, of which there is one for each read in flight at most, and
  * for the middle ones of those who fill them: when the large ones are out a
  * long read becomes some requests, and not one for each page.
+ *
+ * The longer ones are parts of huge pages, where the kernel has them: a device
+ * takes a request by its physically contiguous pieces, and one of 1 MiB in
+ * single pages has 256.
  */
 #ifndef QUIRE_PAGER_STAGING_H
 #define QUIRE_PAGER_STAGING_H
@@ -26,6 +30,7 @@ struct staging {
 	void *bytes; /* page aligned */
 	uint64_t pages;
 	unsigned class;
+	bool maps; /* at its beginning begins a mapping of several buffers */
 };
 
 struct staging_pool {
