@@ -45,6 +45,13 @@
 #define OTHERS_MAX 32
 #define OTHERS_QUIET 128
 #define QUIET 128
+/* A read of more bytes is a long one.  While short ones come as well no more
+ * than so many bytes of long ones are in flight, or a little more, as a device
+ * may serve a read after all that it was given before. */
+#define SHORT_MOST (UINT64_C(64) << 10)
+#define LONG_MOST (UINT64_C(2) << 20)
+/* Short ones come no more, after so many long ones. */
+#define LONG_QUIET 64
 /* Somebody waits for a read; but of so many one is not for a read's turn. */
 #define READS_FIRST 8
 
@@ -57,21 +64,24 @@ struct ring {
 	int wake_fd; /* [I] an eventfd: written to wake the thread */
 
 	struct lock lock;
-	struct list reads; /* [lock] not yet given to the kernel */
-	struct list queue; /* [lock] all else, the same */
-	unsigned turn;     /* [lock] of READS_FIRST */
-	bool asleep;       /* [lock] the thread won't look at the queue */
-	bool stopping;     /* [lock] */
-	int watch_fd;      /* [lock] -1: none */
+	struct list reads; /* [lock] short ones, not yet given to the kernel */
+	struct list long_reads; /* [lock] the same */
+	struct list queue;      /* [lock] all else, the same */
+	unsigned turn;          /* [lock] of READS_FIRST */
+	bool asleep;            /* [lock] the thread won't look at the queue */
+	bool stopping;          /* [lock] */
+	int watch_fd;           /* [lock] -1: none */
 	bool (*watch_ready)(void *context); /* [lock] */
 
 	/* The thread's own. */
-	unsigned in_flight;  /* without the wake-up read */
-	unsigned others;     /* of these, what is no read */
-	bool wake_armed;     /* a read of wake_fd is in flight */
-	bool watch_armed;    /* a poll of watch_fd is in flight */
-	unsigned since_read; /* others that have been given to the kernel */
-	unsigned looks;      /* by itself, while traps come */
+	unsigned in_flight;   /* without the wake-up read */
+	unsigned others;      /* of these, what is no read */
+	uint64_t long_bytes;  /* of long reads in flight */
+	bool wake_armed;      /* a read of wake_fd is in flight */
+	bool watch_armed;     /* a poll of watch_fd is in flight */
+	unsigned since_read;  /* others that have been given to the kernel */
+	unsigned since_short; /* long reads, the same */
+	unsigned looks;       /* by itself, while traps come */
 	uint64_t wake_count;
 	struct iovec wake_iov;
 };
@@ -98,26 +108,56 @@ static void wake(struct ring *ring)
 	      "the ring's thread can be woken");
 }
 
+static uint64_t op_bytes(const struct ring_op *op)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < op->iov_count; i++)
+		bytes += op->iov[i].iov_len;
+	return bytes;
+}
+
+static bool is_long(const struct ring_op *op)
+{
+	return op->operation == RING_READV && op_bytes(op) > SHORT_MOST;
+}
+
 /* The lock is held. */
 static struct list *queue_for(struct ring *ring, const struct ring_op *op)
 {
-	return op->operation == RING_READV ? &ring->reads : &ring->queue;
+	if (op->operation != RING_READV)
+		return &ring->queue;
+	return is_long(op) ? &ring->long_reads : &ring->reads;
+}
+
+static struct list *pop_long(struct ring *ring)
+{
+	bool free = ring->since_short >= LONG_QUIET ||
+		    ring->long_bytes < LONG_MOST;
+
+	return free ? list_pop(&ring->long_reads) : NULL;
+}
+
+static struct list *pop_other(struct ring *ring)
+{
+	unsigned most = ring->since_read < QUIET ? OTHERS_MAX : OTHERS_QUIET;
+
+	return ring->others < most ? list_pop(&ring->queue) : NULL;
 }
 
 /* The one whose turn it is; NULL: none is there.  The lock is held. */
 static struct list *next_op(struct ring *ring)
 {
-	struct list *first = &ring->reads, *second = &ring->queue, *link;
+	bool turn = ++ring->turn % READS_FIRST == 0;
+	struct list *link = turn ? pop_other(ring) : NULL;
 
-	if (ring->others >=
-	    (ring->since_read < QUIET ? OTHERS_MAX : OTHERS_QUIET))
-		return list_pop(first);
-	if (++ring->turn % READS_FIRST == 0) {
-		first = &ring->queue;
-		second = &ring->reads;
-	}
-	link = list_pop(first);
-	return link ? link : list_pop(second);
+	if (!link && turn)
+		link = pop_long(ring);
+	if (!link)
+		link = list_pop(&ring->reads);
+	if (!link)
+		link = pop_long(ring);
+	return link ? link : pop_other(ring);
 }
 
 /* The innermost plug of this thread. */
@@ -191,6 +231,32 @@ static struct io_uring_sqe *take_entry(struct ring *ring)
 	return entry;
 }
 
+static void count_in(struct ring *ring, const struct ring_op *op)
+{
+	ring->in_flight++;
+	if (op->operation != RING_READV) {
+		ring->others++;
+		ring->since_read++;
+		return;
+	}
+	ring->since_read = 0;
+	if (is_long(op)) {
+		ring->long_bytes += op_bytes(op);
+		ring->since_short++;
+	} else {
+		ring->since_short = 0;
+	}
+}
+
+static void count_out(struct ring *ring, const struct ring_op *op)
+{
+	ring->in_flight--;
+	if (op->operation != RING_READV)
+		ring->others--;
+	else if (is_long(op))
+		ring->long_bytes -= op_bytes(op);
+}
+
 static void prepare(struct ring *ring, struct ring_op *op)
 {
 	struct io_uring_sqe *entry = take_entry(ring);
@@ -209,10 +275,7 @@ static void prepare(struct ring *ring, struct ring_op *op)
 		break;
 	}
 	io_uring_sqe_set_data(entry, op);
-	ring->in_flight++;
-	ring->others += op->operation != RING_READV;
-	ring->since_read = op->operation == RING_READV ? 0
-						       : ring->since_read + 1;
+	count_in(ring, op);
 }
 
 static void arm_wake(struct ring *ring)
@@ -354,8 +417,7 @@ static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 			completed = true;
 			continue;
 		}
-		ring->in_flight--;
-		ring->others -= op->operation != RING_READV;
+		count_out(ring, op);
 		if (try_again(ring, op, done[i].result))
 			continue;
 		op->complete(op, done[i].result); /* op may be gone now */
@@ -464,6 +526,7 @@ static struct ring *ring_alloc(void (*after_batch)(void *context),
 		return NULL;
 	lock_init(&ring->lock, LOCK_RANK_RING);
 	list_init(&ring->reads);
+	list_init(&ring->long_reads);
 	list_init(&ring->queue);
 	ring->watch_fd = -1;
 	ring->after_batch = after_batch;

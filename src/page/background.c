@@ -10,7 +10,7 @@
 #include "page/page_private.h"
 
 #define LEAST_BUDGET 1024 /* pages */
-#define LOW_MOST 512
+#define LOW_MOST 1024
 #define BATCH 256
 
 /* How many pages are kept free. */

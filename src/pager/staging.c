@@ -79,8 +79,8 @@ static void make(struct staging_pool *pool, unsigned class, uint64_t count)
 	uint64_t pages = classes[class].pages, all = classes[class].together;
 	char *bytes;
 
-	if (pool->made[class] >= (count < pages ? classes[class].most
-						: classes[class].filled))
+	if (pool->made[class] >=
+	    (count < pages ? classes[class].most : classes[class].filled))
 		return;
 	bytes = memory_pool_map(all << PAGE_SHIFT);
 	if (!bytes)

@@ -160,6 +160,17 @@ static inline void prepare_bytes(struct task *task, struct board *board, int fd,
 	task->iov.iov_len = 1;
 }
 
+/* Prepares count writes of a byte each, at offset 0, 1, ... */
+static inline void prepare_writes(struct task *tasks, unsigned count,
+				  struct board *board, int fd, char *bytes)
+{
+	for (unsigned i = 0; i < count; i++) {
+		bytes[i] = (char)('a' + i % 26);
+		prepare_bytes(&tasks[i], board, fd, RING_WRITEV, &bytes[i]);
+		tasks[i].op.offset = i;
+	}
+}
+
 /* ---- fixtures ---- */
 
 static inline struct ring *new_ring(unsigned depth, struct board *board)
@@ -186,6 +197,15 @@ static inline int new_file(void)
 	assert_return_code(fd, errno);
 	unlink(path);
 	return fd;
+}
+
+/* The first bytes of fd, 100 at most. */
+static inline void assert_written(int fd, const char *bytes, unsigned count)
+{
+	char found[100];
+
+	assert_int_equal(pread(fd, found, count, 0), count);
+	assert_memory_equal(found, bytes, count);
 }
 
 static inline void new_pipe(int ends[2])
