@@ -19,6 +19,7 @@ int object_punch(struct object *object, uint64_t index, uint64_t count)
 }
 
 #define LEAVE_AT_ONCE 64 /* runs */
+#define DROP_RUN 256     /* pages that are dropped by one hole */
 
 static int evict(struct page_table *table, uint64_t index, uint64_t count)
 {
@@ -234,44 +235,65 @@ undo:
 			 parameters->identity.name, strerror(-error));
 }
 
-/* Waits for reclaim to end what it is taking out. */
-static void drop_page(struct object *object, uint64_t index)
+/* One try to take the page out. */
+static bool begin_drop(struct object *object, uint64_t index)
 {
-	page_word *word = object_word(object, index);
-	struct cache *cache = object->host->cache;
 	bool dirty;
 
-	for (;;) {
+	if (!page_begin_cut(object_word(object, index), &dirty))
+		return false;
+	if (dirty)
+		object_forget_dirty(object, index);
+	return true;
+}
+
+/* Waits for reclaim to end what it is taking out.  False: the page is gone. */
+static bool await_drop(struct object *object, uint64_t index)
+{
+	page_word *word = object_word(object, index);
+
+	while (!begin_drop(object, index)) {
 		enum page_state state = word_state(atomic_load(word));
 
 		if (state == PAGE_ABSENT || state == PAGE_FAILED)
-			return;
-		if (page_begin_cut(word, &dirty))
-			break;
+			return false;
 		if (state == PAGE_CLEAN || state == PAGE_DIRTY)
 			sched_yield(); /* a pin that is being dropped */
 		else
-			wait_for_change(&cache->waits, &object->table, index,
-					word, state);
+			wait_for_change(&object->host->cache->waits,
+					&object->table, index, word, state);
 	}
-	if (dirty)
-		object_forget_dirty(object, index);
-	check(object_hide(object, index, 1) == 0, "a page can be hidden");
+	return true;
+}
+
+static void end_drop(struct object *object, uint64_t index, uint64_t count)
+{
+	struct cache *cache = object->host->cache;
+
+	check(object_hide(object, index, count) == 0, "a page can be hidden");
 	/* The hole cannot fail to be punched: it needs no memory. */
-	check(object_punch(object, index, 1) == 0, "a page can be dropped");
-	object_count_gone(object, 1);
-	ahead_gone(object, index, 1);
-	cache_wake(cache, &object->table, index,
-		   page_end_evict(word, PAGE_ABSENT));
-	cache_uncharge(cache, &object->table, index, 1, false);
+	check(object_punch(object, index, count) == 0, "a page can be dropped");
+	object_count_gone(object, count);
+	ahead_gone(object, index, count);
+	for (uint64_t i = index; i < index + count; i++)
+		cache_wake(cache, &object->table, i,
+			   page_end_evict(object_word(object, i), PAGE_ABSENT));
+	cache_uncharge(cache, &object->table, index, count, false);
 }
 
 void object_drop_pages(struct object *object, uint64_t index)
 {
-	while ((index = page_table_next(&object->table, index)) <
-	       object->table.pages) {
-		drop_page(object, index);
-		index++;
+	uint64_t pages = object->table.pages, count;
+
+	while ((index = page_table_next(&object->table, index)) < pages) {
+		/* Waits for the first one alone, while it has none. */
+		count = await_drop(object, index);
+		while (count && count < DROP_RUN && index + count < pages &&
+		       begin_drop(object, index + count))
+			count++;
+		if (count)
+			end_drop(object, index, count);
+		index += count ? count : 1;
 	}
 }
 
