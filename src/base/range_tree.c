@@ -44,56 +44,24 @@ static bool provide(struct range_tree *tree, size_t ranges)
 	       pool_provide(&tree->inner, inner);
 }
 
-/*
- * Who inserts has said so: what others insert until then is in coming, or, if
- * they have released it, in count.
- */
 int range_tree_reserve(struct range_tree *tree, size_t inserts)
 {
-	/* acquire: with the release in range_tree_release() */
-	size_t ranges = atomic_fetch_add_explicit(&tree->coming, inserts,
-						  memory_order_acquire) +
-			inserts;
-	size_t provided;
+	size_t ranges = tree->count + inserts;
 
-	/* relaxed: of count see above; provided only grows */
-	ranges += atomic_load_explicit(&tree->count, memory_order_relaxed);
-	provided = atomic_load_explicit(&tree->provided, memory_order_relaxed);
-	if (ranges <= provided)
+	if (ranges <= tree->provided)
 		return 0;
 	/* Some in advance, that not each insert of many comes here. */
 	ranges += ranges / 4 + RANGE_SLOTS;
-	if (!provide(tree, ranges)) {
-		range_tree_release(tree, inserts);
+	if (!provide(tree, ranges))
 		return -ENOMEM;
-	}
-	while (provided < ranges &&
-	       !atomic_compare_exchange_weak_explicit(
-		       &tree->provided, &provided, ranges, memory_order_relaxed,
-		       memory_order_relaxed))
-		;
+	tree->provided = ranges;
 	return 0;
-}
-
-void range_tree_release(struct range_tree *tree, size_t inserts)
-{
-	/* release: who sees it sees what count has become */
-	atomic_fetch_sub_explicit(&tree->coming, inserts, memory_order_release);
 }
 
 /* relaxed: changes keep searches away, whose lock publishes this */
 static void forget_hit(struct range_tree *tree)
 {
 	atomic_store_explicit(&tree->hit, 0, memory_order_relaxed);
-}
-
-/* relaxed: the caller alone changes it */
-static void count_ranges(struct range_tree *tree, size_t added)
-{
-	size_t count = atomic_load_explicit(&tree->count, memory_order_relaxed);
-
-	atomic_store_explicit(&tree->count, count + added,
-			      memory_order_relaxed);
 }
 
 /* ---- nodes ---- */
@@ -115,26 +83,59 @@ static void drop_node(struct range_tree *tree, struct range_node *node)
 	pool_drop(node->level ? &tree->inner : &tree->leaves, node);
 }
 
+/* So many slots before and behind the path's an operation changes at most, with
+ * the holes beside them. */
+#define AROUND 3
+
 /* Signed: what overlaps for a moment is no hole. */
 static int64_t larger(int64_t one, uint64_t other)
 {
 	return one > (int64_t)other ? one : (int64_t)other;
 }
 
-struct range_slot range_summary(const struct range_node *node)
+/* The largest hole in the slots from first to last and between them; none is
+ * larger than most. */
+static int64_t largest_hole(const struct range_node *node, unsigned first,
+			    unsigned last, int64_t most)
 {
-	unsigned last = node->count - 1;
 	int64_t hole = 0;
 
-	for (unsigned i = 0; i < last; i++)
+	for (unsigned i = first; i < last && hole < most; i++)
 		hole = larger(hole, node->start[i + 1] - node->end[i]);
-	for (unsigned i = 0; node->level && i <= last; i++)
+	for (unsigned i = first; node->level && i <= last && hole < most; i++)
 		hole = larger(hole, node->hole[i]);
+	return hole;
+}
+
+static struct range_slot summary(const struct range_node *node, int64_t hole)
+{
 	return (struct range_slot){
-		.range = { node->start[0], node->end[last] },
+		.range = { node->start[0], node->end[node->count - 1] },
 		.hole = (uint64_t)hole,
 		.child = (void *)(uintptr_t)node,
 	};
+}
+
+struct range_slot range_summary(const struct range_node *node)
+{
+	return summary(node, largest_hole(node, 0, node->count - 1, INT64_MAX));
+}
+
+/*
+ * The same, of a node that has changed around a slot: where no hole there is as
+ * large as the largest was, none is larger.
+ */
+static struct range_slot summary_anew(const struct range_node *node,
+				      unsigned slot, uint64_t largest)
+{
+	unsigned end = node->count - 1;
+	unsigned first = slot > AROUND ? slot - AROUND : 0;
+	unsigned last = slot + AROUND < end ? slot + AROUND : end;
+	int64_t hole = largest_hole(node, first, last, INT64_MAX);
+
+	if (hole < (int64_t)largest)
+		hole = largest_hole(node, 0, end, (int64_t)largest);
+	return summary(node, hole);
 }
 
 static void set_slot(struct range_node *node, unsigned at,
@@ -191,14 +192,16 @@ static void describe(struct range_path *path, unsigned level)
 	set_slot(path->node[level + 1], path->slot[level + 1], &slot);
 }
 
-/* Up from a node that has changed, until there is nothing new to say. */
+/* Up from a node that has changed around the path's slot, until there is
+ * nothing new to say. */
 static void describe_up(struct range_tree *tree, struct range_path *path,
 			unsigned level)
 {
 	for (; level + 1 < tree->levels; level++) {
-		struct range_slot slot = range_summary(path->node[level]);
 		struct range_node *above = path->node[level + 1];
 		unsigned at = path->slot[level + 1];
+		struct range_slot slot = summary_anew(
+			path->node[level], path->slot[level], above->hole[at]);
 
 		tree->steps++;
 		if (above->start[at] == slot.range.start &&
@@ -311,7 +314,7 @@ void range_tree_insert(struct range_tree *tree,
 	tree->steps += tree->levels;
 	/* At 0 it is the first of all: the way led to what starts before it. */
 	link_item(tree, at ? path.node[0]->child[at - 1] : NULL, item);
-	count_ranges(tree, 1);
+	tree->count++;
 	for (; path.node[level]->count == RANGE_SLOTS; level++) {
 		struct range_node *upper =
 			split(tree, path.node[level], at, &slot);
@@ -400,7 +403,7 @@ void range_tree_remove(struct range_tree *tree, uint64_t start,
 	forget_hit(tree);
 	seek_item(tree, start, item, &path);
 	unlink_item(tree, item);
-	count_ranges(tree, (size_t)-1);
+	tree->count--;
 	take_slot(path.node[0], path.slot[0]);
 	while (level + 1 < tree->levels &&
 	       path.node[level]->count < RANGE_SLOTS_LEAST) {

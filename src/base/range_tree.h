@@ -41,9 +41,8 @@ struct range_tree {
 	struct range_item *last;
 	struct pool leaves;
 	struct pool inner;
-	_Atomic size_t count;    /* of ranges; changes write it */
-	_Atomic size_t coming;   /* inserts that were reserved */
-	_Atomic size_t provided; /* so many ranges the pools have nodes for */
+	size_t count;    /* of ranges */
+	size_t provided; /* so many the pools have nodes for */
 	/* Where range_tree_at() found something last, see range_hit(). */
 	_Atomic uint64_t hit;
 	uint64_t steps; /* nodes that changes have passed: tests count them */
@@ -54,12 +53,9 @@ void range_tree_init(struct range_tree *tree, enum lock_rank rank,
 		     void *(*map)(size_t), void (*unmap)(void *, size_t));
 void range_tree_finish(struct range_tree *tree); /* the items are forgotten */
 
-/*
- * Nodes for so many inserts, until the same number is released.  Any thread,
- * whoever changes the tree meanwhile.  0 or -ENOMEM.
- */
+/* Nodes for so many inserts, with nothing inserted before them; a change as
+ * any.  0 or -ENOMEM. */
 int range_tree_reserve(struct range_tree *tree, size_t inserts);
-void range_tree_release(struct range_tree *tree, size_t inserts);
 
 /*
  * Changes.  For a moment ranges may overlap, and begin at the same address,

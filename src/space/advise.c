@@ -268,15 +268,13 @@ int space_advise(struct space *space, uint64_t address, uint64_t length,
 {
 	uint64_t end = address + page_round_up(length);
 	struct vma_stock stock;
-	int error = vma_stock_init(space, &stock, 2);
+	int error = vma_stock_begin(space, &stock, 2);
 
 	if (error)
 		return -EAGAIN;
 	trace("madvise", "0x%llx-0x%llx: advice %d",
 	      (unsigned long long)address, (unsigned long long)end, advice);
-	rwlock_take_write(&space->lock);
 	error = advise_locked(space, address, end, advice, &stock);
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

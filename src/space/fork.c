@@ -3,28 +3,14 @@
 /*
  * Linux's dup_mmap(): VMA by VMA, then what page tables must be copied, as a
  * fault could not find it again: those of private pages.  Of another process
- * the kernel has copied them already.  The child's VMAs are
- * taken before the parent's lock, so that under it nothing is allocated but
- * tables.  Nobody else knows the child yet: it needs no lock.
+ * the kernel has copied them already.  Nobody else knows the child yet: it
+ * needs no lock.
  */
 #include "space/space_private.h"
 
 #include "mmu/mmu_soft.h"
 
 #include <errno.h>
-
-/* Enough spare VMAs of the child's for all of the parent's. */
-static int stock_up(struct space *parent, struct space *child,
-		    struct vma_stock *stock, size_t *stocked)
-{
-	size_t count;
-
-	rwlock_take_read(&parent->lock);
-	count = parent->map_count;
-	rwlock_drop_read(&parent->lock);
-	*stocked = count;
-	return vma_stock_init(child, stock, (unsigned)count);
-}
 
 static void copy_vma(struct space *child, struct vma *copy,
 		     const struct vma *vma)
@@ -92,19 +78,14 @@ static int fork_locked(struct space *parent, struct space *child,
 int space_fork(struct space *parent, struct space *child)
 {
 	struct vma_stock stock;
-	size_t stocked;
 	int error;
 
-	do {
-		error = stock_up(parent, child, &stock, &stocked);
-		if (error)
-			return error;
-		rwlock_take_write(&parent->lock);
-		error = -EAGAIN;
-		if (parent->map_count <= stocked)
-			error = fork_locked(parent, child, &stock);
-		rwlock_drop_write(&parent->lock);
-		vma_stock_finish(child, &stock);
-	} while (error == -EAGAIN);
+	rwlock_take_write(&parent->lock);
+	error = vma_stock_init(child, &stock, (unsigned)parent->map_count);
+	if (!error)
+		error = fork_locked(parent, child, &stock);
+	vma_stock_keep(child, &stock);
+	rwlock_drop_write(&parent->lock);
+	vma_stock_finish(child, &stock);
 	return error;
 }

@@ -289,16 +289,13 @@ static int move_break(struct space *space, uint64_t address,
 int space_brk(struct space *space, uint64_t address, uint64_t *now)
 {
 	struct vma_stock stock;
-	int error = 0;
-	int no_memory = vma_stock_init(space, &stock, 2);
+	int error;
 
 	rwlock_take_write(&space->lock);
-	if (!no_memory && space->break_start && address >= space->break_start)
+	error = vma_stock_init(space, &stock, 2);
+	if (!error && space->break_start && address >= space->break_start)
 		error = move_break(space, address, &stock);
 	*now = space->break_end;
-	rwlock_drop_write(&space->lock);
-	if (no_memory)
-		return no_memory;
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

@@ -295,14 +295,12 @@ static int change_range(struct space *space, uint64_t address, uint64_t length,
 	uint64_t bytes = page_round_up(length + (address & PAGE_MASK));
 	struct vma_change change = { start, start + bytes, flags };
 	struct vma_stock stock;
-	int error = vma_stock_init(space, &stock, 2);
+	int error = vma_stock_begin(space, &stock, 2);
 
 	if (error)
 		return error;
-	rwlock_take_write(&space->lock);
 	error = lock_range(space, &change, room, &stock);
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }
 
@@ -368,15 +366,13 @@ static int check_all(const struct space *space, int flags, uint64_t room)
 int space_lock_all(struct space *space, int flags, uint64_t room)
 {
 	struct vma_stock stock;
-	int error = vma_stock_init(space, &stock, 2);
+	int error = vma_stock_begin(space, &stock, 2);
 
 	if (error)
 		return error;
-	rwlock_take_write(&space->lock);
 	error = check_all(space, flags, room);
 	if (!error)
 		apply_all(space, flags, &stock);
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

@@ -473,13 +473,11 @@ int space_map(struct space *space, const struct space_map_request *request,
 	if (making.length == 0)
 		return error_say(-ENOMEM, "0x%llx bytes exceed any space",
 				 (unsigned long long)request->length);
-	error = vma_stock_init(space, &stock, 3);
+	error = vma_stock_begin(space, &stock, 3);
 	if (error)
 		return error;
-	rwlock_take_write(&space->lock);
 	error = map_locked(&making, &stock);
 	*address = making.address;
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

@@ -232,15 +232,13 @@ int space_protect(struct space *space, uint64_t address, uint64_t length,
 	error = check_arguments(address, length, prot);
 	if (error || length == 0)
 		return error;
-	error = vma_stock_init(space, &stock, 2);
+	error = vma_stock_begin(space, &stock, 2);
 	if (error)
 		return error;
 	wanted.end = address + page_round_up(length);
-	rwlock_take_write(&space->lock);
 	error = protect_locked(space, &wanted, &stock);
 	if (populate)
 		*populate = wanted.populate;
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

@@ -262,13 +262,12 @@ static void say_wanted(const struct remap *remap)
 
 /* Spare VMAs for each mapping that moves: itself, what stays, two cuts of it
  * and two at its new place; and for the tail, cut off or new. */
-static int stock_up(struct remap *remap, size_t *sources)
+static int stock_up(struct remap *remap)
 {
-	rwlock_take_read(&remap->space->lock);
-	*sources = count_sources(remap, false);
-	rwlock_drop_read(&remap->space->lock);
+	size_t sources = count_sources(remap, false);
+
 	return vma_stock_init(remap->space, remap->stock,
-			      6 * (unsigned)*sources + 4);
+			      6 * (unsigned)sources + 4);
 }
 
 int space_remap(struct space *space, const struct space_remap_request *request,
@@ -286,21 +285,15 @@ int space_remap(struct space *space, const struct space_remap_request *request,
 		.new_address = request->new_address,
 	};
 	int error = remap_check_arguments(&remap);
-	bool tried = false;
-	size_t sources;
 
-	while (!error && !tried) {
-		error = stock_up(&remap, &sources);
-		if (error)
-			return error;
-		rwlock_take_write(&space->lock);
-		tried = count_sources(&remap, false) <= sources;
-		if (tried)
-			error = remap_locked(&remap, address);
-		if (tried && !error)
-			say_wanted(&remap);
-		rwlock_drop_write(&space->lock);
-		vma_stock_finish(space, &stock);
-	}
+	if (error)
+		return error;
+	rwlock_take_write(&space->lock);
+	error = stock_up(&remap);
+	if (!error)
+		error = remap_locked(&remap, address);
+	if (!error)
+		say_wanted(&remap);
+	vma_stock_end(space, &stock);
 	return error;
 }

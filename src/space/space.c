@@ -53,11 +53,10 @@ void space_init(struct space *space, const struct space_options *options)
 	init_limits(space, options);
 	space->map = options->map;
 	space->unmap = options->unmap;
-	atomic_init(&space->kept, NULL);
-	/* Of the space's own rank: VMAs come and go outside of its lock. */
-	pool_init(&space->pool, sizeof(struct vma), LOCK_RANK_SPACE,
+	space->kept = NULL;
+	space->kept_count = 0;
+	pool_init(&space->pool, sizeof(struct vma), LOCK_RANK_STORE,
 		  options->map, options->unmap);
-	/* Nodes come and go under it. */
 	range_tree_init(&space->tree, LOCK_RANK_STORE, options->map,
 			options->unmap);
 }
@@ -69,15 +68,13 @@ static int unmap_first(struct space *space)
 	struct vma *vma;
 	int error;
 
-	vma_stock_init(space, &stock, 0); /* takes none: cannot fail */
-	rwlock_take_write(&space->lock);
+	vma_stock_begin(space, &stock, 0); /* takes none: cannot fail */
 	vma = vma_first(space);
 	vma_may_be_strangers(vma, vma->mapping.end);
 	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
 	vma_unlock_part(space, vma, vma->mapping.start, vma->mapping.end);
 	vma_remove(space, vma, &stock);
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }
 

@@ -80,11 +80,11 @@ struct space {
 	uint64_t guard_gap;               /* [I] bytes */
 	uint32_t flags;                   /* [I] SPACE_... */
 	enum space_overcommit overcommit; /* [I] */
-	struct backing backing; /* of anonymous memory, on the host's MMU */
-	struct pool pool;       /* of VMAs; own lock */
-	/* [a] A stock that nothing was taken of, for who comes next; NULL. */
-	struct pool_link *_Atomic kept;
-	void *(*map)(size_t bytes);                /* [I] */
+	struct backing backing;     /* of anonymous memory, on the host's MMU */
+	struct pool pool;           /* of VMAs; own lock */
+	struct pool_link *kept;     /* [s] VMAs for who comes next */
+	unsigned kept_count;        /* [s] */
+	void *(*map)(size_t bytes); /* [I] */
 	void (*unmap)(void *memory, size_t bytes); /* [I] */
 };
 

@@ -20,25 +20,31 @@ static inline int say_hole(uint64_t address)
 /* ---- vma.c ---- */
 
 /*
- * The VMAs that an operation may need, taken before the lock, and those that
- * it has removed, given back after it: handle_drop() may block, and the pool
- * may map.
+ * The VMAs that an operation may need, taken before it does anything, and those
+ * that it has removed, given back after the lock: handle_drop() may block.
  */
 struct vma_stock {
 	struct pool_link *spare;
-	struct list gone;  /* through mapping.link */
-	unsigned reserved; /* nodes of the tree for so many inserts */
-	bool taken;        /* one of spare was */
+	unsigned count;   /* of them */
+	struct list gone; /* through mapping.link */
 };
 
-/* More VMAs than that are needed seldom. */
-#define VMA_STOCK_USUAL 3
+/* So many stay in the space, for who comes next. */
+#define VMA_STOCK_KEPT 4
 
-/* => no lock held.  0 or -ENOMEM.  So many VMAs can be inserted then. */
+/* => space->lock for writing, or nobody knows the space.  So many VMAs can be
+ * inserted then.  -ENOMEM: the stock is empty. */
 int vma_stock_init(struct space *space, struct vma_stock *stock,
 		   unsigned count);
+/* => the same.  After that nothing is taken. */
+void vma_stock_keep(struct space *space, struct vma_stock *stock);
 /* => no lock held. */
 void vma_stock_finish(struct space *space, struct vma_stock *stock);
+/* Takes space->lock for writing, and a stock; -ENOMEM: neither. */
+int vma_stock_begin(struct space *space, struct vma_stock *stock,
+		    unsigned count);
+/* Keeps, gives the lock back, and finishes. */
+void vma_stock_end(struct space *space, struct vma_stock *stock);
 /* What becomes of [start, end). */
 struct vma_change {
 	uint64_t start;

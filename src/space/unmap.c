@@ -178,14 +178,12 @@ int space_unmap(struct space *space, uint64_t address, uint64_t length)
 	error = check_range(space, address, length);
 	if (error)
 		return error;
-	error = vma_stock_init(space, &stock, 2);
+	error = vma_stock_begin(space, &stock, 2);
 	if (error)
 		return error;
 	end = address + page_round_up(length);
 
-	rwlock_take_write(&space->lock);
 	error = unmap_locked(space, address, end, &stock);
-	rwlock_drop_write(&space->lock);
-	vma_stock_finish(space, &stock);
+	vma_stock_end(space, &stock);
 	return error;
 }

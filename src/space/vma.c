@@ -3,6 +3,7 @@
 #include "space/space_private.h"
 
 #include <errno.h>
+#include <string.h>
 
 static struct vma *pop(struct list *list)
 {
@@ -11,54 +12,94 @@ static struct vma *pop(struct list *list)
 	return link ? container_of(link, struct vma, mapping.link) : NULL;
 }
 
+static struct pool_link **last_link(struct pool_link **link)
+{
+	while (*link)
+		link = &(*link)->next;
+	return link;
+}
+
+static void move_link(struct pool_link **from, unsigned *from_count,
+		      struct pool_link **to, unsigned *to_count)
+{
+	struct pool_link *link = *from;
+
+	*from = link->next;
+	link->next = *to;
+	*to = link;
+	--*from_count;
+	++*to_count;
+}
+
 /*
- * Most operations cut nothing, and need nothing of their stock.  It stays in
- * the space, with the nodes that are reserved for it, so that the next one need
- * not go to the pool, nor to the tree.
+ * Most operations cut nothing, and need nothing of their stock: what is left of
+ * it, and what they removed, stays in the space for the next one, which need
+ * not go to the pool.
  */
-static bool take_kept(struct space *space, struct vma_stock *stock)
-{
-	/* acquire: with the release in keep_stock() */
-	stock->spare = atomic_exchange_explicit(&space->kept, NULL,
-						memory_order_acquire);
-	stock->reserved = stock->spare ? VMA_STOCK_USUAL : 0;
-	return stock->spare;
-}
-
-static bool keep_stock(struct space *space, struct vma_stock *stock)
-{
-	struct pool_link *none = NULL;
-
-	if (stock->reserved != VMA_STOCK_USUAL || stock->taken ||
-	    !atomic_compare_exchange_strong_explicit(
-		    /* release: with the acquire in take_kept() */
-		    &space->kept, &none, stock->spare, memory_order_release,
-		    memory_order_relaxed))
-		return false;
-	stock->spare = NULL;
-	return true;
-}
-
 int vma_stock_init(struct space *space, struct vma_stock *stock, unsigned count)
 {
-	stock->spare = NULL;
+	struct pool_link *more = NULL;
+
+	*stock = (struct vma_stock){ .spare = NULL };
 	list_init(&stock->gone);
-	stock->reserved = 0;
-	stock->taken = false;
-	if (count == 0)
-		return 0;
-	if (count <= VMA_STOCK_USUAL) {
-		count = VMA_STOCK_USUAL;
-		if (take_kept(space, stock))
-			return 0;
+	while (stock->count < count && space->kept)
+		move_link(&space->kept, &space->kept_count, &stock->spare,
+			  &stock->count);
+	if (stock->count < count)
+		more = pool_take_several(&space->pool, count - stock->count);
+	if ((stock->count < count && !more) ||
+	    range_tree_reserve(&space->tree, count)) {
+		vma_stock_keep(space, stock);
+		pool_drop_several(&space->pool, more);
+		return error_say(-ENOMEM, "no memory for a mapping");
 	}
-	stock->spare = pool_take_several(&space->pool, count);
-	if (stock->spare && !range_tree_reserve(&space->tree, count)) {
-		stock->reserved = count;
-		return 0;
+	*last_link(&stock->spare) = more;
+	stock->count = count;
+	return 0;
+}
+
+int vma_stock_begin(struct space *space, struct vma_stock *stock,
+		    unsigned count)
+{
+	int error;
+
+	rwlock_take_write(&space->lock);
+	error = vma_stock_init(space, stock, count);
+	if (error)
+		rwlock_drop_write(&space->lock);
+	return error;
+}
+
+static void put_back(struct vma_stock *stock, struct vma *vma)
+{
+	struct pool_link *link = (struct pool_link *)vma;
+
+	memset(vma, 0, sizeof(*vma));
+	link->next = stock->spare;
+	stock->spare = link;
+	stock->count++;
+}
+
+/* What is gone and nobody's, as far as it is wanted. */
+static void take_back(struct vma_stock *stock)
+{
+	while (stock->count < VMA_STOCK_KEPT && !list_empty(&stock->gone)) {
+		struct vma *vma = container_of(stock->gone.next, struct vma,
+					       mapping.link);
+
+		if (vma->handle)
+			return;
+		list_remove(&vma->mapping.link);
+		put_back(stock, vma);
 	}
-	vma_stock_finish(space, stock);
-	return error_say(-ENOMEM, "no memory for a mapping");
+}
+
+void vma_stock_keep(struct space *space, struct vma_stock *stock)
+{
+	take_back(stock);
+	while (space->kept_count < VMA_STOCK_KEPT && stock->spare)
+		move_link(&stock->spare, &stock->count, &space->kept,
+			  &space->kept_count);
 }
 
 /*
@@ -82,20 +123,22 @@ void vma_stock_finish(struct space *space, struct vma_stock *stock)
 {
 	struct vma *vma;
 
-	if (!keep_stock(space, stock) && stock->reserved > 0)
-		range_tree_release(&space->tree, stock->reserved);
 	while ((vma = pop(&stock->gone)) != NULL) {
-		struct pool_link *link = (struct pool_link *)vma;
-
 		if (vma->handle) {
 			forget_bytes(space, vma);
 			/* munmap() cannot say that a write-back failed. */
 			(void)handle_drop(vma->handle);
 		}
-		link->next = stock->spare;
-		stock->spare = link;
+		put_back(stock, vma);
 	}
 	pool_drop_several(&space->pool, stock->spare);
+}
+
+void vma_stock_end(struct space *space, struct vma_stock *stock)
+{
+	vma_stock_keep(space, stock);
+	rwlock_drop_write(&space->lock);
+	vma_stock_finish(space, stock);
 }
 
 void vma_absorbed(struct vma *vma)
@@ -109,7 +152,7 @@ struct vma *vma_stock_take(struct vma_stock *stock)
 
 	check(link, "space 6: a commit has the VMAs that it needs");
 	stock->spare = link->next;
-	stock->taken = true;
+	stock->count--;
 	link->next = NULL;
 	return (struct vma *)link;
 }

@@ -143,47 +143,61 @@ static void test_check_sees(void **state)
 	world.watch = true;
 }
 
-/* Inserts that the tree has nodes for. */
-static size_t reserved(void)
-{
-	return atomic_load(&world.space.tree.coming);
-}
-
-/* One that was not needed is the next one's; one that was cut is not. */
+/* What is not needed is the next one's, with what was removed. */
 static void test_stock_is_kept(void **state)
 {
-	struct vma_stock first, second;
-	struct pool_link *kept;
+	struct space *space = &world.space;
+	struct vma_stock stock;
 	struct vma *vma;
 
 	(void)state;
-	draw_map("aaaa");
-	assert_int_equal(vma_stock_init(&world.space, &first, 1), 0);
-	kept = first.spare;
-	vma_stock_finish(&world.space, &first);
-	assert_ptr_equal(atomic_load(&world.space.kept), kept);
-	assert_int_equal(vma_stock_init(&world.space, &first, 2), 0);
-	assert_ptr_equal(first.spare, kept);
-	assert_null(atomic_load(&world.space.kept));
-	/* Two at once: the one that ends first leaves its own. */
-	assert_int_equal(vma_stock_init(&world.space, &second, 3), 0);
-	assert_int_equal(reserved(), 6);
-	vma_stock_finish(&world.space, &second);
-	vma_stock_finish(&world.space, &first);
-	assert_int_equal(reserved(), 3);
-	assert_ptr_not_equal(atomic_load(&world.space.kept), kept);
-	/* Of what was taken nothing is left for others. */
-	assert_int_equal(vma_stock_init(&world.space, &first, 1), 0);
-	vma = vma_stock_take(&first);
-	list_add_tail(&first.gone, &vma->mapping.link);
-	vma_stock_finish(&world.space, &first);
-	assert_null(atomic_load(&world.space.kept));
-	assert_int_equal(reserved(), 0);
-	/* A large one is for itself. */
-	assert_int_equal(vma_stock_init(&world.space, &first, 9), 0);
-	vma_stock_finish(&world.space, &first);
-	assert_null(atomic_load(&world.space.kept));
-	assert_int_equal(reserved(), 0);
+	assert_int_equal(vma_stock_begin(space, &stock, 3), 0);
+	assert_int_equal(stock.count, 3);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, 3);
+	assert_int_equal(vma_stock_begin(space, &stock, 2), 0);
+	assert_int_equal(stock.count, 2);
+	assert_int_equal(space->kept_count, 1);
+	vma = vma_stock_take(&stock);
+	assert_int_equal(stock.count, 1);
+	/* It goes again: nobody's bytes, so it is as new. */
+	vma->flags = VM_READ;
+	list_add_tail(&stock.gone, &vma->mapping.link);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, 3);
+	assert_int_equal(vma_stock_begin(space, &stock, 4), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		vma = vma_stock_take(&stock);
+		assert_int_equal(vma->flags, 0);
+		list_add_tail(&stock.gone, &vma->mapping.link);
+	}
+	assert_int_equal(stock.count, 0);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, VMA_STOCK_KEPT);
+	/* Of many only so many stay. */
+	assert_int_equal(vma_stock_begin(space, &stock, 100), 0);
+	assert_int_equal(stock.count, 100);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, VMA_STOCK_KEPT);
+}
+
+/* Whose handle must be dropped first is not kept. */
+static void test_a_handle_is_dropped_outside(void **state)
+{
+	struct vma_stock stock;
+	struct vma *vma;
+
+	(void)state;
+	assert_int_equal(vma_stock_begin(&world.space, &stock, 1), 0);
+	vma = vma_stock_take(&stock);
+	vma->handle = &world.handle[0];
+	handle_take(vma->handle);
+	list_add_tail(&stock.gone, &vma->mapping.link);
+	vma_stock_keep(&world.space, &stock);
+	assert_false(list_empty(&stock.gone));
+	rwlock_drop_write(&world.space.lock);
+	vma_stock_finish(&world.space, &stock);
+	assert_true(list_empty(&stock.gone));
 }
 
 #define MANY 20000
@@ -290,6 +304,7 @@ int main(void)
 		TEST(test_generation_grows),
 		TEST(test_check_sees),
 		TEST(test_stock_is_kept),
+		TEST(test_a_handle_is_dropped_outside),
 		cmocka_unit_test_teardown(test_many, world_end),
 		TEST(test_finding_while_it_changes),
 	};
