@@ -7,7 +7,10 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#define HUGE ((size_t)2 << 20)
 
 struct slot {
 	unsigned char *buffer;
@@ -20,6 +23,7 @@ struct direct {
 	struct run *run;
 	struct io_uring ring;
 	struct slot *slots;
+	unsigned char *buffers;
 	uint64_t next;
 	uint64_t end; /* where it goes on only when all before is done */
 	int fd;
@@ -66,20 +70,22 @@ static void complete(struct direct *direct)
 		submit(direct, slot);
 }
 
+/* In huge pages, if the kernel has some: a device takes a read by its
+ * physically contiguous pieces. */
 static void slots_make(struct direct *direct)
 {
-	direct->slots = calloc(direct->jobs->depth, sizeof(*direct->slots));
-	for (unsigned int i = 0; direct->slots && i < direct->jobs->depth;
-	     i++) {
-		void *buffer;
+	const struct direct_jobs *jobs = direct->jobs;
+	size_t bytes = (jobs->depth * jobs->length + HUGE - 1) / HUGE * HUGE;
+	unsigned char *buffers = aligned_alloc(HUGE, bytes);
 
-		if (posix_memalign(&buffer, PAGE, direct->jobs->length))
-			run_fail(direct->run, "out of memory");
-		memset(buffer, 0, direct->jobs->length);
-		direct->slots[i].buffer = buffer;
-	}
-	if (!direct->slots)
+	direct->slots = calloc(jobs->depth, sizeof(*direct->slots));
+	if (!direct->slots || !buffers)
 		run_fail(direct->run, "out of memory");
+	madvise(buffers, bytes, MADV_HUGEPAGE);
+	memset(buffers, 0, bytes);
+	direct->buffers = buffers;
+	for (unsigned int i = 0; i < jobs->depth; i++)
+		direct->slots[i].buffer = buffers + i * jobs->length;
 }
 
 /* From where it stands to direct->end. */
@@ -111,8 +117,7 @@ static void run_all(struct direct *direct)
 
 static void slots_free(struct direct *direct)
 {
-	for (unsigned int i = 0; i < direct->jobs->depth; i++)
-		free(direct->slots[i].buffer);
+	free(direct->buffers);
 	free(direct->slots);
 }
 
