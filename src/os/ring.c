@@ -42,7 +42,7 @@
 /* Of what is no read, in flight: a read that comes does not stand behind
  * hundreds.  Where none has come for as many others as QUIET, more of them: a
  * disk may be served by turns, all that is there at a time. */
-#define OTHERS_MAX 32
+#define OTHERS_MAX 16
 #define OTHERS_QUIET 128
 #define QUIET 128
 /* A read of more bytes is a long one.  While short ones come as well no more
