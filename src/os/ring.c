@@ -49,7 +49,7 @@
  * than so many bytes of long ones are in flight, or a little more, as a device
  * may serve a read after all that it was given before. */
 #define SHORT_MOST (UINT64_C(64) << 10)
-#define LONG_MOST (UINT64_C(2) << 20)
+#define LONG_MOST (UINT64_C(1) << 20)
 /* Short ones come no more, after so many long ones. */
 #define LONG_QUIET 64
 /* Somebody waits for a read; but of so many one is not for a read's turn. */

@@ -114,7 +114,7 @@ static void many_writes_where_nobody_reads(void **state)
 	end_ring(ring, &board);
 }
 
-static char long_bytes[3][1 << 20];
+static char long_bytes[3][1 << 19]; /* two are what may be in flight */
 
 static void prepare_long(struct task *task, struct board *board, int fd,
 			 unsigned number)
