@@ -4,6 +4,9 @@
 
 #include "os/memory.h"
 
+/* In pages.  With less of them buffers of 2 MiB would be much beside it. */
+#define HUGE_BUDGET 4096
+
 void object_release(struct object *object)
 {
 	struct object_registry *registry = &object->host->registry;
@@ -99,7 +102,7 @@ void object_host_init(struct object_host *host, struct cache *cache,
 	atomic_store(&host->got_home, 0);
 	host->counters = counters;
 	host->log = log;
-	staging_pool_init(&host->staging);
+	staging_pool_init(&host->staging, cache->budget >= HUGE_BUDGET);
 	object_reads_init(host);
 	lock_init(&host->registry.lock, LOCK_RANK_REGISTRY);
 	condition_init(&host->registry.idle);

@@ -8,18 +8,24 @@
 
 static const struct {
 	uint64_t pages;
-	uint64_t together; /* so many pages are mapped at once */
-	unsigned most;     /* made at a time */
-	unsigned filled;   /* the same, for who fills it: he would take as much
+	unsigned most;   /* made at a time */
+	unsigned filled; /* the same, for who fills it: he would take as much
 			      memory in pages, and each would be a request */
 } classes[STAGING_CLASSES] = {
-	{ 1, 1, UINT32_MAX, UINT32_MAX },
-	{ 16, HUGE_PAGES, 64, UINT32_MAX },
-	{ 256, HUGE_PAGES, 16, 16 }, /* 1 MiB: enough for eight streams */
+	{ 1, UINT32_MAX, UINT32_MAX },
+	{ 16, 64, UINT32_MAX },
+	{ 256, 16, 16 }, /* 1 MiB: enough to keep eight streams going */
 };
 
-void staging_pool_init(struct staging_pool *pool)
+/* So many pages are mapped at once. */
+static uint64_t together(const struct staging_pool *pool, unsigned class)
 {
+	return pool->huge && class > 0 ? HUGE_PAGES : classes[class].pages;
+}
+
+void staging_pool_init(struct staging_pool *pool, bool huge)
+{
+	pool->huge = huge;
 	lock_init(&pool->lock, LOCK_RANK_PAGER);
 	pool_init(&pool->items, sizeof(struct staging), LOCK_RANK_STORE,
 		  memory_pool_map, memory_unmap);
@@ -29,10 +35,10 @@ void staging_pool_init(struct staging_pool *pool)
 	}
 }
 
-/* Buffers that lie in others' memory are given back before it is unmapped. */
+/* All are free: of several in one mapping the first one has it. */
 static void unmake_all(struct staging_pool *pool, unsigned class)
 {
-	uint64_t bytes = classes[class].together << PAGE_SHIFT;
+	uint64_t bytes = together(pool, class) << PAGE_SHIFT;
 	struct list *link;
 
 	while ((link = list_pop(&pool->free[class]))) {
@@ -76,7 +82,7 @@ static bool add(struct staging_pool *pool, unsigned class, void *bytes,
 /* Some for so many pages, to the free ones.  The lock is held. */
 static void make(struct staging_pool *pool, unsigned class, uint64_t count)
 {
-	uint64_t pages = classes[class].pages, all = classes[class].together;
+	uint64_t pages = classes[class].pages, all = together(pool, class);
 	char *bytes;
 
 	if (pool->made[class] >=

@@ -12,9 +12,9 @@
  * for the middle ones of those who fill them: when the large ones are out a
  * long read becomes some requests, and not one for each page.
  *
- * The longer ones are parts of huge pages, where the kernel has them: a device
- * takes a request by its physically contiguous pieces, and one of 1 MiB in
- * single pages has 256.
+ * The longer ones may be parts of huge pages, where the kernel has them: a
+ * device takes a request by its physically contiguous pieces, and one of 1 MiB
+ * in single pages has 256.
  */
 #ifndef QUIRE_PAGER_STAGING_H
 #define QUIRE_PAGER_STAGING_H
@@ -30,17 +30,19 @@ struct staging {
 	void *bytes; /* page aligned */
 	uint64_t pages;
 	unsigned class;
-	bool maps; /* at its beginning begins a mapping of several buffers */
+	bool maps; /* the first one in a mapping */
 };
 
 struct staging_pool {
+	bool huge;        /* [I] */
 	struct lock lock; /* LOCK_RANK_PAGER */
 	struct pool items;
 	struct list free[STAGING_CLASSES]; /* [lock] */
 	unsigned made[STAGING_CLASSES];    /* [lock] */
 };
 
-void staging_pool_init(struct staging_pool *pool);
+/* huge: longer buffers lie in huge pages, of which the first one takes 2 MiB. */
+void staging_pool_init(struct staging_pool *pool, bool huge);
 /* All buffers have been given back. */
 void staging_pool_finish(struct staging_pool *pool);
 

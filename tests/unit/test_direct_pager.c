@@ -25,7 +25,7 @@ static int open_bench(void **state)
 	struct bench *bench = calloc(1, sizeof(*bench));
 
 	assert_non_null(bench);
-	staging_pool_init(&pool);
+	staging_pool_init(&pool, false);
 	bench->home = new_home(SIZE);
 	assert_int_equal(faulty_store_create(NULL, bench->home, NULL,
 					     &bench->faulty),
@@ -226,7 +226,7 @@ static struct bench *bench_in_child(void)
 {
 	static struct bench bench;
 
-	staging_pool_init(&pool);
+	staging_pool_init(&pool, false);
 	direct_pager_create(new_memory_store(SIZE), &bench.pager);
 	bench.staging = staging_take(&pool, 8);
 	return &bench;

@@ -8,10 +8,12 @@
 
 static struct staging_pool pool;
 
+static bool huge;
+
 static int open_pool(void **state)
 {
 	(void)state;
-	staging_pool_init(&pool);
+	staging_pool_init(&pool, huge);
 	return 0;
 }
 
@@ -107,7 +109,8 @@ static void test_one_page_when_it_would_be_empty(void **state)
 static void lose_one(void *argument)
 {
 	(void)argument;
-	staging_pool_init(&pool); /* a child does not inherit the buffers */
+	staging_pool_init(&pool,
+			  huge); /* a child does not inherit the buffers */
 	staging_take(&pool, 1);
 	staging_pool_finish(&pool);
 }
@@ -156,6 +159,44 @@ static void test_threads(void **state)
 	}
 }
 
+#define HUGE_BYTES (UINT64_C(2) << 20)
+
+/* Two of 256 pages, and many of 16, are one huge page. */
+static void test_parts_of_huge_pages(void **state)
+{
+	struct staging *large[2] = { take(256), take(256) };
+	struct staging *taken[MANY];
+
+	(void)state;
+	if (huge)
+		assert_int_equal((uintptr_t)large[0]->bytes / HUGE_BYTES,
+				 (uintptr_t)large[1]->bytes / HUGE_BYTES);
+	for (int i = 0; i < 2; i++)
+		memset(large[i]->bytes, i, large[i]->pages << PAGE_SHIFT);
+	for (int i = 0; i < MANY; i++) {
+		taken[i] = take(16);
+		memset(taken[i]->bytes, 2 + i % 100, 16 << PAGE_SHIFT);
+	}
+	for (int i = 0; i < MANY; i++) {
+		const unsigned char *bytes = taken[i]->bytes;
+
+		assert_int_equal(bytes[0], 2 + i % 100);
+		assert_int_equal(bytes[(16 << PAGE_SHIFT) - 1], 2 + i % 100);
+		if (huge && i % 32)
+			assert_int_equal((uintptr_t)bytes / HUGE_BYTES,
+					 (uintptr_t)taken[i - 1]->bytes /
+						 HUGE_BYTES);
+	}
+	for (int i = 0; i < 2; i++) {
+		const unsigned char *bytes = large[i]->bytes;
+
+		assert_int_equal(bytes[0], i);
+		assert_int_equal(bytes[(256 << PAGE_SHIFT) - 1], i);
+		staging_drop(&pool, large[i]);
+	}
+	drop_all(taken);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
 
 int main(void)
@@ -167,7 +208,10 @@ int main(void)
 		TEST(test_one_page_when_it_would_be_empty),
 		TEST(test_all_must_come_back),
 		TEST(test_threads),
+		TEST(test_parts_of_huge_pages),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	huge = true;
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ struct transfer {
 static int open_bench(void **state)
 {
 	(void)state;
-	staging_pool_init(&pool);
+	staging_pool_init(&pool, false);
 	home = new_memory_store(PAGES * PAGE_SIZE);
 	assert_int_equal(faulty_store_create(NULL, home, NULL, &faulty), 0);
 	assert_int_equal(swap_pager_create(faulty, PAGES, &pager), 0);
