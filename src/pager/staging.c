@@ -10,7 +10,7 @@ static const struct {
 	uint64_t pages;
 	unsigned most;   /* made at a time */
 	unsigned filled; /* the same, for who fills it: he would take as much
-			      memory in pages, and each would be a request */
+			    memory in pages, and each would be a request */
 } classes[STAGING_CLASSES] = {
 	{ 1, UINT32_MAX, UINT32_MAX },
 	{ 16, 64, UINT32_MAX },
