@@ -1,70 +1,8 @@
 /* test_ambush.c - the mistakes of the protocol, each one provoked */
 /* SPDX-License-Identifier: MIT */
-/*
- * A looser protocol of the page loses a store, shows a page that is not there,
- * or sleeps for ever, each only if something comes in between at one place.
- * An ambush waits at such a place (base/hook.h), and does the worst that the
- * rules allow, on the thread that has just got there.  The names beside the
- * tests are of docs/models/: the mistake that fails here.
- */
-#include "model/faults_world.h"
+#include "model/ambush.h"
 
 #ifdef QUIRE_DEBUG
-
-/* Acts once, at the first page index that gets to the point. */
-static struct {
-	enum hook point;
-	uint64_t index;
-	void (*act)(void);
-	_Atomic bool armed;
-} ambush[2];
-
-static void spring(enum hook point, const void *thing, uint64_t index)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		if (ambush[i].point == point && ambush[i].index == index &&
-		    (!thing || thing == object_table(here.handle->object)) &&
-		    atomic_exchange(&ambush[i].armed, false))
-			ambush[i].act();
-	}
-}
-
-static void lay(unsigned which, enum hook point, uint64_t index,
-		void (*act)(void))
-{
-	ambush[which].point = point;
-	ambush[which].index = index;
-	ambush[which].act = act;
-	atomic_store(&ambush[which].armed, true);
-	hook_register(spring);
-}
-
-static void assert_sprung(unsigned which)
-{
-	assert_false(atomic_load(&ambush[which].armed));
-}
-
-static int leave_ambush(void **state)
-{
-	hook_register(NULL);
-	for (unsigned i = 0; i < 2; i++)
-		atomic_store(&ambush[i].armed, false);
-	return close_here(state);
-}
-
-/* By signals each page that is shown costs a call, and nothing is filled. */
-static void skip_unless_filled(void)
-{
-	if (strncmp(quire_trap_mode(here.quire), "userfaultfd", 11) != 0)
-		skip();
-}
-
-/* A while for what must not happen; what may happen is never judged by it. */
-static void give_way(const _Atomic bool *done)
-{
-	for (unsigned i = 0; i < 3000 && !atomic_load(done); i++)
-		sched_yield();
-}
 
 /* V_GRANT: write-back from beginning to end, while a grant is on its way. */
 static void writeback_during_a_grant(void **state)
@@ -366,89 +304,6 @@ static void mapping_changes_during_a_fill(void **state)
 	mapping_changes_during_a_load(HOOK_FILL);
 }
 
-/* ---- a page is shown by the step that puts it into memory ---- */
-
-static _Atomic bool stored;
-static _Atomic pthread_t storing;
-
-static void *store_main(void *argument)
-{
-	(void)argument;
-	mapped[1] = 61;
-	atomic_store(&stored, true);
-	return NULL;
-}
-
-static void store_beside(void)
-{
-	storing = thread_of(store_main, NULL);
-	give_way(&stored);
-	require(!atomic_load(&stored));
-	require(state_of(here.handle, 0) == PAGE_READING);
-}
-
-/* V_FILLRW: a store to what is shown already finds it protected. */
-static void store_during_a_fill(enum hook point)
-{
-	skip_unless_filled();
-	atomic_store(&stored, false);
-	lay(0, point, 0, store_beside);
-	assert_int_equal(mapped[7], home_byte(7));
-	assert_sprung(0);
-	join(storing);
-	assert_int_equal(state_of(here.handle, 0), PAGE_DIRTY);
-	assert_home(1, 61);
-}
-
-static void store_before_a_fill(void **state)
-{
-	(void)state;
-	store_during_a_fill(HOOK_FILL);
-}
-
-static void store_after_a_fill(void **state)
-{
-	(void)state;
-	store_during_a_fill(HOOK_READ_FILLED);
-}
-
-static void drop_what_is_filled(void)
-{
-	drop_clean();
-	require(state_of(here.handle, 0) == PAGE_READING);
-}
-
-/* V_FILLLATE: nobody takes it away between its being shown and its state. */
-static void eviction_after_a_fill(void **state)
-{
-	(void)state;
-	lay(0, HOOK_READ_FILLED, 0, drop_what_is_filled);
-	assert_int_equal(mapped[7], home_byte(7));
-	assert_sprung(0);
-	assert_int_equal(mapped[8], home_byte(8));
-}
-
-static void lock_space(void)
-{
-	rwlock_take_write(&here.quire->host_space.space.lock);
-}
-
-static void unlock_space(void)
-{
-	rwlock_drop_write(&here.quire->host_space.space.lock);
-}
-
-/* Whose layout is changing is not waited for, and gets the page all the same. */
-static void layout_changes_as_a_read_ends(void **state)
-{
-	(void)state;
-	lay(0, HOOK_READ_COME, 0, lock_space);
-	lay(1, HOOK_READ_FILLED, 0, unlock_space);
-	assert_int_equal(mapped[7], home_byte(7));
-	assert_sprung(0);
-	assert_sprung(1);
-}
-
 /* ---- what the set of dirty pages and a wake-up mean ---- */
 
 static _Atomic bool stored_and_synced;
@@ -629,9 +484,6 @@ static void refusal_comes_after_the_page(void **state)
 	assert_home(0, 51);
 }
 
-#define ambushed(test) \
-	cmocka_unit_test_setup_teardown(test, open_ample, leave_ambush)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -648,10 +500,6 @@ int main(void)
 		ambushed(mapping_changes_during_a_grant),
 		ambushed(mapping_changes_during_an_install),
 		ambushed(mapping_changes_during_a_fill),
-		ambushed(store_before_a_fill),
-		ambushed(store_after_a_fill),
-		ambushed(eviction_after_a_fill),
-		ambushed(layout_changes_as_a_read_ends),
 		ambushed(page_is_found_dirty_by_whoever_stored_to_it),
 		ambushed(late_wakeup_ends_no_msync),
 		ambushed(failed_write_is_told_before_the_page_is_dirty),
