@@ -112,6 +112,8 @@ static bool grow(struct pool *pool, size_t items)
 	lock_take(&pool->lock);
 	if (!chunk.memory)
 		return false;
+	/* A child of fork() has the parent's marks where the memory is not. */
+	ASAN_UNPOISON_MEMORY_REGION(chunk.memory, chunk.bytes);
 	check(pool->chunks < POOL_CHUNKS, "a pool doubles with each chunk");
 	pool->chunk[pool->chunks++] = chunk;
 	pool->bytes += chunk.bytes;
