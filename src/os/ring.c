@@ -35,6 +35,9 @@
 /* Fewer are not submitted while completions wait: each submission is a call to
  * the device, a costly one in a virtual machine. */
 #define SUBMIT_LEAST 4
+/* So many are given to an idle device at first: it begins while the rest of a
+ * long list is prepared. */
+#define AT_FIRST 16
 /* Looks that may find nothing until traps are said to come no more. */
 #define LOOKS_IN_VAIN 64
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
@@ -81,6 +84,7 @@ struct ring {
 	bool watch_armed;     /* a poll of watch_fd is in flight */
 	unsigned since_read;  /* others that have been given to the kernel */
 	unsigned since_short; /* long reads, the same */
+	bool at_once;         /* there is more to submit: nothing is awaited */
 	unsigned looks;       /* by itself, while traps come */
 	uint64_t wake_count;
 	struct iovec wake_iov;
@@ -316,12 +320,15 @@ static bool need_not_enter(const struct ring *ring)
  */
 static bool fill(struct ring *ring)
 {
+	unsigned most = ring->depth;
 	bool go_on;
 
+	if (ring->in_flight == 0 && most > AT_FIRST)
+		most = AT_FIRST;
 	arm_wake(ring);
 	lock_take(&ring->lock);
 	arm_watch(ring);
-	while (ring->in_flight < ring->depth) {
+	while (ring->in_flight < most) {
 		struct list *link = next_op(ring);
 
 		if (!link)
@@ -329,14 +336,17 @@ static bool fill(struct ring *ring)
 		prepare(ring, container_of(link, struct ring_op, link));
 	}
 	go_on = !ring->stopping || ring->in_flight > 0;
+	ring->at_once = ring->in_flight == most && most < ring->depth;
 	/* In a full ring the next completion is the wake-up. */
-	ring->asleep = ring->in_flight < ring->depth && !need_not_enter(ring);
+	ring->asleep = ring->in_flight < ring->depth && !ring->at_once &&
+		       !need_not_enter(ring);
 	lock_drop(&ring->lock);
 	return go_on;
 }
 
 /*
- * Submits what is prepared and waits for a completion, or returns early.
+ * Submits what is prepared and waits for a completion, unless there may be more
+ * to submit, or returns early.
  * EAGAIN and EBUSY leave the entries where they are for the next call: the
  * kernel is short of memory, or wants its completions taken first.
  */
@@ -345,7 +355,8 @@ static void enter(struct ring *ring)
 	int result = 0;
 
 	if (!need_not_enter(ring))
-		result = io_uring_submit_and_wait(&ring->uring, 1);
+		result = io_uring_submit_and_wait(&ring->uring,
+						  ring->at_once ? 0 : 1);
 	if (result == -EAGAIN || result == -EBUSY)
 		sched_yield();
 	else
