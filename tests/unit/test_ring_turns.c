@@ -162,20 +162,28 @@ static void check_long(struct ring *ring, struct board *board, int fd,
 	}
 }
 
+/* A file of a byte, and a short read of it. */
+static int after_a_short_read(struct ring *ring, struct board *board)
+{
+	struct task task;
+	int fd = new_file();
+	char byte = 'x';
+
+	assert_int_equal(write(fd, &byte, 1), 1);
+	prepare_bytes(&task, board, fd, RING_READV, &byte);
+	ring_submit(ring, &task.op);
+	board_wait(board, 1);
+	return fd;
+}
+
 /* A short read does not stand behind all that a scan has asked for. */
 static void few_long_reads_beside_short_ones(void **state)
 {
 	struct board board;
 	struct ring *ring = new_ring(64, &board);
-	struct task task;
-	int fd = new_file();
-	char byte = 'x';
+	int fd = after_a_short_read(ring, &board);
 
 	(void)state;
-	assert_int_equal(write(fd, &byte, 1), 1);
-	prepare_bytes(&task, &board, fd, RING_READV, &byte);
-	ring_submit(ring, &task.op);
-	board_wait(&board, 1);
 	check_long(ring, &board, fd, true);
 	close(fd);
 	end_ring(ring, &board);
@@ -186,15 +194,10 @@ static void long_reads_that_are_tried_again(void **state)
 {
 	struct board board;
 	struct ring *ring = new_ring(64, &board);
+	int fd = after_a_short_read(ring, &board);
 	struct task task;
-	int fd = new_file();
-	char byte = 'x';
 
 	(void)state;
-	assert_int_equal(write(fd, &byte, 1), 1);
-	prepare_bytes(&task, &board, fd, RING_READV, &byte);
-	ring_submit(ring, &task.op);
-	board_wait(&board, 1);
 	atomic_store(&interruption, -EINTR);
 	for (unsigned i = 0; i < 5; i++) {
 		atomic_store(&interruptions, 2);

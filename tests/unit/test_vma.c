@@ -181,6 +181,37 @@ static void test_stock_is_kept(void **state)
 	assert_int_equal(space->kept_count, VMA_STOCK_KEPT);
 }
 
+/* What was kept is there again where the pool has no more. */
+static void test_refused_stock(void **state)
+{
+	struct space *space = &world.space;
+	struct pool_link *taken = NULL, *link;
+	struct vma_stock stock;
+
+	(void)state;
+	assert_int_equal(vma_stock_begin(space, &stock, 2), 0);
+	vma_stock_end(space, &stock);
+	world.no_memory = true;
+	while ((link = pool_take(&space->pool)) != NULL) {
+		link->next = taken;
+		taken = link;
+	}
+	assert_int_equal(vma_stock_begin(space, &stock, 3), -ENOMEM);
+	assert_int_equal(space->kept_count, 2);
+	assert_int_equal(stock.count, 0);
+	assert_null(stock.spare);
+	/* The lock was given back, and what is kept is enough for two. */
+	assert_int_equal(vma_stock_begin(space, &stock, 2), 0);
+	assert_int_equal(stock.count, 2);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, 2);
+	world.no_memory = false;
+	pool_drop_several(&space->pool, taken);
+	assert_int_equal(vma_stock_begin(space, &stock, 3), 0);
+	vma_stock_end(space, &stock);
+	assert_int_equal(space->kept_count, 3);
+}
+
 /* Whose handle must be dropped first is not kept. */
 static void test_a_handle_is_dropped_outside(void **state)
 {
@@ -304,6 +335,7 @@ int main(void)
 		TEST(test_generation_grows),
 		TEST(test_check_sees),
 		TEST(test_stock_is_kept),
+		TEST(test_refused_stock),
 		TEST(test_a_handle_is_dropped_outside),
 		cmocka_unit_test_teardown(test_many, world_end),
 		TEST(test_finding_while_it_changes),
