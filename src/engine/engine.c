@@ -67,11 +67,11 @@ static void on_dirtied(void *context)
 }
 
 static uint64_t on_fill(void *context, struct object *object, uint64_t index,
-			uint64_t count, const void *bytes, uint64_t address)
+			uint64_t count, struct object_fill *fill)
 {
 	struct quire *quire = context;
 
-	return fault_fill(&quire->faults, object, index, count, bytes, address);
+	return fault_fill(&quire->faults, object, index, count, fill);
 }
 
 static void on_arrived(void *context, struct object *object, uint64_t index,

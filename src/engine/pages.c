@@ -7,14 +7,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* The public values are the words' own. */
+/* The public values are the words' own; but in which memory a clean page lies
+ * nobody can tell. */
 static enum quire_page_state state_of(const struct object *object,
 				      uint64_t index)
 {
+	enum page_state state;
+
 	if (index >= object_pages(object))
 		return QUIRE_PAGE_PAST_END;
-	return (enum quire_page_state)word_state(
-		atomic_load(object_word(object, index)));
+	state = word_state(atomic_load(object_word(object, index)));
+	return state == PAGE_LODGED ? QUIRE_PAGE_CLEAN
+				    : (enum quire_page_state)state;
 }
 
 int quire_object_pages(struct quire_object *handle, uint64_t offset,

@@ -6,6 +6,7 @@
  *                    | store, shared          | load, or private
  *   -----------------+------------------------+---------------------------
  *   visible          | write pin, grant       | read pins, install the run
+ *   LODGED           | absent                 | shown already, or absent
  *   READING, EVICTING| park                   | park
  *   ABSENT, FAILED   | start a read, park     | start a read, park
  *   FAILED, waited   | verdict                | verdict
@@ -14,6 +15,8 @@
  * (rules 1 and 10); what may evict or read is done after the lock is dropped.
  */
 #include "fault/fault_private.h"
+
+#include "os/memory.h"
 
 #include <errno.h>
 
@@ -33,6 +36,7 @@ enum step {
 	STEP_LOST,    /* it should have some, and has not */
 	STEP_UNKNOWN, /* nothing is mapped there, for all we know */
 	STEP_TRAP,    /* touches of the mapping are to be seen */
+	STEP_LODGED,  /* its bytes are in another mapping */
 };
 
 struct place {
@@ -41,6 +45,7 @@ struct place {
 	uint64_t index;
 	bool shared;
 	bool untrapped; /* for the most part */
+	bool lodges;    /* what is filled is its own */
 	bool to_trap;   /* and is not to be */
 	bool filled;    /* what is read for it is shown as it comes, mostly */
 	uint64_t pages; /* from index to the end of the VMA */
@@ -155,10 +160,11 @@ static enum step install(struct fault *fault, const struct place *place)
 	hook_point(HOOK_INSTALL, object_table(object), place->index);
 	/* Rule 11: store, then look. */
 	if (place->index + count <= object_pages(object))
-		step = after_mmu(
-			fault, place,
-			mmu_install(fault->handler->mmu, fault->address,
-				    count << PAGE_SHIFT, place->shared));
+		step = after_mmu(fault, place,
+				 mmu_install(fault->handler->mmu,
+					     fault->address,
+					     count << PAGE_SHIFT,
+					     place->shared && !place->lodges));
 	fault_drop_run(object, place->index, count);
 	return step;
 }
@@ -216,6 +222,23 @@ static enum step show(struct fault *fault, const struct place *place,
 	return install(fault, place);
 }
 
+/*
+ * It is shown already, or the program has dropped it; or it is another mapping's.
+ * Then it is read anew: its bytes may not be touched here.
+ */
+static enum step see_lodged(const struct fault *fault,
+			    const struct place *place)
+{
+	unsigned char there = 0;
+
+	if (!has_come(fault, place) &&
+	    (!place->lodges ||
+	     memory_resident(fault->address, PAGE_SIZE, &there) || !there))
+		return STEP_LODGED;
+	mmu_wake(fault->handler->mmu, fault->address, PAGE_SIZE);
+	return STEP_DONE;
+}
+
 static enum read_advice advice_of(const struct vma *vma)
 {
 	if (vma->flags & VM_RAND_READ)
@@ -235,9 +258,11 @@ static bool find_place(const struct fault *fault, struct place *place)
 	place->index = vma_index_at(vma, fault->address);
 	place->shared = vma->mapping.shared;
 	place->untrapped = vma->flags & VM_UNTRAPPED;
+	place->lodges = vma->mapping.lodges;
 	place->to_trap = vma_traps_too_little(vma);
-	place->filled = vma->mapping.shared && !place->untrapped &&
-			!fault->write && mmu_fills(fault->handler->mmu);
+	place->filled = vma->mapping.shared &&
+			(!place->untrapped || place->lodges) && !fault->write &&
+			mmu_fills(fault->handler->mmu);
 	place->advice = advice_of(vma);
 	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
 	return true;
@@ -261,7 +286,7 @@ static enum step past_end(struct fault *fault)
 static enum step look(struct fault *fault, struct place *place,
 		      struct read_plan *read_plan)
 {
-	bool visible;
+	uint64_t word;
 
 	if (!find_place(fault, place))
 		return STEP_UNKNOWN;
@@ -269,11 +294,12 @@ static enum step look(struct fault *fault, struct place *place,
 		return past_end(fault);
 	if (place->to_trap && !fault->trapped)
 		return STEP_TRAP;
-	visible = word_visible(
-		atomic_load(object_word(place->object, place->index)));
+	word = atomic_load(object_word(place->object, place->index));
 	if (!fault->planned)
-		plan(fault, place, visible, read_plan);
-	return show(fault, place, visible);
+		plan(fault, place, word_resident(word), read_plan);
+	if (word_state(word) == PAGE_LODGED)
+		return see_lodged(fault, place);
+	return show(fault, place, word_visible(word));
 }
 
 /* Parks on the page.  False: it has changed. */
@@ -448,6 +474,9 @@ static bool carry_on(struct fault *fault, const struct place *place,
 		return fault_restore(fault, place->object, place->index);
 	case STEP_UNKNOWN:
 		return see_to_unknown(fault);
+	case STEP_LODGED:
+		object_drop_lodged(place->object, place->index);
+		return false;
 	case STEP_TRAP: /* if not now, then with another fault */
 		fault->trapped = true;
 		(void)space_trap_all(fault->handler->space, fault->address);

@@ -23,7 +23,7 @@ static uint64_t showable(const struct fault_handler *handler,
 	/* A guard's mark would be replaced by the page. */
 	if (!(vma->flags & VM_READ) || (vma->flags & VM_GUARDED))
 		return 0;
-	if (vma->flags & VM_UNTRAPPED)
+	if ((vma->flags & VM_UNTRAPPED) && !vma->mapping.lodges)
 		return 0;
 	left = (vma->mapping.end - address) >> PAGE_SHIFT;
 	return left < pages - index ? left : pages - index;
@@ -43,7 +43,7 @@ static void show(struct fault_handler *handler, struct object *object,
 	/* Rule 11: store, then look. */
 	if (index + count <= object_pages(object))
 		mmu_install(handler->mmu, address, count << PAGE_SHIFT,
-			    vma->mapping.shared);
+			    vma->mapping.shared && !vma->mapping.lodges);
 	fault_drop_run(object, index, count);
 }
 
@@ -63,18 +63,29 @@ void fault_show(struct fault_handler *handler, struct object *object,
 
 /* The space's read lock is held. */
 static uint64_t fill(struct fault_handler *handler, struct object *object,
-		     uint64_t index, uint64_t count, const void *bytes,
-		     uint64_t address)
+		     uint64_t index, uint64_t count, uint64_t address,
+		     struct object_fill *fill)
 {
 	uint64_t most = showable(handler, object, index, address);
+	const struct vma *vma;
 
-	if (most == 0 || !space_find(handler->space, address)->mapping.shared)
-		return 0;
 	if (count > most)
 		count = most;
+	if (count == 0)
+		return 0;
+	vma = space_find(handler->space, address);
+	if (!vma->mapping.shared ||
+	    (vma->mapping.lodges &&
+	     !object_may_lodge(object, address, index, count)))
+		return 0;
 	hook_point(HOOK_FILL, object_table(object), index);
-	return mmu_fill(handler->mmu, address, bytes, count << PAGE_SHIFT) >>
-	       PAGE_SHIFT;
+	count = mmu_fill(handler->mmu, address, fill->bytes,
+			 count << PAGE_SHIFT, !vma->mapping.lodges) >>
+		PAGE_SHIFT;
+	/* Before the lock is dropped: whoever changes the layout sees it. */
+	if (vma->mapping.lodges && count > 0)
+		object_lodge(object, index, count, fill);
+	return count;
 }
 
 /*
@@ -82,17 +93,17 @@ static uint64_t fill(struct fault_handler *handler, struct object *object,
  * them.  Whoever changes the layout may do so, too: he is not waited for.
  */
 uint64_t fault_fill(struct fault_handler *handler, struct object *object,
-		    uint64_t index, uint64_t count, const void *bytes,
-		    uint64_t address)
+		    uint64_t index, uint64_t count, struct object_fill *wanted)
 {
 	struct space *space = handler->space;
+	uint64_t address = wanted->address;
 
 	if (!mmu_fills(handler->mmu) ||
 	    (!address &&
 	     !object_mapped_at(object, handler->mmu, index, &address)) ||
 	    !rwlock_try_read(&space->lock))
 		return 0;
-	count = fill(handler, object, index, count, bytes, address);
+	count = fill(handler, object, index, count, address, wanted);
 	rwlock_drop_read(&space->lock);
 	return count;
 }

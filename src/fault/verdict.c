@@ -60,7 +60,7 @@ static bool has_come(const struct vma *vma, uint64_t address)
 	uint64_t index = vma_index_at(vma, address);
 
 	return index < object_pages(object) &&
-	       word_visible(atomic_load(object_word(object, index)));
+	       word_resident(atomic_load(object_word(object, index)));
 }
 
 static void wait_and_retry(struct fault *fault)

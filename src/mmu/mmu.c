@@ -33,11 +33,11 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot)
 	return mmu->ops->protect(mmu, start, length, prot);
 }
 
-int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared)
+int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool protect)
 {
 	check_range(mmu, start, length);
 	probe3(install, start, length, false);
-	return mmu->ops->install(mmu, start, length, shared);
+	return mmu->ops->install(mmu, start, length, protect);
 }
 
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length)
@@ -53,11 +53,11 @@ bool mmu_fills(const struct mmu *mmu)
 }
 
 uint64_t mmu_fill(struct mmu *mmu, uint64_t start, const void *bytes,
-		  uint64_t length)
+		  uint64_t length, bool protect)
 {
 	check_range(mmu, start, length);
 	probe3(install, start, length, false);
-	return mmu->ops->fill(mmu, start, bytes, length);
+	return mmu->ops->fill(mmu, start, bytes, length, protect);
 }
 
 int mmu_write_protect(struct mmu *mmu, uint64_t start, uint64_t length)
@@ -112,10 +112,10 @@ int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length)
 	return mmu->ops->hide(mmu, start, length);
 }
 
-int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length)
+int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length, bool lodges)
 {
 	check_range(mmu, start, length);
-	return mmu->ops->trap_all(mmu, start, length);
+	return mmu->ops->trap_all(mmu, start, length, lodges);
 }
 
 void mmu_wake(struct mmu *mmu, uint64_t start, uint64_t length)

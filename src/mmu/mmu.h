@@ -30,6 +30,9 @@ struct mmu_mapping {
 	 * page that is in memory is shown it by the kernel, at once and as its
 	 * own.  What is absent traps as ever; then a wake will do. */
 	bool untrapped;
+	/* Shared, and nobody may ever store there, if mmu->lodges: what is filled
+	 * is in memory of the mapping's own, not in the memfd. */
+	bool lodges;
 	int memory;      /* the object's memfd */
 	uint64_t offset; /* in it */
 	bool replace;    /* what else stands there goes; else -EEXIST */
@@ -55,10 +58,10 @@ struct mmu_ops {
 	int (*protect)(struct mmu *mmu, uint64_t start, uint64_t length,
 		       int prot);
 	int (*install)(struct mmu *mmu, uint64_t start, uint64_t length,
-		       bool shared);
+		       bool protect);
 	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length);
 	uint64_t (*fill)(struct mmu *mmu, uint64_t start, const void *bytes,
-			 uint64_t length); /* NULL: it cannot */
+			 uint64_t length, bool protect); /* NULL: it cannot */
 	int (*write_protect)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*refuse)(struct mmu *mmu, uint64_t start, bool shared);
 	int (*move)(struct mmu *mmu, const struct mmu_move *move);
@@ -69,7 +72,8 @@ struct mmu_ops {
 	int (*copy_guards)(struct mmu *mmu, uint64_t from, uint64_t to,
 			   uint64_t length); /* NULL: not needed */
 	int (*hide)(struct mmu *mmu, uint64_t start, uint64_t length);
-	int (*trap_all)(struct mmu *mmu, uint64_t start, uint64_t length);
+	int (*trap_all)(struct mmu *mmu, uint64_t start, uint64_t length,
+			bool lodges);
 	void (*wake)(struct mmu *mmu, uint64_t start, uint64_t length);
 	int (*traps_fd)(const struct mmu *mmu);
 	int (*take_traps)(struct mmu *mmu, struct mmu_trap *traps, int most);
@@ -90,8 +94,10 @@ struct mmu {
 	/* The access gets SIGBUS, and its thread sees to the page itself:
 	 * nothing is ever taken here. */
 	bool in_place;
-	/* Shared mappings may be untrapped. */
+	/* Shared mappings may be untrapped, */
 	bool untraps;
+	/* and lodge what is filled there. */
+	bool lodges;
 };
 
 /*
@@ -106,25 +112,27 @@ int mmu_unmap(struct mmu *mmu, uint64_t start, uint64_t length);
 int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot);
 
 /*
- * Shows resident pages and wakes who waits for them.  A store there traps if
- * the mapping is shared, and gets a copy of its own if it is private.  All
+ * Shows resident pages and wakes who waits for them.  protect: a store there
+ * traps; else it gets a copy of its own, if the mapping is private, or there
+ * can be none, if it lodges.  All
  * of [start, start+length) lies in one mapping of one protection.  The first
  * page is shown; the others as far as it goes in one call.  A page that is
  * shown already is left as it is.  0; -EAGAIN: try again a little later;
  * -ENOENT, -ESRCH: no mapping there any more; -EFAULT: not resident.
  */
-int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool shared);
+int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool protect);
 /* Shows pages writable, all of them, shown before or not.  As mmu_install(). */
 int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
 /*
- * Puts bytes into the memory behind a shared mapping, where it has none, and
- * shows them there in one step, as mmu_install() would; but nobody is woken.
+ * Puts bytes into the memory behind a shared mapping, where it has none, or into
+ * that of one that lodges, and shows them there in one step, as mmu_install()
+ * would; but nobody is woken.
  * How many, from start on: whatever stands in its way, the others are left to
  * be written to the memory, and shown when they are touched.
  */
 bool mmu_fills(const struct mmu *mmu);
 uint64_t mmu_fill(struct mmu *mmu, uint64_t start, const void *bytes,
-		  uint64_t length);
+		  uint64_t length, bool protect);
 /*
  * Layout: the mapping at move->from is at move->to from now on, with the
  * private copies that it has; the space has nothing at the new one.  -EEXIST (a
@@ -150,9 +158,9 @@ int mmu_copy_guards(struct mmu *mmu, uint64_t from, uint64_t to,
  * a hole as zeros.  When that returns 0, the next access to each page traps. */
 bool mmu_must_hide(const struct mmu *mmu);
 int mmu_hide(struct mmu *mmu, uint64_t start, uint64_t length);
-/* Layout: shared mappings are untrapped no more, and show nothing.  There is
- * no way back. */
-int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length);
+/* Layout: shared mappings are untrapped no more, and show nothing, unless they
+ * lodge: then what is shown stays.  There is no way back. */
+int mmu_trap_all(struct mmu *mmu, uint64_t start, uint64_t length, bool lodges);
 /*
  * When it returns 0 no store goes through without a trap.  Pages that are not
  * shown, or not mapped at all, are no error.  -EAGAIN, only of another

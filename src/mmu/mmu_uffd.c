@@ -109,7 +109,7 @@ static uint64_t before_guard(struct mmu *mmu, uint64_t start, uint64_t length)
 }
 
 static int install(struct mmu *mmu, uint64_t start, uint64_t length,
-		   bool shared)
+		   bool protect)
 {
 	uint64_t done;
 	int error;
@@ -119,7 +119,7 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 		wake(mmu, start, PAGE_SIZE);
 		return 0;
 	}
-	error = show(&own(mmu)->uffd, start, length, shared, &done);
+	error = show(&own(mmu)->uffd, start, length, protect, &done);
 	wake_sleepers(mmu, start, done);
 	if (done > 0)
 		return 0;
@@ -158,13 +158,14 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 }
 
 static uint64_t fill(struct mmu *mmu, uint64_t start, const void *bytes,
-		     uint64_t length)
+		     uint64_t length, bool protect)
 {
 	uint64_t done = 0;
 
 	length = before_guard(mmu, start, length);
 	if (length > 0)
-		uffd_copy(&own(mmu)->uffd, start, bytes, length, &done);
+		uffd_copy(&own(mmu)->uffd, start, bytes, length, protect,
+			  &done);
 	return done;
 }
 
@@ -349,12 +350,13 @@ static int guard(struct mmu *mmu, uint64_t start, uint64_t length, bool guard)
 
 /* Registering waits for the kernel's own faults there: none shows a page after
  * what is shown was dropped. */
-static int trap_all(struct mmu *mmu, uint64_t start, uint64_t length)
+static int trap_all(struct mmu *mmu, uint64_t start, uint64_t length,
+		    bool lodges)
 {
-	int error = uffd_register(&own(mmu)->uffd, start, length,
-				  UFFD_TRAPS_STORES | UFFD_TRAPS_MINOR);
+	unsigned traps = UFFD_TRAPS_MINOR | (lodges ? 0 : UFFD_TRAPS_STORES);
+	int error = uffd_register(&own(mmu)->uffd, start, length, traps);
 
-	return error ? error : memory_forget(start, length);
+	return error || lodges ? error : memory_forget(start, length);
 }
 
 static int traps_fd(const struct mmu *mmu)
@@ -421,6 +423,7 @@ int mmu_uffd_create(bool sigbus, struct mmu **mmu)
 	new->mmu.ops = &ops;
 	new->mmu.in_place = sigbus;
 	new->mmu.untraps = true;
+	new->mmu.lodges = true;
 	mmu_host_places(&new->mmu);
 	*mmu = &new->mmu;
 	return 0;

@@ -13,8 +13,9 @@
 /* Registered, and only then accessible. */
 static int take_over(const struct uffd *uffd, const struct mmu_mapping *mapping)
 {
-	unsigned traps = (mapping->untrapped ? 0 : UFFD_TRAPS_MINOR) |
-			 (mapping->shared ? UFFD_TRAPS_STORES : 0);
+	unsigned traps =
+		(mapping->untrapped ? 0 : UFFD_TRAPS_MINOR) |
+		(mapping->shared && !mapping->lodges ? UFFD_TRAPS_STORES : 0);
 	int error = uffd_register(uffd, mapping->start, mapping->length, traps);
 
 	if (!error)
@@ -26,8 +27,9 @@ static int take_over(const struct uffd *uffd, const struct mmu_mapping *mapping)
 int uffd_host_map(const struct uffd *uffd, const struct mmu_mapping *mapping)
 {
 	int error = memory_map_at(mapping->start, mapping->length, PROT_NONE,
-				  mapping->shared, mapping->memory,
-				  mapping->offset, mapping->replace);
+				  mapping->shared && !mapping->lodges,
+				  mapping->memory, mapping->offset,
+				  mapping->replace);
 
 	if (error)
 		return error;

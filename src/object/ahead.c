@@ -122,7 +122,7 @@ void ahead_reached(struct object *object, uint64_t index, uint64_t end)
 		page_word *word = object_word(object, index);
 		uint64_t seen = atomic_load(word);
 
-		if ((word_state(seen) == PAGE_READING || word_visible(seen)) &&
+		if ((word_state(seen) == PAGE_READING || word_resident(seen)) &&
 		    !(seen & WORD_TOUCHED))
 			page_set_touched(word);
 	}

@@ -58,6 +58,10 @@ uint64_t object_settle(struct object *object, uint64_t index)
 		uint64_t now = atomic_load(word);
 		enum page_state state = word_state(now);
 
+		if (state == PAGE_LODGED) {
+			object_drop_lodged(object, index);
+			continue;
+		}
 		if (state != PAGE_READING && state != PAGE_WRITING &&
 		    state != PAGE_EVICTING)
 			return now;

@@ -141,6 +141,9 @@ static int approach(struct hold *hold, uint64_t index, uint64_t count)
 				index, word, state);
 		hold->waited = state == PAGE_READING;
 		return 0;
+	case PAGE_LODGED:
+		object_bring_home(object, index, count, true);
+		return 0;
 	default:
 		return 0;
 	}

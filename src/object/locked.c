@@ -135,7 +135,7 @@ uint64_t object_locked_pages(const struct object *object)
 bool object_page_resident(const struct object *object, uint64_t index)
 {
 	return index < object_pages(object) &&
-	       word_visible(atomic_load(object_word(object, index)));
+	       word_resident(atomic_load(object_word(object, index)));
 }
 
 void object_deactivate(struct object *object, uint64_t index, uint64_t count)

@@ -87,9 +87,8 @@ bool object_locked_elsewhere(struct object *object,
 	return found;
 }
 
-/* The addresses of those of the pages that the mapping has; false: none. */
-static bool clip(const struct mapping *mapping, uint64_t index, uint64_t count,
-		 struct mapping *part)
+bool mapping_clip(const struct mapping *mapping, uint64_t index, uint64_t count,
+		  struct mapping *part)
 {
 	uint64_t pages = (mapping->end - mapping->start) >> PAGE_SHIFT;
 	uint64_t first = index > mapping->index ? index : mapping->index;
@@ -112,8 +111,8 @@ bool object_is_mapped(struct object *object, uint64_t index, uint64_t count)
 
 	lock_take(&object->mappings_lock);
 	list_for_each(link, &object->mappings)
-		if (clip(container_of(link, struct mapping, link), index, count,
-			 &part))
+		if (mapping_clip(container_of(link, struct mapping, link),
+				 index, count, &part))
 			found = true;
 	lock_drop(&object->mappings_lock);
 	return found;
@@ -131,7 +130,8 @@ bool object_mapped_at(struct object *object, const struct mmu *mmu,
 		const struct mapping *mapping =
 			container_of(link, struct mapping, link);
 
-		found = mapping->mmu == mmu && clip(mapping, index, 1, &part);
+		found = mapping->mmu == mmu &&
+			mapping_clip(mapping, index, 1, &part);
 		if (found)
 			break;
 	}
@@ -146,7 +146,8 @@ static int protect_in(const struct mapping *mapping, uint64_t index,
 {
 	struct mapping part;
 
-	if (!mapping->shared || !clip(mapping, index, count, &part))
+	if (!mapping->shared || mapping->lodges ||
+	    !mapping_clip(mapping, index, count, &part))
 		return 0;
 	return mmu_write_protect(mapping->mmu, part.start,
 				 part.end - part.start);
@@ -178,7 +179,7 @@ static int hide_in(const struct mapping *mapping, const struct page_span *run,
 
 	(void)count;
 	if (!mmu_must_hide(mapping->mmu) ||
-	    !clip(mapping, run->index, run->count, &part))
+	    !mapping_clip(mapping, run->index, run->count, &part))
 		return 0;
 	return mmu_hide(mapping->mmu, part.start, part.end - part.start);
 }
@@ -235,7 +236,7 @@ static void forget_untrapped(const struct mapping *mapping,
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count && n < FORGET_AT_ONCE; i++)
-		if (clip(mapping, runs[i].index, runs[i].count, &part))
+		if (mapping_clip(mapping, runs[i].index, runs[i].count, &part))
 			ranges[n++] = (struct iovec){
 				.iov_base = (void *)(uintptr_t)part.start,
 				.iov_len = part.end - part.start,
@@ -272,7 +273,8 @@ void object_forget_behind(struct object *object, uint64_t index,
 		struct mapping part;
 
 		if (mapping->mmu == mmu &&
-		    clip(mapping, index, MAPPING_INDEX_MASK - index, &part))
+		    mapping_clip(mapping, index, MAPPING_INDEX_MASK - index,
+				 &part))
 			mmu_forget(mapping->mmu, part.start,
 				   part.end - part.start, false);
 	}

@@ -7,7 +7,8 @@
 #include "mmu/mmu.h"
 
 struct object;
-struct page_span; /* object/object.h */
+struct page_span;   /* object/object.h */
+struct object_fill; /* object/object.h */
 
 /*
  * Embedded in a VMA.  The object's list of mappings is guarded by its lock
@@ -25,7 +26,9 @@ struct mapping {
 	/* The kernel shows pages by itself, and has them clean.  False: it may
 	 * do so all the same. */
 	uint64_t untrapped : 1;
-	uint64_t unused : 1;
+	/* What is read for it may lie in its own memory (lodged.c): it is shared,
+	 * and nobody may ever store there.  Stays. */
+	uint64_t lodges : 1;
 };
 
 #define MAPPING_INDEX_MASK ((UINT64_C(1) << 60) - 1)
@@ -62,6 +65,31 @@ struct page_run; /* page/cache.h */
  * itself, all at once.  It may show one again as long as it is in memory. */
 void object_leave_untrapped(struct object *object, const struct page_run *runs,
 			    unsigned count);
+/* ---- lodged pages: lodged.c ---- */
+
+/*
+ * May [index, +count), which is mapped at address, be lodged there?  That is, it
+ * is mapped nowhere else.  => the lock of the mapping's space is held.
+ */
+bool object_may_lodge(struct object *object, uint64_t address, uint64_t index,
+		      uint64_t count);
+/* READING -> LODGED.  => as above, since before the mapping was filled. */
+void object_lodge(struct object *object, uint64_t index, uint64_t count,
+		  struct object_fill *fill);
+/*
+ * No page of the range that was LODGED is so any more: its mapping has lost it,
+ * and it is CLEAN, with its bytes in the memfd, or absent.  keep: the first, if
+ * that can be done; it reads from the mapping, and may wait for memory, so it is
+ * not for the threads that resolve faults.  Else it waits for nothing but reclaim.
+ */
+void object_bring_home(struct object *object, uint64_t index, uint64_t count,
+		       bool keep);
+/* The page is absent, if it was LODGED.  Waits for nothing. */
+void object_drop_lodged(struct object *object, uint64_t index);
+/* Takes what is hollow of the runs, which are EVICTING, out of its mapping. */
+void object_leave_lodged(struct object *object, const struct page_run *runs,
+			 unsigned count);
+
 /* Hides pages from mappings whose mmu shows a hole as zeros: before memory is
  * punched.  0, or the first mmu's error. */
 int object_hide(struct object *object, uint64_t index, uint64_t count);

@@ -21,18 +21,35 @@ int object_punch(struct object *object, uint64_t index, uint64_t count)
 #define LEAVE_AT_ONCE 64 /* runs */
 #define DROP_RUN 256     /* pages that are dropped by one hole */
 
+static bool all_hollow(struct object *object, uint64_t index, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (!(atomic_load(object_word(object, index + i)) &
+		      WORD_HOLLOW))
+			return false;
+	return true;
+}
+
 static int evict(struct page_table *table, uint64_t index, uint64_t count)
 {
 	struct object *object = container_of(table, struct object, table);
 	int error = object_hide(object, index, count);
 
-	return error ? error : object_punch(object, index, count);
+	if (error || all_hollow(object, index, count))
+		return error;
+	return object_punch(object, index, count);
 }
 
 static void gone(struct page_table *table, uint64_t index, uint64_t count)
 {
 	struct object *object = container_of(table, struct object, table);
+	uint64_t hollow = 0;
 
+	for (uint64_t i = 0; i < count; i++)
+		if (atomic_load(object_word(object, index + i)) & WORD_HOLLOW)
+			hollow++;
+	if (hollow)
+		object_count_lodged_gone(object, hollow);
 	object_count_gone(object, count);
 	ahead_gone(object, index, count);
 	object_count(&object->counts.evictions, count);
@@ -67,8 +84,12 @@ static void leave(struct page_table *table, const struct page_run *runs,
 {
 	struct object *object = container_of(table, struct object, table);
 
-	leave_view(object, runs, count);
-	object_leave_untrapped(object, runs, count);
+	/* A hole alone costs no more. */
+	if (count > 1) {
+		leave_view(object, runs, count);
+		object_leave_untrapped(object, runs, count);
+	}
+	object_leave_lodged(object, runs, count);
 }
 
 static const struct page_owner_ops owner_ops = { .leave = leave,
@@ -257,7 +278,9 @@ static bool await_drop(struct object *object, uint64_t index)
 
 		if (state == PAGE_ABSENT || state == PAGE_FAILED)
 			return false;
-		if (state == PAGE_CLEAN || state == PAGE_DIRTY)
+		if (state == PAGE_LODGED)
+			object_drop_lodged(object, index);
+		else if (state == PAGE_CLEAN || state == PAGE_DIRTY)
 			sched_yield(); /* a pin that is being dropped */
 		else
 			wait_for_change(&object->host->cache->waits,
@@ -285,6 +308,7 @@ void object_drop_pages(struct object *object, uint64_t index)
 {
 	uint64_t pages = object->table.pages, count;
 
+	object_bring_home(object, index, pages - index, false);
 	while ((index = page_table_next(&object->table, index)) < pages) {
 		/* Waits for the first one alone, while it has none. */
 		count = await_drop(object, index);

@@ -109,6 +109,18 @@ struct ahead_share {
 	_Atomic uint64_t wanted; /* in this generation */
 };
 
+#define OBJECT_READ_MOST 256 /* pages: the largest staging buffer */
+
+struct object_fill {
+	const void *bytes;
+	uint64_t address; /* 0: wherever they are mapped */
+	bool touched;     /* somebody waits for them */
+	/* Out: they lie in the mapping's own memory, and are LODGED; who waits
+	 * for each is to be woken. */
+	bool lodged;
+	bool waiters[OBJECT_READ_MOST];
+};
+
 /* What the objects of an engine share, and what they call upwards. */
 struct object_host {
 	struct cache *cache;
@@ -131,11 +143,11 @@ struct object_host {
 	 * go, too, where the page table is our own (the kernel does it by
 	 * itself).  Called under the resize lock; NULL: there are none. */
 	void (*cut)(void *context, struct object *object, uint64_t index);
-	/* Puts the bytes of pages that are READING into the memory by showing
-	 * them, at address, or (0) wherever they are mapped; how many, from
-	 * index on.  Nothing is held; must not block.  NULL: nobody can. */
+	/* Puts the bytes of pages that are READING into memory by showing them;
+	 * how many, from index on.  Nothing is held; must not block.  NULL:
+	 * nobody can. */
 	uint64_t (*fill)(void *context, struct object *object, uint64_t index,
-			 uint64_t count, const void *bytes, uint64_t address);
+			 uint64_t count, struct object_fill *fill);
 	/* Pages that were announced have come, and may be shown before they
 	 * are touched.  Nothing is held; must not block.  NULL: nobody can. */
 	void (*arrived)(void *context, struct object *object, uint64_t index,

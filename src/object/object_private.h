@@ -65,6 +65,8 @@ struct object {
 
 	struct lock mappings_lock;
 	struct list mappings; /* [mappings_lock] */
+	/* Pages LODGED, or EVICTING and not out of their mapping yet. */
+	_Atomic uint64_t lodged;
 
 	struct lock dirty_lock;
 	struct kept_record *record; /* [I] NULL: it does not last */
@@ -125,6 +127,10 @@ uint64_t object_read_window(struct object *object, uint64_t index,
 			    uint64_t count, uint64_t address);
 void object_reads_init(struct object_host *host);
 
+/* The addresses of those of the pages that the mapping has; false: none. */
+bool mapping_clip(const struct mapping *mapping, uint64_t index, uint64_t count,
+		  struct mapping *part);
+
 /* ---- what lasts: kept.c ---- */
 
 /* Memory for the bitmap of dirty pages, in the record if there is one. */
@@ -148,7 +154,8 @@ void object_found_dirty(struct object *object, uint64_t count);
 void object_lock_dirty(struct object *object, uint64_t index);
 /* => it is listed no more */
 void object_foreign_forget(struct foreign_write *write);
-/* Waits for reads, writes and evictions of the page to end: its word then. */
+/* Waits for reads, writes and evictions of the page to end: its word then.  It
+ * is not LODGED: such a page is dropped. */
 uint64_t object_settle(struct object *object, uint64_t index);
 /* For pages in READING that are about to become CLEAN. */
 void object_lock_incoming(struct object *object, uint64_t index,
@@ -163,6 +170,12 @@ int object_shrink(struct object *object, uint64_t size, struct pager *cut);
 /* Counts pages that come, before they are CLEAN; that go, in EVICTING. */
 void object_count_come(struct object *object, uint64_t count);
 void object_count_gone(struct object *object, uint64_t count);
+/* They are out of their mapping, and not LODGED any more. */
+static inline void object_count_lodged_gone(struct object *object,
+					    uint64_t count)
+{
+	atomic_fetch_sub(&object->lodged, count);
+}
 
 /* ---- reading ahead: pattern.c, ahead.c; under object->lock ---- */
 

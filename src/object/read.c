@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define RUN_MAX 256 /* pages: the largest staging buffer */
+#define RUN_MAX OBJECT_READ_MOST
 /* Pages of a run whose copy would keep the ring's thread from its work for
  * longer than it takes to wake another. */
 #define COPY_ELSEWHERE 16
@@ -56,28 +56,35 @@ static struct cache *cache_of(struct object *object)
 	return object->host->cache;
 }
 
+static void wake_run(struct object *object, uint64_t index, uint64_t count,
+		     const bool *waiters)
+{
+	for (uint64_t i = 0; i < count; i++)
+		cache_wake(cache_of(object), &object->table, index + i,
+			   waiters[i]);
+}
+
 /* READING -> state for a run; wakes when all is done and given back. */
 static void end_run(struct object *object, uint64_t index, uint64_t count,
 		    enum page_state state)
 {
 	bool waiters[RUN_MAX];
 
-	if (state == PAGE_CLEAN) {
-		object_lock_incoming(object, index, count);
-		object_count_come(object, count);
-	}
 	for (uint64_t i = 0; i < count; i++)
 		waiters[i] =
 			page_end_read(object_word(object, index + i), state);
 	if (state != PAGE_CLEAN)
 		cache_uncharge(cache_of(object), &object->table, index, count,
 			       state == PAGE_FAILED);
-	for (uint64_t i = 0; i < count; i++)
-		cache_wake(cache_of(object), &object->table, index + i,
-			   waiters[i]);
-	/* After those who wait for it: who starves would take it from them. */
-	if (state == PAGE_CLEAN)
-		cache_encourage(cache_of(object));
+	wake_run(object, index, count, waiters);
+}
+
+/* They have their bytes. */
+static void come(struct object *object, uint64_t index, uint64_t count)
+{
+	object_lock_incoming(object, index, count);
+	object_count_come(object, count);
+	end_run(object, index, count, PAGE_CLEAN);
 }
 
 static void read_failed(struct object *object, uint64_t index, uint64_t count,
@@ -104,7 +111,8 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 }
 
 /* The bytes of some of its pages, into the memory. */
-static int put(const struct object_read *read, uint64_t first, uint64_t end)
+static int put_bytes(const struct object_read *read, uint64_t first,
+		     uint64_t end)
 {
 	const unsigned char *bytes = read->io.staging->bytes;
 
@@ -117,39 +125,69 @@ static int put(const struct object_read *read, uint64_t first, uint64_t end)
 }
 
 /* Those that are to be shown as they come; how many are, from first on. */
-static uint64_t put_shown(const struct object_read *read, uint64_t first)
+static uint64_t put_shown(const struct object_read *read, uint64_t first,
+			  struct object_fill *fill)
 {
 	const struct request *request = &read->request;
-	const struct object *object = read->object;
-	const struct object_host *host = object->host;
-	const unsigned char *bytes = read->io.staging->bytes;
+	const struct object_host *host = read->object->host;
 	uint64_t index = read->io.index + first, count;
 	uint64_t end = request->shown < read->count ? request->shown
 						    : read->count;
 
 	if (!host->fill || first >= end)
 		return 0;
-	count = host->fill(host->context, read->object, index, end - first,
-			   bytes + (first << PAGE_SHIFT),
-			   request->address
-				   ? request->address + (first << PAGE_SHIFT)
-				   : 0);
+	fill->bytes = (char *)read->io.staging->bytes + (first << PAGE_SHIFT);
+	if (request->address)
+		fill->address = request->address + (first << PAGE_SHIFT);
 	/* What is read ahead is not touched by being shown. */
-	for (uint64_t i = 0; i < count && request->manner != READ_AHEAD; i++)
-		page_set_touched(object_word(object, index + i));
+	fill->touched = request->manner != READ_AHEAD;
+	count = host->fill(host->context, read->object, index, end - first,
+			   fill);
+	for (uint64_t i = 0; i < count && fill->touched && !fill->lodged; i++)
+		page_set_touched(object_word(read->object, index + i));
 	return count;
 }
 
-/* *shown: how many pages before which all are shown that are to be. */
-static int put_all(const struct object_read *read, uint64_t *shown)
+/* What of a read is there: [0, shown), and of that the last pages lodged. */
+struct put {
+	uint64_t shown;
+	uint64_t lodged;
+	struct object_fill fill;
+};
+
+static int put_all(const struct object_read *read, struct put *put)
 {
-	uint64_t first = read->request.withheld;
-	int error = put(read, 0, first);
+	uint64_t first = read->request.withheld, count;
+	int error = put_bytes(read, 0, first);
 
 	if (error)
 		return error;
-	*shown = first + put_shown(read, first);
-	return put(read, *shown, read->count);
+	count = put_shown(read, first, &put->fill);
+	put->shown = first + count;
+	put->lodged = put->fill.lodged ? count : 0;
+	return put_bytes(read, put->shown, read->count);
+}
+
+/* All that is not lodged ends so. */
+static void end_others(struct object *object, uint64_t index, uint64_t count,
+		       const struct put *put,
+		       void (*end)(struct object *, uint64_t, uint64_t))
+{
+	uint64_t before = put->shown - put->lodged;
+
+	if (put->lodged == 0) {
+		end(object, index, count);
+		return;
+	}
+	if (before > 0)
+		end(object, index, before);
+	if (put->shown < count)
+		end(object, index + put->shown, count - put->shown);
+}
+
+static void memory_failed(struct object *object, uint64_t index, uint64_t count)
+{
+	read_failed(object, index, count, -ENOMEM);
 }
 
 static void end_read(struct object_read *read, int error)
@@ -157,12 +195,14 @@ static void end_read(struct object_read *read, int error)
 	struct pager_io *io = &read->io;
 	struct object *object = read->object;
 	struct object_host *host = object->host;
-	uint64_t index = io->index, count = read->count, shown = 0;
+	uint64_t index = io->index, count = read->count;
 	bool show = read->request.manner == READ_TO_SHOW;
+	struct put put = { .shown = 0 };
+	int put_error = 0;
 
 	hook_point(HOOK_READ_COME, &object->table, index);
 	if (!error)
-		error = put_all(read, &shown);
+		put_error = put_all(read, &put);
 	hook_point(HOOK_READ_FILLED, &object->table, index);
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&host->reads, read);
@@ -170,15 +210,23 @@ static void end_read(struct object_read *read, int error)
 		    COUNT_READS_IN_FLIGHT_PEAK, -1);
 	if (error) {
 		read_failed(object, index, count, error);
+	} else if (put_error) {
+		end_others(object, index, count, &put, memory_failed);
 	} else {
 		count_add(host->counters, COUNT_PAGES_READ, count);
 		object_count(&object->counts.pages_read, count);
 		object_happened(object, index, count, OBJECT_READ);
-		end_run(object, index, count, PAGE_CLEAN);
-		if (show && host->arrived && shown < count)
-			host->arrived(host->context, object, index + shown,
-				      count - shown);
+		end_others(object, index, count, &put, come);
+		if (show && host->arrived && put.shown < count)
+			host->arrived(host->context, object, index + put.shown,
+				      count - put.shown);
 	}
+	if (put.lodged)
+		wake_run(object, index + put.shown - put.lodged, put.lodged,
+			 put.fill.waiters);
+	/* After those who wait for it: who starves would take it from them. */
+	if (!error && !put_error)
+		cache_encourage(cache_of(object));
 	object_release(object);
 }
 
@@ -429,6 +477,7 @@ int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence)
 		return -ENOMEM;
 	}
 	page_set_zeroed(object_word(object, index));
-	end_run(object, index, 1, PAGE_CLEAN);
+	come(object, index, 1);
+	cache_encourage(cache_of(object));
 	return 1;
 }

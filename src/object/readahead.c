@@ -297,7 +297,7 @@ static int64_t new_step(const struct touch *touch)
 	if (touch->advice == READ_SEQUENTIAL)
 		return 1;
 	/* What is there says nothing: it may be shown with its neighbours. */
-	if (word_visible(touch->state))
+	if (word_resident(touch->state))
 		return 0;
 	return pattern_step(touch->object, touch->index,
 			    LINKS + links_more[ahead_caution(touch->object)]);

@@ -39,7 +39,9 @@ static int zero_tail(struct object *object, uint64_t size)
 		state = word_state(atomic_load(word));
 		if (state == PAGE_ABSENT || state == PAGE_FAILED)
 			return 0;
-		if (state == PAGE_READING || state == PAGE_EVICTING)
+		if (state == PAGE_LODGED)
+			object_drop_lodged(object, index);
+		else if (state == PAGE_READING || state == PAGE_EVICTING)
 			wait_for_change(&object->host->cache->waits,
 					&object->table, index, word, state);
 		else

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/memory.h"
 
+#include "base/base.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -312,10 +314,33 @@ int memory_forget(uint64_t address, size_t length)
 /* Linux 6.14: this process, without a descriptor of it. */
 #define PIDFD_OF_SELF (-10000)
 
+static size_t forget_many(const struct iovec *ranges, unsigned count)
+{
+	long done = syscall(SYS_process_madvise, PIDFD_OF_SELF, ranges,
+			    (size_t)count, MADV_DONTNEED_LOCKED, 0);
+
+	return done > 0 ? (size_t)done : 0;
+}
+
 void memory_forget_many(const struct iovec *ranges, unsigned count)
 {
-	syscall(SYS_process_madvise, PIDFD_OF_SELF, ranges, (size_t)count,
-		MADV_DONTNEED_LOCKED, 0);
+	(void)forget_many(ranges, count);
+}
+
+void memory_drop_many(const struct iovec *ranges, unsigned count)
+{
+	size_t done = count > 1 ? forget_many(ranges, count) : 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		size_t length = ranges[i].iov_len;
+
+		if (done < length)
+			check(memory_forget(
+				      (uint64_t)(uintptr_t)ranges[i].iov_base,
+				      length) == 0,
+			      "what is mapped can be dropped");
+		done -= done < length ? done : length;
+	}
 }
 
 #ifndef MADV_POPULATE_READ

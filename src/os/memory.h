@@ -57,6 +57,9 @@ int memory_forget(uint64_t address, size_t length);
  * cannot (before Linux 6.16) nothing is done.
  */
 void memory_forget_many(const struct iovec *ranges, unsigned count);
+/* The same, whatever the kernel: when it returns they show nothing, and what a
+ * private mapping had of its own there is gone. */
+void memory_drop_many(const struct iovec *ranges, unsigned count);
 /* A private mapping of a file, and where it goes. */
 struct memory_move {
 	uint64_t from;

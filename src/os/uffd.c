@@ -263,13 +263,14 @@ int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,
 }
 
 int uffd_copy(const struct uffd *uffd, uint64_t start, const void *bytes,
-	      uint64_t length, uint64_t *done)
+	      uint64_t length, bool protect, uint64_t *done)
 {
 	struct uffdio_copy request = {
 		.dst = start,
 		.src = (uint64_t)(uintptr_t)bytes,
 		.len = length,
-		.mode = UFFDIO_COPY_MODE_WP | UFFDIO_COPY_MODE_DONTWAKE,
+		.mode = (protect ? UFFDIO_COPY_MODE_WP : 0) |
+			UFFDIO_COPY_MODE_DONTWAKE,
 	};
 	int error = ioctl(uffd->fd, UFFDIO_COPY, &request) ? -errno : 0;
 

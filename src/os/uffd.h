@@ -85,10 +85,10 @@ int uffd_read_messages(const struct uffd *uffd, struct uffd_message *messages,
  */
 int uffd_continue(const struct uffd *uffd, uint64_t start, uint64_t length,
 		  bool protect, uint64_t *done);
-/* Puts length bytes into shared memory that has nothing there, and shows them
- * write-protected; nobody is woken. */
+/* Puts length bytes into memory that has nothing there (of a private mapping
+ * into anonymous pages of its own), and shows them; nobody is woken. */
 int uffd_copy(const struct uffd *uffd, uint64_t start, const void *bytes,
-	      uint64_t length, uint64_t *done);
+	      uint64_t length, bool protect, uint64_t *done);
 int uffd_write_protect(const struct uffd *uffd, uint64_t start, uint64_t length,
 		       bool on);
 int uffd_poison(const struct uffd *uffd, uint64_t start, uint64_t length);

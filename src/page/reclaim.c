@@ -460,7 +460,7 @@ static void leave(const struct victims *victims)
 		for (end = first + 1; end < victims->runs; end++)
 			if (victims->table[end] != table)
 				break;
-		if (table->owner->leave && end - first > 1)
+		if (table->owner->leave)
 			table->owner->leave(table, &victims->run[first],
 					    end - first);
 	}

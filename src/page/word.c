@@ -103,8 +103,8 @@ static bool leave(page_word *word, enum page_state from, enum page_state to)
 	do {
 		check(word_state(old) == from,
 		      "only its owner moves a page out of this state");
-		new = old &
-		      ~(WORD_WAITERS | (to == PAGE_ABSENT ? WORD_LOCKED : 0));
+		new = old & ~(WORD_WAITERS | WORD_HOLLOW |
+			      (to == PAGE_ABSENT ? WORD_LOCKED : 0));
 		if (from == PAGE_READING && (old & WORD_WAITERS))
 			new |= WORD_TOUCHED;
 	} while (!swap(word, &old, word_with_state(new, to)));
@@ -152,25 +152,46 @@ bool page_end_write(page_word *word, bool good, bool *clean)
 
 bool page_begin_evict(page_word *word)
 {
-	uint64_t old = atomic_load(word);
+	uint64_t old = atomic_load(word), new;
 
 	do {
-		if (word_state(old) != PAGE_CLEAN || word_pinned(old) ||
-		    word_locked(old))
+		if (word_state(old) == PAGE_LODGED)
+			new = old | WORD_HOLLOW;
+		else if (word_state(old) == PAGE_CLEAN && !word_pinned(old))
+			new = old;
+		else
 			return false;
-	} while (!swap(word, &old, word_with_state(old, PAGE_EVICTING)));
+		if (word_locked(old))
+			return false;
+	} while (!swap(word, &old, word_with_state(new, PAGE_EVICTING)));
 	return true;
 }
 
-bool page_begin_gap(page_word *word)
+static bool begin_hollow(page_word *word, enum page_state from)
 {
 	uint64_t old = atomic_load(word);
 
 	do {
-		if (word_state(old) != PAGE_ABSENT)
+		if (word_state(old) != from)
 			return false;
-	} while (!swap(word, &old, word_with_state(old, PAGE_EVICTING)));
+	} while (!swap(word, &old,
+		       word_with_state(old | WORD_HOLLOW, PAGE_EVICTING)));
 	return true;
+}
+
+bool page_begin_move(page_word *word)
+{
+	return begin_hollow(word, PAGE_LODGED);
+}
+
+bool page_end_move(page_word *word)
+{
+	return leave(word, PAGE_EVICTING, PAGE_CLEAN);
+}
+
+bool page_begin_gap(page_word *word)
+{
+	return begin_hollow(word, PAGE_ABSENT);
 }
 
 bool page_begin_cut(page_word *word, bool *was_dirty)
@@ -189,6 +210,9 @@ bool page_begin_cut(page_word *word, bool *was_dirty)
 
 bool page_end_evict(page_word *word, enum page_state state)
 {
+	/* Nobody else changes the mark meanwhile. */
+	if (state == PAGE_CLEAN && (atomic_load(word) & WORD_HOLLOW))
+		state = PAGE_LODGED;
 	return leave(word, PAGE_EVICTING, state);
 }
 

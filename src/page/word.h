@@ -10,7 +10,13 @@
  *     |              FAILED          |  |             back|  |pinned, failed
  *     |                              |  v                 v  |
  *     +------------ EVICTING <-------|--+              WRITING
- *                                    +--------ok----------+
+ *     ^                 ^  |         +--------ok----------+
+ *     |                 |  +-- brought home --> CLEAN
+ *  READING --shown--> LODGED
+ *
+ * LODGED is as clean as CLEAN, but its bytes are not in the memfd: they are in
+ * anonymous memory of the one mapping that shows it (object/lodged.c).  So it is
+ * not visible: nobody pins it, and who wants it otherwise brings it home first.
  *
  * All operations are sequentially consistent: rule 11 (store, then look)
  * pairs the word with the object's size, and on x86 it costs nothing more.
@@ -34,6 +40,7 @@ enum page_state {
 	PAGE_DIRTY,
 	PAGE_WRITING,
 	PAGE_EVICTING,
+	PAGE_LODGED,
 };
 
 #define WORD_STATE UINT64_C(0x7)
@@ -45,6 +52,8 @@ enum page_state {
 /* Since it came somebody has waited for it, was shown it, or held it: a page
  * that leaves without was read ahead in vain.  No rule depends on it. */
 #define WORD_TOUCHED (UINT64_C(1) << 7)
+/* EVICTING, and the memfd has nothing of it: it was LODGED, or is a gap. */
+#define WORD_HOLLOW (UINT64_C(1) << 62)
 /* Zeros in place of what could not be read: never to be stored to. */
 #define WORD_ZEROED (UINT64_C(1) << 63)
 #define WORD_RPIN (UINT64_C(1) << 8)
@@ -72,6 +81,12 @@ static inline bool word_visible(uint64_t word)
 
 	return state == PAGE_CLEAN || state == PAGE_DIRTY ||
 	       state == PAGE_WRITING;
+}
+
+/* Its bytes are in memory, wherever. */
+static inline bool word_resident(uint64_t word)
+{
+	return word_visible(word) || word_state(word) == PAGE_LODGED;
 }
 
 static inline bool word_pinned(uint64_t word)
@@ -108,7 +123,7 @@ bool page_begin_read(page_word *word);
 void page_set_touched(page_word *word);
 /* In READING: what will be CLEAN is zeros, until the next read. */
 void page_set_zeroed(page_word *word);
-/* READING -> CLEAN, FAILED or ABSENT.  True: waiters are to be woken. */
+/* READING -> CLEAN, LODGED, FAILED or ABSENT.  True: waiters are to be woken. */
 bool page_end_read(page_word *word, enum page_state state);
 
 /* DIRTY -> WRITING.  False: it is something else. */
@@ -127,16 +142,20 @@ static inline bool word_wpinned(uint64_t word)
  */
 bool page_end_write(page_word *word, bool good, bool *clean);
 
-/* CLEAN without pins, not locked -> EVICTING (rule 5). */
+/* CLEAN without pins or LODGED, not locked -> EVICTING (rule 5). */
 bool page_begin_evict(page_word *word);
+/* LODGED -> EVICTING, locked or not: it is brought home, or goes. */
+bool page_begin_move(page_word *word);
+/* EVICTING -> CLEAN: it is in the memfd now.  True: wake. */
+bool page_end_move(page_word *word);
 /* ABSENT -> EVICTING: it does not come for a while.  A page of the same chapter
  * is charged. */
 bool page_begin_gap(page_word *word);
 /* CLEAN or DIRTY without pins -> EVICTING, locked or not: for a page past the
  * end, or one whose bytes are discarded. */
 bool page_begin_cut(page_word *word, bool *was_dirty);
-/* EVICTING -> ABSENT, or back to CLEAN or DIRTY, where it came from.  True:
- * wake. */
+/* EVICTING -> ABSENT, or back to CLEAN (which may be LODGED) or DIRTY, where it
+ * came from.  True: wake. */
 bool page_end_evict(page_word *word, enum page_state state);
 
 /* The page is kept from reclaim, if it is there or coming.  Both are called

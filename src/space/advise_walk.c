@@ -120,8 +120,10 @@ static int put_guard(struct space *space, struct vma *vma,
 	/* As Linux: there is something now that a fork must copy. */
 	if (guard && vma_is_anonymous(vma))
 		vma_prepare_anon(space, vma);
-	if (guard)
+	if (guard) {
 		vma->flags |= VM_GUARDED;
+		vma_drop_lodged(vma, run->start, run->end);
+	}
 	error = mmu_guard(space->mmu, run->start, run->end - run->start, guard);
 	if (!error)
 		return 0;

@@ -224,6 +224,7 @@ static int make_part(const struct space *space, struct vma *vma, uint64_t start,
 	vma->mapping.shared = vma->handle != NULL;
 	vma->mapping.locked = !!(vma->flags & VM_LOCKED);
 	vma->mapping.untrapped = false;
+	vma->mapping.lodges = false;
 	return map_part(space, vma, start, end);
 }
 

@@ -28,6 +28,9 @@ static void check_vma(const struct space *space, const struct vma *vma)
 	check(mapping->shared == ((vma->flags & VM_MAYSHARE) ||
 				  (vma_anonymous(vma) && vma->handle != NULL)),
 	      "space 4: what is private has an object of its own or copies");
+	check(!mapping->lodges ||
+		      (vma->flags & (VM_MAYSHARE | VM_MAYWRITE)) == VM_MAYSHARE,
+	      "space 4: where pages lodge nobody may ever store");
 	check(mapping->locked == !!(vma->flags & VM_LOCKED),
 	      "space 4: the object knows what is locked");
 }

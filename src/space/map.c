@@ -266,6 +266,7 @@ static int map_host(const struct making *making)
 		.prot = vma_prot(vma),
 		.shared = vma->mapping.shared,
 		.untrapped = vma->flags & VM_UNTRAPPED,
+		.lodges = vma->mapping.lodges,
 		.memory = vma->handle ? object_memory(vma->handle->object) : -1,
 		.offset = making->offset,
 		.replace = (making->request->flags & MAP_FIXED) &&
@@ -274,7 +275,8 @@ static int map_host(const struct making *making)
 	int error;
 
 	if (mapping.replace)
-		vma_may_be_strangers(making->replaced, vma->mapping.end);
+		vma_may_be_strangers(making->space, vma->mapping.start,
+				     vma->mapping.end);
 	error = mmu_map(making->space->mmu, &mapping);
 	if (error)
 		return error_say(error, "the host maps nothing at 0x%llx",
@@ -310,6 +312,9 @@ static int stand(struct making *making)
 	    (vma->flags & (VM_MAYSHARE | VM_WRITE | VM_PFNMAP)) == VM_MAYSHARE)
 		vma->flags |= VM_UNTRAPPED;
 	vma->mapping.untrapped = !!(vma->flags & VM_UNTRAPPED);
+	vma->mapping.lodges = vma->mapping.mmu->lodges &&
+			      (vma->flags & (VM_MAYSHARE | VM_MAYWRITE |
+					     VM_PFNMAP)) == VM_MAYSHARE;
 	error = vma_prepare_lock(vma);
 	if (!error)
 		error = map_host(making);
@@ -473,6 +478,14 @@ int space_map(struct space *space, const struct space_map_request *request,
 	if (making.length == 0)
 		return error_say(-ENOMEM, "0x%llx bytes exceed any space",
 				 (unsigned long long)request->length);
+	if (is_fixed(request))
+		space_bring_home(space, request->address,
+				 request->address + making.length);
+	/* Who maps it once more will want the same pages. */
+	if (making.file)
+		object_bring_home(making.file->object,
+				  request->offset >> PAGE_SHIFT,
+				  making.length >> PAGE_SHIFT, true);
 	error = vma_stock_begin(space, &stock, 3);
 	if (error)
 		return error;

@@ -100,7 +100,8 @@ static int protect_host(struct space *space, const struct vma *vma,
 
 	/* From now on no store goes through without a trap. */
 	if ((vma->flags & ~change->flags) & VM_UNTRAPPED)
-		error = mmu_trap_all(space->mmu, change->start, bytes);
+		error = mmu_trap_all(space->mmu, change->start, bytes,
+				     vma->mapping.lodges);
 	if (!error)
 		error = mmu_protect(space->mmu, change->start, bytes,
 				    (int)(change->flags & VM_ACCESS_FLAGS));

@@ -34,6 +34,7 @@ static struct mmu_mapping host_mapping(const struct vma *image, bool replace)
 		.prot = vma_prot(image),
 		.shared = image->mapping.shared,
 		.untrapped = image->flags & VM_UNTRAPPED,
+		.lodges = image->mapping.lodges,
 		.memory = image->handle ? object_memory(image->handle->object)
 					: -1,
 		.offset = (uint64_t)image->mapping.index << PAGE_SHIFT,
@@ -56,10 +57,8 @@ int remap_map_host(const struct remap *remap, const struct vma *image,
 	if (error)
 		return error;
 	if (replace)
-		vma_may_be_strangers(
-			space_find_intersection(remap->space, mapping.start,
-						mapping.start + mapping.length),
-			mapping.start + mapping.length);
+		vma_may_be_strangers(remap->space, mapping.start,
+				     mapping.start + mapping.length);
 	error = mmu_map(remap->space->mmu, &mapping);
 	return error ? remap_say_host(error, mapping.start) : 0;
 }
@@ -185,14 +184,10 @@ static int move_one(struct remap *remap)
 
 	if (error)
 		return error;
-	vma_may_be_strangers(space_find_intersection(space, move.from,
-						     move.from + move.length),
-			     move.from + move.length);
+	vma_may_be_strangers(space, move.from, move.from + move.length);
 	if (move.to.replace)
-		vma_may_be_strangers(
-			space_find_intersection(space, move.to.start,
-						move.to.start + move.to.length),
-			move.to.start + move.to.length);
+		vma_may_be_strangers(space, move.to.start,
+				     move.to.start + move.to.length);
 	error = move.length ? mmu_move(space->mmu, &move)
 			    : mmu_map(space->mmu, &move.to);
 	if (error)

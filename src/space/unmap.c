@@ -130,7 +130,7 @@ static int unmap_runs(struct space *space, struct vma *first, uint64_t start,
 		if (start < vma->mapping.start)
 			start = vma->mapping.start;
 		run = run_end(vma, end);
-		vma_may_be_strangers(vma, run);
+		vma_may_be_strangers(space, start, run);
 		error = mmu_unmap(space->mmu, start, run - start);
 		if (error)
 			return error_say(error, "the host keeps 0x%llx mapped",
@@ -178,11 +178,11 @@ int space_unmap(struct space *space, uint64_t address, uint64_t length)
 	error = check_range(space, address, length);
 	if (error)
 		return error;
+	end = address + page_round_up(length);
+	space_bring_home(space, address, end);
 	error = vma_stock_begin(space, &stock, 2);
 	if (error)
 		return error;
-	end = address + page_round_up(length);
-
 	error = unmap_locked(space, address, end, &stock);
 	vma_stock_end(space, &stock);
 	return error;

@@ -210,12 +210,16 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 	space->generation++;
 }
 
-void vma_may_be_strangers(struct vma *vma, uint64_t end)
+void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end)
 {
-	for (; vma && vma->mapping.start < end; vma = space_next(vma))
+	struct vma *vma = space_find_intersection(space, start, end);
+
+	for (; vma && vma->mapping.start < end; vma = space_next(vma)) {
 		if (vma->mapping.untrapped)
 			object_mark(vma->handle->object, &vma->mapping,
 				    vma->mapping.locked, false);
+		vma_drop_lodged(vma, start, end);
+	}
 }
 
 int space_trap_all(struct space *space, uint64_t address)
@@ -227,7 +231,7 @@ int space_trap_all(struct space *space, uint64_t address)
 	vma = vma_find(space, address);
 	if (vma && vma_contains(vma, address) && vma_traps_too_little(vma)) {
 		error = mmu_trap_all(space->mmu, vma->mapping.start,
-				     vma_bytes(vma));
+				     vma_bytes(vma), vma->mapping.lodges);
 		if (!error)
 			vma_set_flags(space, vma, vma->flags & ~VM_UNTRAPPED);
 	}

@@ -93,6 +93,7 @@ static inline struct vma vma_image(const struct vma *vma)
 			.shared = vma->mapping.shared,
 			.locked = vma->mapping.locked,
 			.untrapped = vma->mapping.untrapped,
+			.lodges = vma->mapping.lodges,
 		},
 		.handle = vma->handle,
 		.flags = vma->flags,

@@ -215,6 +215,27 @@ void object_mark(struct object *object, struct mapping *mapping, bool locked,
 	watch();
 }
 
+
+void object_use(struct object *object)
+{
+	(void)object;
+}
+
+void object_release(struct object *object)
+{
+	(void)object;
+}
+
+/* Nothing is lodged where the mmu does not. */
+void object_bring_home(struct object *object, uint64_t index, uint64_t count,
+		       bool keep)
+{
+	(void)object;
+	(void)index;
+	(void)count;
+	(void)keep;
+}
+
 /* count 0: only the memory for it. */
 int object_lock_pages(struct object *object, uint64_t index, uint64_t count)
 {
@@ -416,12 +437,13 @@ static inline int fake_protect(struct mmu *mmu, uint64_t start, uint64_t length,
 }
 
 static inline int fake_trap_all(struct mmu *mmu, uint64_t start,
-				uint64_t length)
+				uint64_t length, bool lodges)
 {
 	uint64_t first = page_of(start);
 	uint64_t count = length >> PAGE_SHIFT;
 
 	(void)mmu;
+	(void)lodges;
 	if (!world_call("trap %d+%d\n", (int)first, (int)count))
 		return -ENOMEM;
 	for (uint64_t i = first; world.watch && i < first + count; i++) {

@@ -22,7 +22,7 @@ static struct {
 } host;
 
 static uint64_t fill(void *context, struct object *object, uint64_t index,
-		     uint64_t count, const void *bytes, uint64_t address)
+		     uint64_t count, struct object_fill *fill)
 {
 	uint64_t done = count < host.able ? count : host.able;
 
@@ -30,10 +30,10 @@ static uint64_t fill(void *context, struct object *object, uint64_t index,
 	host.calls++;
 	host.index = index;
 	host.count = count;
-	host.address = address;
+	host.address = fill->address;
 	for (uint64_t i = 0; i < count; i++)
 		assert_int_equal(state_of(object, index + i), PAGE_READING);
-	assert_int_equal(pwrite(object_memory(object), bytes,
+	assert_int_equal(pwrite(object_memory(object), fill->bytes,
 				done << PAGE_SHIFT,
 				(off_t)(index << PAGE_SHIFT)),
 			 done << PAGE_SHIFT);

@@ -53,7 +53,7 @@ static uint64_t fill_three(void)
 {
 	for (unsigned i = 0; i < 3; i++)
 		memset(three_pages + i * PAGE_SIZE, 'x' + (int)i, PAGE_SIZE);
-	return mmu_fill(mmu, base, three_pages, sizeof(three_pages));
+	return mmu_fill(mmu, base, three_pages, sizeof(three_pages), true);
 }
 
 static unsigned char in_memory(int memory, unsigned page)
