@@ -241,7 +241,7 @@ static void test_what_holes_go_over(void **state)
 	atomic_store(word_at(bench, 11), PAGE_CLEAN);
 }
 
-/* There is nothing to be done for all at once. */
+/* Its owner is told all the same. */
 static void test_a_single_run_leaves(void **state)
 {
 	struct bench *bench = *state;
