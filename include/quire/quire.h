@@ -622,6 +622,11 @@ struct quire_statistics {
 	/* Pages that left memory without having been shown, pinned or copied
 	 * since they were read: ahead of need, and in vain. */
 	uint64_t pages_ahead_unused;
+	/* Pages that were read into anonymous memory of the mapping that shows
+	 * them, as nobody may store there and the object is mapped once; and of
+	 * these, moved to where everybody has them. */
+	uint64_t pages_lodged;
+	uint64_t pages_brought_home;
 };
 
 QUIRE_API int quire_get_statistics(struct quire *quire,

@@ -26,6 +26,8 @@ enum counter {
 	COUNT_THROTTLED,
 	COUNT_STARVED,
 	COUNT_REFUSED,
+	COUNT_PAGES_LODGED,
+	COUNT_PAGES_BROUGHT_HOME,
 	COUNT_READS_IN_FLIGHT,      /* a level, not a count */
 	COUNT_READS_IN_FLIGHT_PEAK, /* a level, not a count */
 	COUNTERS,

@@ -93,6 +93,8 @@ static void write_statistics(struct quire *quire, FILE *out)
 	LINE(starved);
 	LINE(refused);
 	LINE(pages_ahead_unused);
+	LINE(pages_lodged);
+	LINE(pages_brought_home);
 }
 
 /* A name may hold anything: what would end a field or a line does not. */

@@ -42,6 +42,8 @@ static void read_counts(const struct counters *counters,
 	out->throttled = count_get(counters, COUNT_THROTTLED);
 	out->starved = count_get(counters, COUNT_STARVED);
 	out->refused = count_get(counters, COUNT_REFUSED);
+	out->pages_lodged = count_get(counters, COUNT_PAGES_LODGED);
+	out->pages_brought_home = count_get(counters, COUNT_PAGES_BROUGHT_HOME);
 }
 
 int quire_get_statistics(struct quire *quire,

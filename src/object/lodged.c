@@ -56,6 +56,7 @@ void object_lodge(struct object *object, uint64_t index, uint64_t count,
 {
 	object_lock_incoming(object, index, count);
 	object_count_come(object, count);
+	count_add(object->host->counters, COUNT_PAGES_LODGED, count);
 	atomic_fetch_add(&object->lodged, count);
 	for (uint64_t i = 0; i < count; i++) {
 		page_word *word = object_word(object, index + i);
@@ -231,6 +232,9 @@ static void end_move(struct object *object, uint64_t index, uint64_t count,
 		object_count_gone(object, count);
 		ahead_gone(object, index, count);
 	}
+	if (home)
+		count_add(object->host->counters, COUNT_PAGES_BROUGHT_HOME,
+			  count);
 	object_count_lodged_gone(object, count);
 	for (uint64_t i = 0; i < count; i++) {
 		page_word *word = object_word(object, index + i);
