@@ -96,6 +96,7 @@ static void copy_private(struct worker *worker, struct slot *slot,
 static void step_map(struct worker *worker)
 {
 	struct slot *slot = free_slot(worker);
+	struct body *body;
 	int flags;
 
 	if (!slot)
@@ -106,12 +107,18 @@ static void step_map(struct worker *worker)
 	slot->shared = below(&worker->seed, 3) > 0;
 	slot->prot = below(&worker->seed, 4) ? PROT_READ | PROT_WRITE
 					     : PROT_READ;
+	body = &worker->trial->body[slot->object];
+	slot->reads = body->reader && below(&worker->seed, 2);
+	if (slot->reads) {
+		slot->shared = true;
+		slot->prot = PROT_READ;
+	}
 	flags = slot->shared ? MAP_SHARED : MAP_PRIVATE;
 	if (below(&worker->seed, 8) == 0)
 		flags |= MAP_POPULATE;
 	slot->address = quire_mmap(
 		space_of(worker), NULL, slot->pages * PAGE, slot->prot, flags,
-		random_handle(worker, &worker->trial->body[slot->object]),
+		slot->reads ? body->reader : random_handle(worker, body),
 		(off_t)(slot->page * PAGE));
 	require(slot->address != MAP_FAILED);
 	/* As Linux: what may be stored to gets its copies now. */
@@ -174,7 +181,7 @@ static void step_protect(struct worker *worker)
 	if (!slot)
 		return;
 	half = slot->pages / 2;
-	slot->prot = prots[below(&worker->seed, 3)];
+	slot->prot = prots[below(&worker->seed, slot->reads ? 2 : 3)];
 	if (half > 0)
 		require(quire_mprotect(space_of(worker), slot->address,
 				       half * PAGE, slot->prot) == 0);
@@ -347,6 +354,9 @@ static void step_sync(struct worker *worker)
 	if (slot && below(&worker->seed, 2))
 		require(quire_msync(space_of(worker), slot->address,
 				    slot->pages * PAGE, how) == 0);
+	else if (body->reader && below(&worker->seed, 4) == 0)
+		require(quire_object_sync(body->reader, 0, STABLE,
+					  MS_INVALIDATE) == 0);
 	else
 		require(quire_object_sync(random_handle(worker, body),
 					  below(&worker->seed, STABLE),

@@ -52,7 +52,10 @@ static void open_file(struct trial *trial, struct body *body)
 	for (unsigned i = 0; i < HANDLES; i++)
 		require(quire_object_open(trial->quire, body->path, O_RDWR,
 					  NULL, &body->handle[i]) == 0);
+	require(quire_object_open(trial->quire, body->path, O_RDONLY, NULL,
+				  &body->reader) == 0);
 	require(body->handle[0]->object == body->handle[1]->object);
+	require(body->handle[0]->object == body->reader->object);
 }
 
 /* What cannot be opened twice has the same handle twice. */
@@ -110,6 +113,8 @@ void work_close(struct trial *trial)
 	for (unsigned i = 0; i < OBJECTS; i++) {
 		struct body *body = &trial->body[i];
 
+		if (body->reader)
+			require(quire_object_close(body->reader) == 0);
 		if (body->handle[1] != body->handle[0])
 			require(quire_object_close(body->handle[1]) == 0);
 		require(quire_object_close(body->handle[0]) == 0);
@@ -163,11 +168,12 @@ static void verify_copied(struct body *body, unsigned char *buffer)
 	require_equal(body, buffer, 0, body->size, "pread");
 }
 
-static void verify_mapped(struct trial *trial, struct body *body, int flags)
+static void verify_mapped(struct trial *trial, struct body *body, int flags,
+			  struct quire_object *handle)
 {
 	unsigned char *mapped = quire_mmap(quire_host_space(trial->quire), NULL,
-					   body->size, PROT_READ, flags,
-					   body->handle[0], 0);
+					   body->size, PROT_READ, flags, handle,
+					   0);
 
 	require(mapped != MAP_FAILED);
 	require_equal(body, mapped, 0, body->size, "mapped");
@@ -218,9 +224,11 @@ void work_verify(struct trial *trial)
 		struct body *body = &trial->body[i];
 
 		verify_copied(body, buffer);
-		verify_mapped(trial, body, MAP_SHARED);
+		verify_mapped(trial, body, MAP_SHARED, body->handle[0]);
+		if (body->reader)
+			verify_mapped(trial, body, MAP_SHARED, body->reader);
 		verify_pinned(body);
-		verify_mapped(trial, body, MAP_PRIVATE);
+		verify_mapped(trial, body, MAP_PRIVATE, body->handle[0]);
 		require(quire_object_sync(body->handle[0], 0, 0,
 					  MS_SYNC | MS_INVALIDATE) == 0);
 		verify_copied(body, buffer);

@@ -29,6 +29,7 @@
 /* One object, and what its bytes must be. */
 struct body {
 	struct quire_object *handle[HANDLES];
+	struct quire_object *reader; /* of a file: may not store; or NULL */
 	unsigned char *model;
 	uint64_t size;         /* thread 0's, in a round */
 	unsigned char *served; /* by our own pager; or NULL */
@@ -43,6 +44,7 @@ struct slot {
 	uint64_t pages;
 	int prot;
 	bool shared;
+	bool reads; /* by the handle that may not store: its pages may lodge */
 	bool copied[STABLE_PAGES];        /* by page of the object */
 	unsigned char *own[STABLE_PAGES]; /* the copy, where it is copied */
 };

@@ -1,0 +1,262 @@
+/* test_ambush_lodged.c - what comes while a page leaves the mapping that it lies in */
+/* SPDX-License-Identifier: MIT */
+#include "model/ambush.h"
+
+#ifdef QUIRE_DEBUG
+
+static char path[64];
+static struct quire_object *writer;
+static _Atomic bool done;
+static _Atomic pthread_t beside;
+
+/* A file that is opened for reading, mapped once, and all of it lodged. */
+static int open_reading(void **state)
+{
+	struct quire_options options = engine_options(2 * PAGES);
+	unsigned char page[PAGE];
+	int fd;
+
+	(void)state;
+	strcpy(path, "/var/tmp/quire-ambush-XXXXXX");
+	fd = mkstemp(path);
+	assert_return_code(fd, errno);
+	for (unsigned i = 0; i < PAGES; i++) {
+		memset(page, (int)i + 1, PAGE);
+		assert_int_equal(write(fd, page, PAGE), PAGE);
+	}
+	close(fd);
+	here.quire = engine_open(&options);
+	assert_int_equal(quire_object_open(here.quire, path, O_RDONLY, NULL,
+					   &here.handle),
+			 0);
+	assert_int_equal(
+		quire_object_open(here.quire, path, O_RDWR, NULL, &writer), 0);
+	mapped = quire_mmap(quire_host_space(here.quire), NULL, PAGES * PAGE,
+			    PROT_READ, MAP_SHARED, here.handle, 0);
+	assert_ptr_not_equal(mapped, MAP_FAILED);
+	assert_int_equal(quire_madvise(quire_host_space(here.quire), mapped,
+				       PAGES * PAGE, MADV_RANDOM),
+			 0);
+	atomic_store(&done, false);
+	return 0;
+}
+
+static int close_reading(void **state)
+{
+	(void)state;
+	hook_register(NULL);
+	for (unsigned i = 0; i < 2; i++)
+		atomic_store(&ambush[i].armed, false);
+	assert_int_equal(quire_object_close(writer), 0);
+	assert_int_equal(quire_object_close(here.handle), 0);
+	assert_int_equal(quire_close(here.quire), 0);
+	unlink(path);
+	return 0;
+}
+
+static void lodge_first_pages(void)
+{
+	skip_unless_filled();
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(mapped[i * PAGE], i + 1);
+		assert_int_equal(state_of(here.handle, i), PAGE_LODGED);
+	}
+}
+
+/* From now on what is mapped there is not Quire's. */
+static void let_a_stranger_in(void)
+{
+	require(quire_munmap(quire_host_space(here.quire), mapped,
+			     PAGES * PAGE) == 0);
+	require(mmap(mapped, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		     0) == mapped);
+	memset(mapped, 0x5a, PAGES * PAGE);
+	atomic_store(&done, true);
+}
+
+static void *stranger_main(void *argument)
+{
+	(void)argument;
+	let_a_stranger_in();
+	return NULL;
+}
+
+static void assert_stranger_whole(void)
+{
+	assert_true(atomic_load(&done));
+	for (size_t i = 0; i < PAGES * PAGE; i++)
+		if (mapped[i] != 0x5a)
+			fail_msg("byte %zu of a stranger's is gone", i);
+	munmap(mapped, PAGES * PAGE);
+}
+
+static void come_beside(void)
+{
+	beside = thread_of(stranger_main, NULL);
+	give_way(&done);
+	require(!atomic_load(&done));
+}
+
+/* V_LODGEMAP: whoever unmaps waits for what is leaving. */
+static void unmapped_while_it_leaves(void **state)
+{
+	(void)state;
+	lodge_first_pages();
+	lay(0, HOOK_EVICT_CHOSEN, 0, come_beside);
+	drop_clean();
+	assert_sprung(0);
+	join(beside);
+	assert_stranger_whole();
+}
+
+static void unmapped_while_it_is_brought_home(void **state)
+{
+	unsigned char byte;
+
+	(void)state;
+	lodge_first_pages();
+	lay(0, HOOK_EVICT_BEGUN, 0, come_beside);
+	assert_int_equal(quire_object_pread(here.handle, &byte, 1, 0), 1);
+	assert_int_equal(byte, 1);
+	assert_sprung(0);
+	join(beside);
+	assert_stranger_whole();
+}
+
+/* V_LODGELATE: as soon as it is filled whoever unmaps sees it. */
+static void unmapped_as_its_read_ends(void **state)
+{
+	struct quire_range range = { .offset = 0, .length = 4 * PAGE };
+
+	(void)state;
+	skip_unless_filled();
+	lay(0, HOOK_READ_FILLED, 0, let_a_stranger_in);
+	assert_true(quire_object_prefetch(here.handle, &range, 1) >= 0);
+	wait_until(atomic_load(&done));
+	assert_sprung(0);
+	wait_until(state_of(here.handle, 0) != PAGE_READING);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_not_equal(state_of(here.handle, i), PAGE_LODGED);
+	drop_clean();
+	assert_stranger_whole();
+}
+
+static void *store_main(void *argument)
+{
+	(void)argument;
+	require(quire_object_pwrite(writer, "!", 1, 9) == 1);
+	atomic_store(&done, true);
+	return NULL;
+}
+
+static void store_beside(void)
+{
+	beside = thread_of(store_main, NULL);
+	give_way(&done);
+	require(!atomic_load(&done));
+}
+
+/* V_LODGEHOME: nobody stores before it is out of the mapping. */
+static void stored_while_it_is_brought_home(void **state)
+{
+	unsigned char byte;
+
+	(void)state;
+	lodge_first_pages();
+	lay(0, HOOK_EVICT_BEGUN, 0, store_beside);
+	assert_int_equal(quire_object_pread(here.handle, &byte, 1, 0), 1);
+	assert_sprung(0);
+	join(beside);
+	assert_int_equal(mapped[9], '!');
+	assert_int_equal(mapped[8], 1);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+}
+
+static void *load_main(void *argument)
+{
+	(void)argument;
+	require(mapped[7] == 1);
+	atomic_store(&done, true);
+	return NULL;
+}
+
+/* It may see it still, or wait: but what it sees is that page. */
+static void load_beside(void)
+{
+	beside = thread_of(load_main, NULL);
+	give_way(&done);
+}
+
+static void loaded_while_it_leaves(void **state)
+{
+	(void)state;
+	lodge_first_pages();
+	lay(0, HOOK_EVICT_BEGUN, 0, load_beside);
+	drop_clean();
+	assert_sprung(0);
+	join(beside);
+	assert_int_equal(mapped[7], 1);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+}
+
+static unsigned char *second;
+
+static void map_once_more(void)
+{
+	second = quire_mmap(quire_host_space(here.quire), NULL, PAGES * PAGE,
+			    PROT_READ, MAP_SHARED, here.handle, 0);
+	require(second != MAP_FAILED);
+}
+
+/* The second mapping comes after the page was read, and before it is lodged. */
+static void mapped_once_more_as_its_read_ends(void **state)
+{
+	(void)state;
+	skip_unless_filled();
+	lay(0, HOOK_READ_COME, 0, map_once_more);
+	assert_int_equal(mapped[7], 1);
+	assert_sprung(0);
+	assert_int_equal(state_of(here.handle, 0), PAGE_CLEAN);
+	assert_int_equal(second[7], 1);
+	assert_int_equal(quire_object_pwrite(writer, "!", 1, 9), 1);
+	assert_int_equal(mapped[9], '!');
+	assert_int_equal(second[9], '!');
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), second,
+				      PAGES * PAGE),
+			 0);
+}
+
+#define reading(test) \
+	cmocka_unit_test_setup_teardown(test, open_reading, close_reading)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		reading(unmapped_while_it_leaves),
+		reading(unmapped_while_it_is_brought_home),
+		reading(unmapped_as_its_read_ends),
+		reading(stored_while_it_is_brought_home),
+		reading(loaded_while_it_leaves),
+		reading(mapped_once_more_as_its_read_ends),
+	};
+
+	alarm(120); /* a thread that sleeps for ever fails the test */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+	return 77; /* skipped: the places exist in debug builds only */
+}
+
+#endif
