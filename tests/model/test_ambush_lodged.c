@@ -47,8 +47,9 @@ static int close_reading(void **state)
 	hook_register(NULL);
 	for (unsigned i = 0; i < 2; i++)
 		atomic_store(&ambush[i].armed, false);
+	if (here.handle != writer)
+		assert_int_equal(quire_object_close(here.handle), 0);
 	assert_int_equal(quire_object_close(writer), 0);
-	assert_int_equal(quire_object_close(here.handle), 0);
 	assert_int_equal(quire_close(here.quire), 0);
 	unlink(path);
 	return 0;
@@ -108,6 +109,22 @@ static void unmapped_while_it_leaves(void **state)
 	assert_sprung(0);
 	join(beside);
 	assert_stranger_whole();
+}
+
+/* Nobody will want its pages: they are not brought home before. */
+static void unmapped_by_the_last_while_it_leaves(void **state)
+{
+	(void)state;
+	lodge_first_pages();
+	assert_int_equal(quire_object_close(here.handle), 0);
+	here.handle = writer;
+	lay(0, HOOK_EVICT_CHOSEN, 0, come_beside);
+	drop_clean();
+	assert_sprung(0);
+	join(beside);
+	assert_stranger_whole();
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(state_of(writer, i), PAGE_ABSENT);
 }
 
 static void unmapped_while_it_is_brought_home(void **state)
@@ -234,6 +251,55 @@ static void mapped_once_more_as_its_read_ends(void **state)
 			 0);
 }
 
+/* ---- what changes the bytes without a look at who maps them ---- */
+
+static void discarded(void **state)
+{
+	(void)state;
+	lodge_first_pages();
+	assert_int_equal(object_discard(writer->object, 1, 2), 0);
+	assert_int_equal(mapped[0], 1);
+	assert_int_equal(mapped[PAGE], 0);
+	assert_int_equal(mapped[2 * PAGE], 0);
+	assert_int_equal(mapped[3 * PAGE], 4);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+}
+
+static void refreshed(void **state)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	lodge_first_pages();
+	assert_return_code(fd, errno);
+	assert_int_equal(pwrite(fd, "!", 1, PAGE + 9), 1);
+	close(fd);
+	assert_int_equal(mapped[PAGE + 9], 2);
+	assert_int_equal(object_refresh(writer->object, PAGE, PAGE), 0);
+	assert_int_equal(mapped[PAGE + 9], '!');
+	assert_int_equal(mapped[PAGE + 8], 2);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+}
+
+static void cut(void **state)
+{
+	(void)state;
+	lodge_first_pages();
+	assert_int_equal(quire_object_resize(writer, 2 * PAGE + 100), 0);
+	assert_int_equal(state_of(writer, 3), PAGE_ABSENT);
+	assert_int_equal(quire_object_resize(writer, PAGES * PAGE), 0);
+	assert_int_equal(mapped[2 * PAGE + 99], 3);
+	assert_int_equal(mapped[2 * PAGE + 100], 0);
+	assert_int_equal(mapped[3 * PAGE], 0);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+}
+
 #define reading(test) \
 	cmocka_unit_test_setup_teardown(test, open_reading, close_reading)
 
@@ -241,11 +307,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		reading(unmapped_while_it_leaves),
+		reading(unmapped_by_the_last_while_it_leaves),
 		reading(unmapped_while_it_is_brought_home),
 		reading(unmapped_as_its_read_ends),
 		reading(stored_while_it_is_brought_home),
 		reading(loaded_while_it_leaves),
 		reading(mapped_once_more_as_its_read_ends),
+		reading(discarded),
+		reading(refreshed),
+		reading(cut),
 	};
 
 	alarm(120); /* a thread that sleeps for ever fails the test */
