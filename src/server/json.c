@@ -35,8 +35,6 @@ static void write_engine(struct json *json,
 	COUNT(json, engine, throttled);
 	COUNT(json, engine, starved);
 	COUNT(json, engine, refused);
-	COUNT(json, engine, pages_lodged);
-	COUNT(json, engine, pages_brought_home);
 	json_object_end(json);
 }
 
