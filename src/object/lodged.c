@@ -99,19 +99,23 @@ static void leave_mappings(struct object *object, const struct iovec *pages,
 	lock_drop(&object->mappings_lock);
 }
 
-/* The next stretch of hollow pages of a run, from *i on. */
-static uint64_t hollow_stretch(struct object *object,
+static bool was_lodged(struct object *object, const struct page_run *run,
+		       uint64_t i)
+{
+	return i < run->count && (run->leaves >> i & 1) &&
+	       (atomic_load(object_word(object, run->index + i)) & WORD_HOLLOW);
+}
+
+/* The next stretch of pages that were LODGED, from *i on.  Not of gaps: for one
+ * that is by itself nobody waits who changes the layout. */
+static uint64_t lodged_stretch(struct object *object,
 			       const struct page_run *run, uint64_t *i)
 {
 	uint64_t count = 0;
 
-	while (*i < run->count &&
-	       !(atomic_load(object_word(object, run->index + *i)) &
-		 WORD_HOLLOW))
+	while (*i < run->count && !was_lodged(object, run, *i))
 		++*i;
-	while (*i + count < run->count &&
-	       (atomic_load(object_word(object, run->index + *i + count)) &
-		WORD_HOLLOW))
+	while (was_lodged(object, run, *i + count))
 		count++;
 	return count;
 }
@@ -127,7 +131,7 @@ void object_leave_lodged(struct object *object, const struct page_run *runs,
 	for (unsigned r = 0; r < count; r++) {
 		uint64_t i = 0, length;
 
-		while ((length = hollow_stretch(object, &runs[r], &i)) > 0) {
+		while ((length = lodged_stretch(object, &runs[r], &i)) > 0) {
 			pages[n++] = (struct iovec){
 				.iov_base =
 					(void *)(uintptr_t)(runs[r].index + i),
@@ -182,29 +186,41 @@ static unsigned find_places(struct object *object, uint64_t index,
 }
 
 /*
+ * Through a buffer: whoever writes to the memfd holds its inode's lock, and that
+ * must not wait for a page of a mapping.
+ */
+static bool copy_stretch(struct object *object, const struct staging *staging,
+			 uint64_t address, uint64_t index, uint64_t count)
+{
+	return memory_fetch(staging->bytes, address, count << PAGE_SHIFT) ==
+		       0 &&
+	       memory_file_write(object->memory, staging->bytes,
+				 count << PAGE_SHIFT, index << PAGE_SHIFT) == 0;
+}
+
+/*
  * Only what is there is read: a touch of what is not would trap, and wait for
  * us.  It is there unless the program has dropped it behind our back, or the
- * kernel has put it out to swap, or just here.
+ * kernel has put it out to swap.  What has come home from one mapping is looked
+ * for in no other: there the kernel would show the memfd's.
  */
 static void copy_place(struct object *object, const struct place *place,
-		       bool *home)
+		       const struct staging *staging, bool *home)
 {
 	unsigned char there[RUN_MAX];
 	uint64_t first = 0, end;
 
 	if (memory_resident(place->address, place->count << PAGE_SHIFT, there))
 		return;
-	for (; first < place->count; first = end + 1) {
-		uint64_t offset = (place->index + first) << PAGE_SHIFT;
-		const void *bytes =
-			(const void *)(uintptr_t)(place->address +
-						  (first << PAGE_SHIFT));
-
-		for (end = first; end < place->count && (there[end] & 1);)
+	for (; first<place->count; first = end> first ? end : first + 1) {
+		end = first;
+		while (end < place->count && end - first < staging->pages &&
+		       (there[end] & 1) && !home[end])
 			end++;
 		if (end > first &&
-		    memory_file_write(object->memory, bytes,
-				      (end - first) << PAGE_SHIFT, offset) == 0)
+		    copy_stretch(object, staging,
+				 place->address + (first << PAGE_SHIFT),
+				 place->index + first, end - first))
 			memset(&home[first], true, end - first);
 	}
 }
@@ -212,11 +228,17 @@ static void copy_place(struct object *object, const struct place *place,
 static void copy_home(struct object *object, uint64_t index, uint64_t count,
 		      bool *home)
 {
+	struct staging_pool *pool = &object->host->staging;
 	struct place places[MAPPINGS_MOST];
 	unsigned found = find_places(object, index, count, places);
+	struct staging *staging = staging_take(pool, count);
 
+	if (!staging)
+		return;
 	for (unsigned i = 0; i < found; i++)
-		copy_place(object, &places[i], &home[places[i].index - index]);
+		copy_place(object, &places[i], staging,
+			   &home[places[i].index - index]);
+	staging_drop(pool, staging);
 }
 
 /* EVICTING -> CLEAN or ABSENT. */
@@ -311,8 +333,11 @@ void object_bring_home(struct object *object, uint64_t index, uint64_t count,
 		       bool keep)
 {
 	uint64_t pages = object->table.pages;
-	uint64_t end = count < pages - index ? index + count : pages;
+	uint64_t end;
 
+	if (index >= pages) /* a mapping may go on beyond the object */
+		return;
+	end = count < pages - index ? index + count : pages;
 	while (atomic_load(&object->lodged) > 0 &&
 	       (index = page_table_next(&object->table, index)) < end) {
 		uint64_t cluster = (index | (CLUSTER_PAGES - 1)) + 1;

@@ -441,3 +441,15 @@ int memory_give(void *to, const void *from, size_t length)
 	}
 	return moved == (long)length ? 0 : -EFAULT;
 }
+
+int memory_fetch(void *to, uint64_t from, size_t length)
+{
+	struct iovec source = { pointer(from), length };
+	struct iovec target = { to, length };
+	long moved = syscall(SYS_process_vm_readv, getpid(), &target, 1UL,
+			     &source, 1UL, 0UL);
+
+	if (moved < 0)
+		return -errno;
+	return moved == (long)length ? 0 : -EFAULT;
+}

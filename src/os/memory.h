@@ -94,6 +94,8 @@ int memory_resident(uint64_t address, size_t length, unsigned char *vector);
 
 /* memcpy(), and -EFAULT where to cannot be written. */
 int memory_give(void *to, const void *from, size_t length);
+/* memcpy(), and an error where from cannot be read, or this is not allowed. */
+int memory_fetch(void *to, uint64_t from, size_t length);
 /* Of the machine, swap included, in bytes. */
 uint64_t memory_total(void);
 

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/ambush.h"
 
+#include "object/object_private.h"
+
 #ifdef QUIRE_DEBUG
 
 static char path[64];
@@ -251,6 +253,41 @@ static void mapped_once_more_as_its_read_ends(void **state)
 			 0);
 }
 
+/* As if the second mapping had come between the look at what is lodged and the
+ * lock of the space. */
+static void two_mappings_of_what_is_lodged(void **state)
+{
+	_Atomic uint64_t *count = &here.handle->object->lodged;
+	uint64_t lodged;
+	unsigned char byte;
+
+	(void)state;
+	lodge_first_pages();
+	lodged = atomic_exchange(count, 0);
+	map_once_more();
+	atomic_store(count, lodged);
+	assert_int_equal(state_of(here.handle, 0), PAGE_LODGED);
+	/* What came home from the one is not looked for in the other. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+			quire_object_pread(here.handle, &byte, 1, i * PAGE), 1);
+		assert_int_equal(byte, i + 1);
+		assert_int_equal(state_of(here.handle, i), PAGE_CLEAN);
+	}
+	/* Nor is what is lodged shown by the other: it is read anew. */
+	assert_int_equal(second[2 * PAGE], 3);
+	assert_int_equal(state_of(here.handle, 2), PAGE_CLEAN);
+	/* And it goes with its mapping. */
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(second[i * PAGE], i + 1);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), second,
+				      PAGES * PAGE),
+			 0);
+}
+
 /* ---- what changes the bytes without a look at who maps them ---- */
 
 static void discarded(void **state)
@@ -313,6 +350,7 @@ int main(void)
 		reading(stored_while_it_is_brought_home),
 		reading(loaded_while_it_leaves),
 		reading(mapped_once_more_as_its_read_ends),
+		reading(two_mappings_of_what_is_lodged),
 		reading(discarded),
 		reading(refreshed),
 		reading(cut),

@@ -651,6 +651,118 @@ static void test_a_lone_mapping_comes_and_goes(void **state)
 	end_file(&second);
 }
 
+/* ---- many mappings at once ---- */
+
+/* What stands where a mapping was is not dropped by what leaves the object. */
+static void be_a_stranger(unsigned char *place)
+{
+	/* Unless another mapping is there by now. */
+	if (mmap(place, SIZE, RW,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != place)
+		return;
+	memset(place, 0x5a, SIZE);
+	sched_yield();
+	for (size_t i = 0; i < SIZE; i++)
+		need(place[i] == 0x5a);
+	munmap(place, SIZE);
+}
+
+static void look_around(struct quire_object *mine, uint64_t *seed)
+{
+	unsigned char *own =
+		quire_mmap(host, NULL, SIZE, PROT_READ, MAP_SHARED, mine, 0);
+	bool whole = next_random(seed) % 2;
+
+	need(own != MAP_FAILED);
+	if (next_random(seed) % 2)
+		need(quire_madvise(host, own, SIZE, MADV_RANDOM) == 0);
+	for (unsigned i = 0; i < 20; i++) {
+		size_t at = next_random(seed) % SIZE;
+
+		need(load(own + at) == byte_at(at));
+	}
+	if (!whole)
+		need(quire_munmap(host, own + SIZE / 2, SIZE / 2) == 0);
+	for (size_t at = 5; at < SIZE / 2; at += 3 * PAGE)
+		need(load(own + at) == byte_at(at));
+	need(quire_munmap(host, own, whole ? SIZE : SIZE / 2) == 0);
+	be_a_stranger(own);
+}
+
+static void *look_around_main(void *argument)
+{
+	uint64_t seed = (uint64_t)(uintptr_t)argument;
+
+	for (unsigned i = 0; i < 300; i++)
+		look_around(object, &seed);
+	return NULL;
+}
+
+/* Some of the pages are in the memfd, and some leave from between them. */
+static void *copy_main(void *argument)
+{
+	uint64_t seed = (uint64_t)(uintptr_t)argument;
+	unsigned char copy[2 * PAGE];
+
+	while (!atomic_load(&stop)) {
+		size_t page = next_random(&seed) % (PAGES - 1);
+
+		need(quire_object_pread(object, copy, sizeof(copy),
+					page * PAGE) == sizeof(copy));
+		need(copy[7] == byte_at(page * PAGE + 7));
+		need(copy[PAGE + 7] == byte_at((page + 1) * PAGE + 7));
+		need(quire_object_sync(object, page * PAGE, PAGE,
+				       MS_INVALIDATE) == 0);
+	}
+	return NULL;
+}
+
+static void test_many_mappings_at_once(void **state)
+{
+	pthread_t looker[3], copier;
+
+	(void)state;
+	atomic_store(&stop, false);
+	copier = start_thread(copy_main, (void *)7);
+	for (uintptr_t i = 0; i < 3; i++)
+		looker[i] = start_thread(look_around_main, (void *)(i + 1));
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(looker[i], NULL);
+	atomic_store(&stop, true);
+	pthread_join(copier, NULL);
+}
+
+/* The part behind all that the object can ever have has no pages. */
+static void test_longer_than_the_object(void **state)
+{
+	const struct quire_object_options options = {
+		.size = sizeof(options),
+		.capacity = SIZE,
+	};
+	struct test_file second;
+	unsigned char *longer, *behind;
+	struct quire_object *whole;
+
+	(void)state;
+	make_file(&second, SIZE);
+	assert_int_equal(quire_object_open(quire, second.path, O_RDONLY,
+					   &options, &whole),
+			 0);
+	longer = map_object(quire, whole, 4 * SIZE, PROT_READ);
+	assert_same(longer, 0, PAGES);
+	behind = quire_mmap(host, NULL, PAGE, PROT_READ, MAP_SHARED, whole,
+			    (off_t)(2 * SIZE));
+	assert_ptr_not_equal(behind, MAP_FAILED);
+	assert_int_equal(quire_munmap(host, behind, PAGE), 0);
+	assert_int_equal(quire_munmap(host, longer + 2 * SIZE, 2 * SIZE), 0);
+	assert_int_equal(quire_munmap(host, longer + SIZE, SIZE), 0);
+	assert_same(longer, 0, PAGES);
+	assert_int_equal(quire_munmap(host, longer, SIZE), 0);
+	assert_int_equal(quire_object_close(whole), 0);
+	end_file(&second);
+}
+
 /* Nobody will want its pages: they are not moved. */
 static void test_the_last_one_goes(void **state)
 {
@@ -711,6 +823,9 @@ int main(void)
 		narrow(test_readers_while_others_want_it),
 		narrow(test_what_comes_after_is_not_dropped),
 		narrow(test_a_lone_mapping_comes_and_goes),
+		ample(test_many_mappings_at_once),
+		narrow(test_many_mappings_at_once),
+		ample(test_longer_than_the_object),
 		ample(test_the_last_one_goes),
 		ample(test_the_engine_goes_first),
 	};
