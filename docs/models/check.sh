@@ -72,6 +72,10 @@ good_small() {
 	run ok budget.pml -DBOUND -DCUT -DCLOCK
 	run ok foreign.pml
 	run ok foreign.pml -DLOCKED
+	run ok lodged.pml
+	run ok lodged.pml -DGAP
+	run ok lodged.pml -DDROPS
+	run ok lodged.pml -DGAP -DDROPS
 	run ok hazard.pml -DEVICT
 	run ok hazard.pml -DAWAIT
 	run ok hazard.pml -DCLOSE
@@ -143,6 +147,11 @@ bad_small() {
 		SKIP; do
 		run error foreign.pml -DV_$mistake
 	done
+	for mistake in LATE VISIBLE HOMEFIRST GONEFIRST NOLOOK NOWAIT; do
+		run error lodged.pml -DV_$mistake
+	done
+	run error lodged.pml -DGAP -DV_GAP
+	run error lodged.pml -DDROPS -DV_COPY
 	for mistake in NOBARRIER_EVICT BARRIERFIRST SETTLEFIRST EXPECT; do
 		run error hazard.pml -DEVICT -DV_$mistake
 	done

@@ -101,7 +101,7 @@ static void come_beside(void)
 	require(!atomic_load(&done));
 }
 
-/* V_LODGEMAP: whoever unmaps waits for what is leaving. */
+/* V_NOWAIT: whoever unmaps waits for what is leaving. */
 static void unmapped_while_it_leaves(void **state)
 {
 	(void)state;
@@ -143,7 +143,7 @@ static void unmapped_while_it_is_brought_home(void **state)
 	assert_stranger_whole();
 }
 
-/* V_LODGELATE: as soon as it is filled whoever unmaps sees it. */
+/* V_LATE: as soon as it is filled whoever unmaps sees it. */
 static void unmapped_as_its_read_ends(void **state)
 {
 	struct quire_range range = { .offset = 0, .length = 4 * PAGE };
@@ -176,7 +176,7 @@ static void store_beside(void)
 	require(!atomic_load(&done));
 }
 
-/* V_LODGEHOME: nobody stores before it is out of the mapping. */
+/* V_HOMEFIRST: nobody stores before it is out of the mapping. */
 static void stored_while_it_is_brought_home(void **state)
 {
 	unsigned char byte;
