@@ -313,7 +313,7 @@ static int need_pagemap(struct mmu_uffd *mmu, uint64_t start)
  * The kernel puts a guard where nothing is, and makes it so by dropping what is
  * there; but a mark of write-protection survives that, and it would try again
  * for ever.  So the pages are hidden, as in refuse(), and then the marks go.
- * Only shared mappings have marks.
+ * Only shared mappings have marks, and of these not those that lodge.
  */
 static int put_guard(struct mmu_uffd *mmu, uint64_t start, uint64_t length)
 {

@@ -11,8 +11,8 @@
  *                         out of the mapping--> CLEAN      (brought home)
  *
  * The mapping stays for as long as a page is LODGED or EVICTING from there:
- * before a layout changes, and under its lock, all pages of the range are brought
- * home, and nothing is filled until that lock is free.  So whoever has a page
+ * before a layout changes what may be wanted again is brought home, under its lock
+ * the rest of the range is dropped, and nothing is filled until that lock is free.  So whoever has a page
  * EVICTING may use its address without a lock, and nobody else's memory can be
  * there.
  */
@@ -41,7 +41,8 @@ bool object_may_lodge(struct object *object, uint64_t address, uint64_t index,
 			container_of(link, struct mapping, link);
 
 		if (mapping_clip(mapping, index, count, &part) &&
-		    (!mapping->lodges || part.start != address ||
+		    (!mapping->lodges || mapping->locked ||
+		     part.start != address ||
 		     part.end - part.start != count << PAGE_SHIFT))
 			may = false;
 		if (!may || ++looked == MAPPINGS_MOST)

@@ -69,7 +69,7 @@ void object_leave_untrapped(struct object *object, const struct page_run *runs,
 
 /*
  * May [index, +count), which is mapped at address, be lodged there?  That is, it
- * is mapped nowhere else.  => the lock of the mapping's space is held.
+ * is mapped nowhere else now, and not locked.  => the lock of the mapping's space is held.
  */
 bool object_may_lodge(struct object *object, uint64_t address, uint64_t index,
 		      uint64_t count);

@@ -40,11 +40,11 @@ struct page_run {
 /* What the owner of a table does for the cache; called with no lock held. */
 struct page_owner_ops {
 	/* The runs are EVICTING, and evict() comes for each: what is done for
-	 * all at once is cheaper.  NULL: there is no such thing. */
+	 * all at once is cheaper, and what was LODGED leaves here.  NULL: there is no such thing. */
 	void (*leave)(struct page_table *table, const struct page_run *runs,
 		      unsigned count);
 	/* Gives the memory of EVICTING pages up, gaps or not.  Not 0: they
-	 * stay CLEAN. */
+	 * stay CLEAN, or LODGED. */
 	int (*evict)(struct page_table *table, uint64_t index, uint64_t count);
 	/* After that, for each stretch without gaps; still EVICTING. */
 	void (*gone)(struct page_table *table, uint64_t index, uint64_t count);

@@ -15,7 +15,7 @@
  *  READING --shown--> LODGED
  *
  * LODGED is as clean as CLEAN, but its bytes are not in the memfd: they are in
- * anonymous memory of the one mapping that shows it (object/lodged.c).  So it is
+ * anonymous memory of the mapping that shows it (object/lodged.c).  So it is
  * not visible: nobody pins it, and who wants it otherwise brings it home first.
  *
  * All operations are sequentially consistent: rule 11 (store, then look)

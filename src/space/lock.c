@@ -101,6 +101,8 @@ static int lock_part(const struct space *space, const struct vma *vma,
 
 	trace("mlock", "0x%llx-0x%llx", (unsigned long long)start,
 	      (unsigned long long)end);
+	/* What came since space_bring_home(): who locks it brings it in anew. */
+	vma_drop_lodged(vma, start, end);
 	if (locks_object(vma, change->flags))
 		error = object_lock_pages(vma->handle->object,
 					  vma_index_at(vma, start),
@@ -307,6 +309,8 @@ static int change_range(struct space *space, uint64_t address, uint64_t length,
 int space_lock(struct space *space, uint64_t address, uint64_t length,
 	       uint64_t flags, uint64_t room)
 {
+	/* What is locked lies in the memfd, where it can stay. */
+	space_bring_home(space, address, address + length, true);
 	return change_range(space, address, length, flags, room);
 }
 
@@ -366,8 +370,10 @@ static int check_all(const struct space *space, int flags, uint64_t room)
 int space_lock_all(struct space *space, int flags, uint64_t room)
 {
 	struct vma_stock stock;
-	int error = vma_stock_begin(space, &stock, 2);
+	int error;
 
+	space_bring_home(space, 0, space->mmu->highest, true);
+	error = vma_stock_begin(space, &stock, 2);
 	if (error)
 		return error;
 	error = check_all(space, flags, room);

@@ -54,17 +54,20 @@ static uint64_t next_part(struct space *space, uint64_t start, uint64_t end,
 	return start;
 }
 
-void space_bring_home(struct space *space, uint64_t start, uint64_t end)
+void space_bring_home(struct space *space, uint64_t start, uint64_t end,
+		      bool stays)
 {
 	struct lodgers part;
 
 	if (!space->mmu->lodges)
 		return;
+	start = page_round_down(start);
+	end = page_round_up(end);
 	while (start < end) {
 		start = next_part(space, start, end, &part);
 		if (!part.object)
 			return;
-		if (part.keep)
+		if (part.keep || stays)
 			object_bring_home(part.object, part.index, part.count,
 					  true);
 		object_release(part.object);

@@ -480,7 +480,7 @@ int space_map(struct space *space, const struct space_map_request *request,
 				 (unsigned long long)request->length);
 	if (is_fixed(request))
 		space_bring_home(space, request->address,
-				 request->address + making.length);
+				 request->address + making.length, false);
 	/* Who maps it once more will want the same pages. */
 	if (making.file)
 		object_bring_home(making.file->object,

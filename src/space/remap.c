@@ -288,11 +288,11 @@ int space_remap(struct space *space, const struct space_remap_request *request,
 
 	if (error)
 		return error;
-	space_bring_home(space, remap.address,
-			 remap.address + remap.old_length);
+	space_bring_home(space, remap.address, remap.address + remap.old_length,
+			 true);
 	if (remap.flags & MREMAP_FIXED)
 		space_bring_home(space, remap.new_address,
-				 remap.new_address + remap.new_length);
+				 remap.new_address + remap.new_length, false);
 	rwlock_take_write(&space->lock);
 	error = stock_up(&remap);
 	if (!error)

@@ -179,7 +179,7 @@ int space_unmap(struct space *space, uint64_t address, uint64_t length)
 	if (error)
 		return error;
 	end = address + page_round_up(length);
-	space_bring_home(space, address, end);
+	space_bring_home(space, address, end, false);
 	error = vma_stock_begin(space, &stock, 2);
 	if (error)
 		return error;

@@ -417,6 +417,58 @@ static void test_locked(void **state)
 	read_all();
 }
 
+/* What is locked lies in the memfd: nobody needs to drop it, whoever comes. */
+static void test_locked_later(void **state)
+{
+	uint64_t before, home;
+	unsigned char *other;
+
+	(void)state;
+	read_all();
+	before = pages_read();
+	home = lodges() ? 4 : 0;
+	assert_int_equal(quire_mlock(host, bytes + 5, 3 * PAGE), 0);
+	assert_int_equal(brought_home(), home);
+	assert_int_equal(quire_msync(host, bytes + 4 * PAGE, SIZE - 4 * PAGE,
+				     MS_INVALIDATE),
+			 0);
+	other = map_object(quire, object, 4 * PAGE, PROT_READ);
+	assert_same(other, 0, 4);
+	assert_same(bytes, 0, 4);
+	assert_int_equal(pages_read(), before);
+	assert_int_equal(quire_munmap(host, other, 4 * PAGE), 0);
+	assert_int_equal(quire_munlock(host, bytes, 4 * PAGE), 0);
+	read_all();
+}
+
+static void test_locked_first(void **state)
+{
+	(void)state;
+	assert_int_equal(quire_mlock2(host, bytes, SIZE, MLOCK_ONFAULT), 0);
+	read_all();
+	assert_int_equal(lodged(), 0);
+	assert_int_equal(quire_munlockall(host), 0);
+}
+
+/* It is wanted by who moves it, whether it is open or not. */
+static void test_it_moves_and_is_closed(void **state)
+{
+	unsigned char *moved;
+	uint64_t before;
+
+	(void)state;
+	read_all();
+	before = pages_read();
+	assert_int_equal(quire_object_close(object), 0);
+	object = NULL;
+	moved = quire_mremap(host, bytes, SIZE, 4 * SIZE, MREMAP_MAYMOVE, NULL);
+	assert_ptr_not_equal(moved, MAP_FAILED);
+	bytes = moved;
+	read_all();
+	assert_int_equal(pages_read(), before);
+	assert_int_equal(quire_munmap(host, bytes + SIZE, 3 * SIZE), 0);
+}
+
 /* By a madvise() that is not Quire's. */
 static void test_dropped_behind_our_back(void **state)
 {
@@ -430,6 +482,19 @@ static void test_dropped_behind_our_back(void **state)
 			 PAGE);
 	assert_same(copy, 6, 1);
 	read_all();
+}
+
+/* By a munmap() that is not Quire's: nothing is left to be dropped there. */
+static void test_unmapped_behind_our_back(void **state)
+{
+	(void)state;
+	read_all();
+	assert_int_equal(munmap(bytes + 8 * PAGE, 4 * PAGE), 0);
+	assert_int_equal(quire_msync(host, bytes, SIZE, MS_INVALIDATE), 0);
+	assert_same(bytes, 0, 8);
+	assert_same(bytes + 12 * PAGE, 12, PAGES - 12);
+	assert_int_equal(
+		quire_msync(host, bytes + 8 * PAGE, PAGE, MS_INVALIDATE), 0);
 }
 
 /* ---- the object changes ---- */
@@ -813,7 +878,12 @@ int main(void)
 		narrow(test_advice),
 		ample(test_locked),
 		narrow(test_locked),
+		ample(test_locked_later),
+		ample(test_locked_first),
+		ample(test_it_moves_and_is_closed),
 		ample(test_dropped_behind_our_back),
+		ample(test_unmapped_behind_our_back),
+		narrow(test_unmapped_behind_our_back),
 		ample(test_a_cut),
 		narrow(test_a_cut),
 		ample(test_discarded),
