@@ -215,7 +215,6 @@ void object_mark(struct object *object, struct mapping *mapping, bool locked,
 	watch();
 }
 
-
 void object_use(struct object *object)
 {
 	(void)object;
