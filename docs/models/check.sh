@@ -10,7 +10,7 @@
 #   bad    each mistake alone: an error must be found
 #   all    good and bad
 #
-# Wants spin and gcc; good wants 3 GB of memory and about ten minutes.  Prints
+# Wants spin and gcc; good wants 3 GB of memory and about twelve minutes.  Prints
 # a line for each run; exit status 1 if one is not as it should be.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -86,6 +86,8 @@ good_small() {
 	run ok page.pml -DNHAND=1 -DSPLIT -DBESIDE
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP
 }
 
 good_page() {
@@ -110,7 +112,7 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DSELF -DGAP -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DSELF -DDISC -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED
-	run ok page.pml -DNHAND=1 -DFILLED -DREMAP
+	run ok page.pml -DNHAND=1 -DFILLED -DREMAP -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED -DRFAIL -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DFILLED -DDISC -DSPLIT
@@ -127,6 +129,23 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT -DPINS
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT -DPINS
+	run ok page.pml -DSPLIT -DLODGE
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE=2
+	run ok page.pml -DNHAND=1 -DLODGE
+	run ok page.pml -DNHAND=1 -DLODGE -DSELF
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP -DGAP
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE=2 -DREMAP -DSELF
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP -DANNOUNCE=1
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP -DTRUNC -DNOEVICT
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP -DDISC
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DSELF -DGAP -DTRUNC
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DSELF -DGAP -DDISC
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DPINS
+	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE=2 -DPINS -DSELF
+	run ok page.pml -DNHAND=1 -DSPLIT -DONESTORE -DLODGE -DPINS -DREMAP \
+		-DNOEVICT
+	run ok page.pml -DNHAND=1 -DSPLIT -DONESTORE -DLODGE -DPINS -DTRUNC \
+		-DNOEVICT
 }
 
 bad_small() {
@@ -188,6 +207,15 @@ bad_small() {
 	run error page.pml -DNHAND=1 -DSPLIT -DFILLED -DREMAP -DV_FILLVMA
 	run error page.pml -DSAME -DRFAIL -DV_REFUSE
 	run error page.pml -DNHAND=1 -DMSYNC -DNOEVICT -DV_MSYNC
+	run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DV_LODGEVIS
+	for mistake in LATE MAP; do
+		run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP \
+			-DV_LODGE$mistake
+	done
+	run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP -DGAP -DV_LODGEGAP
+	run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DPINS -DV_LODGEHOME
+	run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DTRUNC -DNOEVICT \
+		-DV_LODGECUT
 }
 
 bad_page() {
@@ -215,6 +243,11 @@ bad_page() {
 		run error page.pml -DNHAND=1 -DSPLIT -DONESTORE -DANNOUNCE=1 \
 			-DDISC -DNOEVICT -DV_$mistake
 	done
+	for mistake in COUNT LEAVE; do
+		run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DV_LODGE$mistake
+	done
+	run error page.pml -DNHAND=1 -DSPLIT -DLODGE -DDISC -DNOEVICT \
+		-DV_LODGECUT
 }
 
 for program in spin gcc; do

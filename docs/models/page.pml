@@ -4,8 +4,8 @@
  * True to src/page/word.c (the word), fault/resolve.c (handler), object/read.c
  * (pager), object/hold.c (pinner), engine/pin_calls.c (announcer),
  * object/resize.c (resizer), page/reclaim.c (evictor), object/discard.c
- * (discarder), writeback/ (flusher, msync), page/wait.c (parking).  README.md
- * says what stands for what.
+ * (discarder), object/lodged.c (what lies in mapping 1), writeback/ (flusher,
+ * msync), page/wait.c (parking).  README.md says what stands for what.
  *
  * One page; two shared mappings of it (0 and 1) and, with -DPRIV, a private one
  * (2).  A page has two locations, each stored to by one owner only, so that a
@@ -46,6 +46,10 @@
  *                        one mapping
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
+ *              -DLODGE   mapping 1 is read-only, and what is read may be put into
+ *                        memory of its own: LODGED.  REMAP is of mapping 1 then;
+ *                        =2: the program may drop that memory.  With SELF it is
+ *                        untrapped as well (not with FILLED)
  *
  *   smaller    -DNHAND=1 one trap handler   -DNOEVICT no evictor
  *              -DSAME both threads use mapping 0
@@ -93,6 +97,15 @@
  *     V_DISCSLOT   a discard does not look at the slots           (DISC)
  *     V_BACKCLEAN  a discard gives back as CLEAN what was DIRTY   (DISC)
  *     V_BACKQUIET  a discard gives a page back and wakes nobody   (DISC)
+ *     V_LODGELATE  the word says LODGED after the space's lock was dropped (REMAP)
+ *     V_LODGECOUNT it says so before the page is counted
+ *     V_LODGEVIS   what is LODGED is taken for visible
+ *     V_LODGELEAVE the word says ABSENT before the page is out of its mapping
+ *     V_LODGEHOME  the word says CLEAN before it is               (PINS)
+ *     V_LODGEMAP   the layout changes while a page is leaving its mapping (REMAP)
+ *     V_LODGEGAP   a hole over an absent page goes for that address, too (REMAP,
+ *                  GAP)
+ *     V_LODGECUT   a cut, or a discard, passes over what is LODGED (TRUNC, DISC)
  */
 #ifndef NHAND
 #define NHAND 2
@@ -106,6 +119,7 @@
 #define DIRTY    4
 #define WRITING  5
 #define EVICTING 6
+#define LODGED   7
 
 /* translations, as the hardware sees them */
 #define NONE 0
@@ -113,6 +127,7 @@
 #define RW   2
 #define NOMAP 3                 /* no mapping: no access under way */
 #define COPY 3                  /* private mapping only: the kernel's own copy */
+#define OWN  3                  /* mapping 1 only, with LODGE: memory of its own */
 
 
 /* ---- the page word: one atomic word, so every test-and-change of these five is one step ---- */
@@ -122,6 +137,9 @@ bit  spared;                    /* the write under way need not protect: there w
 bit  waiters;
 byte rpins;
 byte wpins;
+#ifdef LODGE
+bit  hollow;                    /* EVICTING: it was LODGED, or is a gap */
+#endif
 #ifdef ANNOUNCE
 bit  slot[2];                   /* the page is announced there */
 #endif
@@ -147,8 +165,35 @@ bit  sig[2];                    /* it was woken to take a SIGBUS */
 
 /* ---- address space ---- */
 byte rdlock;                    /* readers of the space lock */
-bit  other0;                    /* mapping 0 shows another object now */
-#define ISOURS(m) (!(((m) == 0) && other0))
+#ifdef LODGE
+#define MOVES 1                 /* the mapping that REMAP changes */
+#else
+#define MOVES 0
+#endif
+bit  other;                     /* that one shows another object now */
+#define ISOURS(m) (!(((m) == MOVES) && other))
+#if defined(LODGE) && defined(REMAP)
+bit  wrlock;                    /* the space lock is held for writing */
+bit  listed = 1;                /* the object has mapping 1 in its list */
+#define LOCKABLE (!wrlock)
+#else
+#define listed 1
+#define LOCKABLE 1
+#endif
+
+/* ---- what lies in mapping 1 ---- */
+#ifdef LODGE
+bit own;                        /* 1: its own memory holds the last stores */
+bit lodged;                     /* the object counts the page: LODGED, or not out of it yet */
+#define STALE own = 0;
+#if LODGE > 1
+#define LIES (!present && (tr[1] == NONE || (tr[1] == OWN && own)))
+#else
+#define LIES (!present && tr[1] == OWN && own)
+#endif
+#else
+#define STALE
+#endif
 
 /* ---- msync's bookkeeping: location h has a store that a running msync owes ---- */
 bit owed[2];
@@ -253,15 +298,43 @@ inline k_punch()
 {
 	d_step { if :: tr[0] != COPY -> tr[0] = NONE :: else fi };
 	d_step {
-		tr[0] = NONE; tr[1] = NONE;
+		tr[0] = NONE;
+		if :: tr[1] != OWN -> tr[1] = NONE :: else fi;
 		if :: tr[2] == RO -> tr[2] = NONE :: else fi;
 		present = 0; mem[0] = 0; mem[1] = 0
 	}
 }
 
+#ifdef LODGE
+/* UFFDIO_COPY into a private mapping: memory of its own, and the translation.  Leaves what is shown
+ * (EEXIST).  Wakes nobody. */
+inline k_lodge(done)
+{
+	d_step {
+		assert(ISOURS(1));
+		assert(!present);
+		done = (tr[1] == NONE);
+		if :: done -> tr[1] = OWN; own = home[0] && home[1] :: else fi
+	}
+}
+
+/* MADV_DONTNEED, by the address that the object's list has: what is there goes, whosever it is. */
+inline k_drop()
+{
+	d_step {
+		assert(!listed || ISOURS(1));
+		if :: listed -> tr[1] = NONE; own = 0 :: else fi
+	}
+}
+#endif
+
 #define SOUND   (present && ((mem[0] && mem[1]) || cut))
 #define AT_HOME ((home[0] && home[1]) || cut)
+#ifdef V_LODGEVIS
+#define VISIBLE (st == CLEAN || st == DIRTY || st == WRITING || st == LODGED)
+#else
 #define VISIBLE (st == CLEAN || st == DIRTY || st == WRITING)
+#endif
 
 /* ============================ pieces of the protocol ============================ */
 
@@ -281,6 +354,9 @@ inline requeue()
 inline set_state(s, w)
 {
 	st = s; w = waiters; waiters = 0
+#ifdef LODGE
+	; hollow = 0
+#endif
 }
 
 /* Take a page that is not there into READING.  The budget is charged before the page word moves. */
@@ -340,6 +416,54 @@ inline look_at_slots(found)
 #if ANNOUNCE > 1
 	if :: !found && slot[1] -> found = 1 :: else fi
 #endif
+}
+#endif
+
+#ifdef LODGE
+/* LODGED -> EVICTING: one compare-and-swap, within the caller's step. */
+inline begin_hollow()
+{
+	assert(LIES && AT_HOME);
+	st = EVICTING; hollow = 1
+}
+
+/* What has left its mapping is not counted any more, and then it is ABSENT. */
+inline end_hollow(w)
+{
+	lodged = 0;
+	d_step { assert(!present); charged = 0; set_state(ABSENT, w) };
+	if :: w -> requeue() :: else fi;
+	w = 0
+}
+
+/* object_drop_lodged() */
+inline drop_lodged(w)
+{
+	if
+	:: atomic { st == LODGED -> begin_hollow() }; k_drop(); end_hollow(w)
+	:: else
+	fi
+}
+
+/* object_bring_home(), of a page that is EVICTING.  It may not be there, or not be copied, or be given up as
+ * another page of its run could not be.  Whole pages, as they are read. */
+inline bring_home(kept, w)
+{
+	if
+	:: d_step { tr[1] == OWN -> kept = 1; present = 1; mem[0] = own; mem[1] = own }
+	:: d_step { tr[1] == OWN -> present = 1; mem[0] = own; mem[1] = own }
+	:: skip
+	fi;
+#ifdef V_LODGEHOME
+	if :: kept -> lodged = 0; d_step { set_state(CLEAN, w) }; k_drop(); goto told :: else fi;
+#endif
+	k_drop();
+	if
+	:: kept -> lodged = 0; d_step { assert(SOUND && tr[1] != OWN); set_state(CLEAN, w) }
+	:: !kept -> k_punch(); lodged = 0; d_step { charged = 0; set_state(ABSENT, w) }
+	fi;
+told:	if :: w -> requeue() :: else fi;
+	d_step { kept = 0; w = 0 }
 }
 #endif
 
@@ -420,12 +544,16 @@ inline touch(me, m, wr)
 	if
 	:: sig[me] -> sig[me] = 0; m = NOMAP                    /* the verdict: give up this access */
 	:: !sig[me] && tr[m] == NONE && !(ISOURS(m) && inside) -> m = NOMAP     /* not ours now */
-	:: !sig[me] && tr[m] == COPY -> m = NOMAP
+	:: !sig[me] && m == 2 && tr[m] == COPY -> m = NOMAP
+#ifdef LODGE
+	:: !sig[me] && m == 1 && tr[m] == OWN ->
+		assert(own && (st != LODGED || !present)); m = NOMAP    /* a load, of its own memory */
+#endif
 	:: !sig[me] && !wr && (tr[m] == RO || tr[m] == RW) ->
 		assert(SOUND); m = NOMAP                        /* a load */
 	:: !sig[me] && wr && m < 2 && tr[m] == RW ->
 		assert(present && (st == DIRTY || st == WRITING || !inside || (discarding && st == EVICTING)));
-		if :: cut :: else -> mem[me] = 1; home[me] = 0 fi;      /* a store; void in a page cut off */
+		if :: cut :: else -> STALE mem[me] = 1; home[me] = 0 fi;        /* a store; void in a page cut off */
 		m = NOMAP
 	:: !sig[me] && wr && m == 2 && tr[m] == RO ->
 		assert(SOUND); tr[2] = COPY; m = NOMAP          /* the kernel copies on write */
@@ -461,7 +589,9 @@ proctype program(byte me)
 		if
 		:: wr = 0
 #ifdef PINS
+#ifndef ONESTORE
 		:: me == 0 -> wr = 1
+#endif
 #else
 #ifdef ONESTORE
 		:: me == 1 -> wr = 1
@@ -470,7 +600,7 @@ proctype program(byte me)
 #endif
 #endif
 		fi;
-#ifdef SELF
+#if defined(SELF) || defined(LODGE)
 		if :: m == 1 -> wr = 0 :: else fi;
 #endif
 		touch(me, m, wr);
@@ -483,6 +613,9 @@ proctype program(byte me)
 	   }
 #ifdef PRIV
 	:: d_step { m == NOMAP && me == 1 && tr[2] == COPY -> tr[2] = NONE }    /* copy dropped */
+#endif
+#if defined(LODGE) && LODGE > 1
+	:: d_step { m == NOMAP && me == 1 && tr[1] == OWN -> tr[1] = NONE; own = 0 }    /* MADV_DONTNEED */
 #endif
 	:: m == NOMAP && stop -> break
 	od
@@ -509,7 +642,7 @@ proctype handler(bit second)
 	byte m; bit wr, again, ee, w; byte saw;
 end:	do
 	:: atomic {
-		pend != 0 && (!second || busy) ->               /* alike, so the second waits for the first */
+		pend != 0 && LOCKABLE && (!second || busy) ->   /* alike, so the second waits for the first */
 		busy = (second -> busy : 1);
 		if
 		:: pend &  1 -> m = 0; wr = 0
@@ -542,7 +675,10 @@ look:
 			start_read(); saw = READING; goto started
 		:: st == FAILED && again -> goto verdict       /* the read that it waited for failed */
 		:: st == READING || st == EVICTING -> saw = st; goto park
-		:: st == CLEAN || st == DIRTY || st == WRITING ->
+#if defined(LODGE) && !defined(V_LODGEVIS)
+		:: st == LODGED -> goto lies
+#endif
+		:: VISIBLE ->
 			if
 			:: GRANTS(m, wr) ->
 #ifdef V_GRANT
@@ -583,6 +719,20 @@ park:
 			goto look
 		fi
 	   };
+#ifdef LODGE
+lies:
+	   /* It is shown there; or it was read for this, and the next touch finds it or traps; or it goes,
+	    * without the lock. */
+	   if
+	   :: atomic { k_wake(m); goto out }
+	   :: !(m == 1 && tr[1] == OWN) -> UNLOCK_SPACE
+	   fi;
+	   drop_lodged(w);
+	   atomic {
+		LOCKABLE -> LOCK_SPACE;
+		if :: ISOURS(m) -> goto look :: else -> k_wake(m); goto out fi
+	   };
+#endif
 verdict:
 	   skip;
 	   /* No install runs meanwhile (the lock is held for writing), and only what shows nothing is
@@ -663,6 +813,9 @@ inline fill(m)
 proctype pager()
 {
 	bit w;
+#ifdef LODGE
+	bit lies;
+#endif
 end:	do
 #ifdef FILLED
 #ifdef V_FILLEARLY
@@ -677,6 +830,35 @@ end:	do
 	   if :: w -> requeue() :: else fi;
 	   w = 0
 #endif
+#endif
+#ifdef LODGE
+	:: atomic {                                             /* the lock of the space is tried */
+		asked && LOCKABLE && ISOURS(1) ->
+		assert(charged == 1 && st == READING && !cut);
+		asked = 0; rdlock++
+	   };
+	   k_lodge(lies);
+	   if :: lies :: else -> d_step { asked = 1; rdlock-- }; goto next fi;     /* elsewhere, then */
+#ifdef V_LODGELATE
+	   rdlock--;
+#endif
+#ifndef V_LODGECOUNT
+	   lodged = 1;
+#endif
+	   d_step { set_state(LODGED, w)
+#ifndef V_LODGELATE
+		; assert(LIES)
+#endif
+	   };
+#ifdef V_LODGECOUNT
+	   lodged = 1;
+#endif
+#ifndef V_LODGELATE
+	   rdlock--;
+#endif
+	   if :: w -> requeue() :: else fi;
+	   d_step { w = 0; lies = 0 };
+next:	   skip
 #endif
 	:: asked ->
 	   d_step {
@@ -760,13 +942,38 @@ next:	   w = 0
 #ifdef ANNOUNCE
 	   ; found = 0
 #endif
+#ifdef LODGE
+	:: atomic { st == LODGED -> begin_hollow() };
+#if defined(ANNOUNCE) && !defined(V_NOSLOT)
+	   look_at_slots(found);
+	   if
+	   :: found -> d_step { set_state(LODGED, w); found = 0 };
+		if :: w -> requeue() :: else fi;
+		w = 0; goto next
+	   :: else
+	   fi;
+#endif
+#ifdef V_LODGELEAVE
+	   end_hollow(w); k_drop()
+#else
+	   if :: lodged -> k_drop() :: else fi;                 /* nothing of the object is LODGED */
+	   end_hollow(w)
+#endif
+#endif
 #ifdef GAP
 #ifdef V_GAP
 	:: st == ABSENT -> k_punch()
 #else
+#ifdef LODGE
+	:: atomic { st == ABSENT -> st = EVICTING; hollow = 1 };
+#ifdef V_LODGEGAP
+	   k_drop();                                            /* as other pages are LODGED */
+#endif
+#else
 	:: atomic { st == ABSENT -> st = EVICTING };
+#endif
 	   k_punch();
-	   set_state(ABSENT, w);
+	   d_step { set_state(ABSENT, w) };
 	   if :: w -> requeue() :: else fi;
 	   w = 0
 #endif
@@ -816,6 +1023,9 @@ proctype pinner()
 #ifdef RFAIL
 	bit blame;
 #endif
+#ifdef LODGE
+	bit kept;
+#endif
 	do
 	:: atomic {
 		!stop -> if :: wr = 0 :: wr = 1 fi;
@@ -838,8 +1048,14 @@ look:		if
 			blame = (st == READING);
 #endif
 			goto asleep
+#if defined(LODGE) && !defined(V_LODGEVIS)
+		:: st == LODGED -> begin_hollow(); goto lies
+#endif
 		fi
 	   };
+#ifdef LODGE
+lies:	   bring_home(kept, w); goto again;
+#endif
 begun:	   check_size(w); w = 0; goto again;
 asleep:	   hslp == 0;
 again:	   atomic { skip; goto look };
@@ -853,7 +1069,7 @@ taken:
 		do                                              /* stores without any trap */
 		:: d_step {
 			assert(present && (st == DIRTY || st == WRITING) && KEPT);
-			mem[1] = 1; home[1] = 0 }
+			STALE mem[1] = 1; home[1] = 0 }
 		:: break
 		od
 	   fi;
@@ -908,14 +1124,43 @@ proctype msync()
 
 #ifdef REMAP
 /* MAP_FIXED over mapping 0, and back.  Translations go, sleepers are woken. */
+#ifndef LODGE
 proctype remapper()
 {
 	do
-	:: atomic { rdlock == 0 -> other0 = 1; tr[0] = NONE; k_wake(0) };
-	   atomic { rdlock == 0 -> other0 = 0; tr[0] = NONE; k_wake(0) }
+	:: atomic { rdlock == 0 -> other = 1; tr[0] = NONE; k_wake(0) };
+	   atomic { rdlock == 0 -> other = 0; tr[0] = NONE; k_wake(0) }
 	:: stop -> break
 	od;
 }
+#else
+/* Of mapping 1.  Before the host is told, all that lies there goes, and who is about to drop some of it by
+ * its address is waited for; the object's list follows after.  Where nothing is counted nothing is looked
+ * for: other pages may be. */
+proctype remapper()
+{
+	bit w;
+	do
+	:: atomic { rdlock == 0 -> wrlock = 1 };
+	   do
+	   :: atomic { st == LODGED -> begin_hollow() }; k_drop(); end_hollow(w)
+#ifdef V_LODGEMAP
+	   :: st != LODGED -> break
+#else
+	   :: st == EVICTING && hollow -> !(st == EVICTING && hollow)
+	   :: st != LODGED && !(st == EVICTING && hollow) -> break
+	   :: !lodged -> break
+#endif
+	   od;
+	   atomic { assert(st != LODGED); other = 1; tr[1] = NONE; own = 0; k_wake(1) };
+	   d_step { listed = 0; wrlock = 0 };
+	   atomic { rdlock == 0 -> wrlock = 1 };
+	   d_step { other = 0; tr[1] = NONE; k_wake(1) };
+	   d_step { listed = 1; wrlock = 0 }
+	:: stop -> break
+	od;
+}
+#endif
 #endif
 
 #if defined(TRUNC) && defined(ANNOUNCE)
@@ -938,6 +1183,13 @@ inline drop_page(w)
 		d_step { charged = 0; set_state(ABSENT, w) };
 		if :: w -> requeue() :: else fi; w = 0; break
 	:: st == ABSENT || st == FAILED -> break
+#ifdef LODGE
+#ifdef V_LODGECUT
+	:: st == LODGED -> break
+#else
+	:: st == LODGED -> drop_lodged(w)
+#endif
+#endif
 	od;
 	skip
 }
@@ -961,8 +1213,15 @@ proctype resizer()
 	   fi;
 #endif
 #endif
-	   if
+settle:	   if
 	   :: st == ABSENT || st == FAILED
+#ifdef LODGE
+#ifdef V_LODGECUT
+	   :: st == LODGED
+#else
+	   :: st == LODGED -> drop_lodged(w); goto settle
+#endif
+#endif
 	   :: CUTTABLE && UNPINNED
 	   :: rpins > 0 || wpins > 0 -> goto restore            /* EBUSY */
 	   fi;
@@ -970,11 +1229,11 @@ proctype resizer()
 	   drop_page(w);
 #endif
 	   if
-	   :: d_step { cut = 1; home[0] = 1; home[1] = 1 }      /* zeros are the last value now */
+	   :: d_step { STALE cut = 1; home[0] = 1; home[1] = 1 }        /* zeros are the last value now */
 	   :: goto restore                                      /* the store refuses */
 	   fi;
 	   drop_page(w);
-	   d_step { assert(!present); mem[0] = 0; mem[1] = 0; cut = 0 };
+	   d_step { assert(!present && tr[1] != OWN); mem[0] = 0; mem[1] = 0; cut = 0 };
 	   inside = 1;                                          /* the store first, of zeros */
 	   goto next;
 restore:   inside = 1;
@@ -999,6 +1258,13 @@ proctype discarder()
 look:	   if
 	   :: st == ABSENT || st == FAILED ->
 		d_step { home[0] = 1; home[1] = 1; mem[0] = 0; mem[1] = 0 }
+#ifdef LODGE
+#ifdef V_LODGECUT
+	   :: d_step { st == LODGED -> STALE home[0] = 1; home[1] = 1 }
+#else
+	   :: st == LODGED -> drop_lodged(w); goto look
+#endif
+#endif
 	   :: atomic { (st == CLEAN || st == DIRTY) && UNPINNED -> dirty = (st == DIRTY); st = EVICTING };
 #if defined(ANNOUNCE) && !defined(V_DISCSLOT)
 		look_at_slots(found);
@@ -1054,10 +1320,18 @@ proctype judge()
 	timeout ->
 	d_step {
 		assert(slp[0] == 0 && slp[1] == 0 && pend == 0 && parked == 0 && !hslp && !mslp);
-		assert(st == CLEAN || st == ABSENT || st == FAILED);
 		assert(rpins == 0 && wpins == 0 && rdlock == 0);
-		assert(st != CLEAN || SOUND);
+#ifdef LODGE
+		assert(st == CLEAN || st == ABSENT || st == FAILED || st == LODGED);
+		assert(st != LODGED || LIES);
+		assert(tr[1] != OWN || st == LODGED);
+		assert(lodged == (st == LODGED) && !hollow);
+		assert(charged == (present || st == LODGED));
+#else
+		assert(st == CLEAN || st == ABSENT || st == FAILED);
 		assert(charged == present);
+#endif
+		assert(st != CLEAN || SOUND);
 #ifdef ANNOUNCE
 		assert(!ANNOUNCED);
 #endif
