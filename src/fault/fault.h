@@ -100,8 +100,9 @@ bool fault_handler_abandon(struct fault_handler *handler);
 /*
  * Puts the bytes of pages of the object, which are READING, into its memory, or
  * that of the mapping, by showing them at an address, or (0) at the first place
- * where the space maps them: as many as can be, from index on; how many.  Never blocks: a space whose
- * layout changes just now has 0.  Whoever calls has the object in use.
+ * where the space maps them: as many as can be, from index on; how many.  Never
+ * blocks: a space whose layout changes just now has 0.  Whoever calls has the
+ * object in use.
  */
 uint64_t fault_fill(struct fault_handler *handler, struct object *object,
 		    uint64_t index, uint64_t count, struct object_fill *wanted);

@@ -275,7 +275,7 @@ static int map_host(const struct making *making)
 	int error;
 
 	if (mapping.replace)
-		vma_may_be_strangers(making->space, vma->mapping.start,
+		vma_may_be_strangers(making->replaced, vma->mapping.start,
 				     vma->mapping.end);
 	error = mmu_map(making->space->mmu, &mapping);
 	if (error)

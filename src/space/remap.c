@@ -270,6 +270,22 @@ static int stock_up(struct remap *remap)
 			      6 * (unsigned)sources + 4);
 }
 
+/* Of what may leave its place; where it only grows nothing does. */
+static void bring_home(const struct remap *remap)
+{
+	uint64_t start = remap->address, end = start + remap->old_length;
+	bool moves = remap->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+
+	if (remap->new_length <= remap->old_length && !moves)
+		space_bring_home(remap->space, start + remap->new_length, end,
+				 false);
+	else if (remap->flags & MREMAP_MAYMOVE)
+		space_bring_home(remap->space, start, end, true);
+	if (remap->flags & MREMAP_FIXED)
+		space_bring_home(remap->space, remap->new_address,
+				 remap->new_address + remap->new_length, false);
+}
+
 int space_remap(struct space *space, const struct space_remap_request *request,
 		uint64_t *address)
 {
@@ -288,11 +304,7 @@ int space_remap(struct space *space, const struct space_remap_request *request,
 
 	if (error)
 		return error;
-	space_bring_home(space, remap.address, remap.address + remap.old_length,
-			 true);
-	if (remap.flags & MREMAP_FIXED)
-		space_bring_home(space, remap.new_address,
-				 remap.new_address + remap.new_length, false);
+	bring_home(&remap);
 	rwlock_take_write(&space->lock);
 	error = stock_up(&remap);
 	if (!error)

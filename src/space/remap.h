@@ -82,6 +82,8 @@ int remap_map_host(const struct remap *remap, const struct vma *image,
 /* Makes what the host has mapped a VMA of the space, or its neighbours';
  * returns what holds it.  Needs a spare VMA. */
 struct vma *remap_insert(struct remap *remap, const struct vma *image);
+/* vma_may_be_strangers() of what stands there now. */
+void remap_may_be_strangers(struct space *space, uint64_t start, uint64_t end);
 int remap_say_host(int error, uint64_t address);
 /* [start, end) from page index on; of a VMA that is in no tree. */
 void remap_set_range(struct vma *image, uint64_t start, uint64_t end,

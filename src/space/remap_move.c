@@ -42,6 +42,12 @@ static struct mmu_mapping host_mapping(const struct vma *image, bool replace)
 	};
 }
 
+void remap_may_be_strangers(struct space *space, uint64_t start, uint64_t end)
+{
+	vma_may_be_strangers(space_find_intersection(space, start, end), start,
+			     end);
+}
+
 int remap_say_host(int error, uint64_t address)
 {
 	return error_say(error, "the host maps nothing at 0x%llx",
@@ -57,8 +63,8 @@ int remap_map_host(const struct remap *remap, const struct vma *image,
 	if (error)
 		return error;
 	if (replace)
-		vma_may_be_strangers(remap->space, mapping.start,
-				     mapping.start + mapping.length);
+		remap_may_be_strangers(remap->space, mapping.start,
+				       mapping.start + mapping.length);
 	error = mmu_map(remap->space->mmu, &mapping);
 	return error ? remap_say_host(error, mapping.start) : 0;
 }
@@ -184,10 +190,10 @@ static int move_one(struct remap *remap)
 
 	if (error)
 		return error;
-	vma_may_be_strangers(space, move.from, move.from + move.length);
+	remap_may_be_strangers(space, move.from, move.from + move.length);
 	if (move.to.replace)
-		vma_may_be_strangers(space, move.to.start,
-				     move.to.start + move.to.length);
+		remap_may_be_strangers(space, move.to.start,
+				       move.to.start + move.to.length);
 	error = move.length ? mmu_move(space->mmu, &move)
 			    : mmu_map(space->mmu, &move.to);
 	if (error)

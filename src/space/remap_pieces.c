@@ -45,8 +45,8 @@ static int leave_host(const struct remap *remap, struct vma *fresh)
 	int error;
 
 	if (!remap_keeps_old(remap)) {
-		vma_may_be_strangers(remap->space, start,
-				     start + remap->old_length);
+		remap_may_be_strangers(remap->space, start,
+				       start + remap->old_length);
 		error = mmu_unmap(remap->space->mmu, start, remap->old_length);
 		return error ? remap_say_host(error, start) : 0;
 	}

@@ -70,7 +70,7 @@ static int unmap_first(struct space *space)
 
 	vma_stock_begin(space, &stock, 0); /* takes none: cannot fail */
 	vma = vma_first(space);
-	vma_may_be_strangers(space, vma->mapping.start, vma->mapping.end);
+	vma_may_be_strangers(vma, vma->mapping.start, vma->mapping.end);
 	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
 	vma_unlock_part(space, vma, vma->mapping.start, vma->mapping.end);
 	vma_remove(space, vma, &stock);

@@ -201,16 +201,17 @@ struct vma *vma_modify(struct space *space, struct vma *vma,
  * To be called before the host is told to unmap addresses, or to map others in
  * their place: until the tree says so, too, whoever evicts pages must not drop
  * what is mapped there; never again, if the host should fail half-way.  What is
- * still lodged there is dropped: space_bring_home() comes before, where it may be
- * wanted again.
+ * still lodged in [start, end) is dropped: space_bring_home() comes before, where
+ * it may be wanted again.  vma: the first there; NULL: there is none.
  */
-void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end);
+void vma_may_be_strangers(struct vma *vma, uint64_t start, uint64_t end);
 /* Nothing is lodged in [start, end) of vma any more; it may be absent then. */
 void vma_drop_lodged(const struct vma *vma, uint64_t start, uint64_t end);
 /*
  * What is lodged in [start, end) goes to the memfds of its objects, as far as
- * anybody will have use for it; stays: the mapping itself will.  Before the layout changes there, and without the
- * space's lock: it takes a microsecond a page.
+ * anybody will have use for it; stays: the mapping itself will.  Before the
+ * layout changes there, and without the space's lock: it takes a microsecond a
+ * page.
  */
 void space_bring_home(struct space *space, uint64_t start, uint64_t end,
 		      bool stays);

@@ -130,7 +130,7 @@ static int unmap_runs(struct space *space, struct vma *first, uint64_t start,
 		if (start < vma->mapping.start)
 			start = vma->mapping.start;
 		run = run_end(vma, end);
-		vma_may_be_strangers(space, start, run);
+		vma_may_be_strangers(vma, start, run);
 		error = mmu_unmap(space->mmu, start, run - start);
 		if (error)
 			return error_say(error, "the host keeps 0x%llx mapped",

@@ -210,10 +210,8 @@ void vma_set_borders(struct space *space, struct vma *vma, uint64_t start,
 	space->generation++;
 }
 
-void vma_may_be_strangers(struct space *space, uint64_t start, uint64_t end)
+void vma_may_be_strangers(struct vma *vma, uint64_t start, uint64_t end)
 {
-	struct vma *vma = space_find_intersection(space, start, end);
-
 	for (; vma && vma->mapping.start < end; vma = space_next(vma)) {
 		if (vma->mapping.untrapped)
 			object_mark(vma->handle->object, &vma->mapping,
