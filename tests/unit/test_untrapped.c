@@ -1,10 +1,6 @@
 /* test_untrapped.c - the kernel shows what is in memory: what is only read */
 /* SPDX-License-Identifier: MIT */
-#include "unit/engine_tools.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
+#include "unit/random_readers.h"
 
 #define PAGES 256
 #define SIZE (PAGES * PAGE)
@@ -44,11 +40,6 @@ static unsigned char *map_for_reading(bool at_random)
 static bool kernel_shows(void)
 {
 	return strncmp(quire_trap_mode(quire), "userfaultfd", 11) == 0;
-}
-
-static unsigned char load(const unsigned char *byte)
-{
-	return *(const volatile unsigned char *)byte;
 }
 
 /* How many traps it takes to read them all.  One more is not wrong: what the
@@ -284,63 +275,16 @@ static void test_a_page_that_cannot_be_read(void **state)
 
 /* ---- while pages leave ---- */
 
-struct reader {
-	const unsigned char *bytes;
-	unsigned seed;
-	size_t wrong;
-};
-
-static _Atomic bool stop;
-
-static void *read_at_random(void *argument)
-{
-	struct reader *reader = argument;
-
-	for (unsigned i = 0; i < 20000 || !atomic_load(&stop); i++) {
-		size_t at;
-
-		reader->seed = reader->seed * 1664525 + 1013904223;
-		at = (reader->seed >> 8) % SIZE;
-		reader->wrong += load(reader->bytes + at) != byte_at(at);
-		if (i >= 20000 && atomic_load(&stop))
-			break;
-	}
-	return NULL;
-}
-
-static void start_readers(pthread_t *thread, struct reader *reader,
-			  unsigned count, const unsigned char *bytes)
-{
-	atomic_store(&stop, false);
-	for (unsigned i = 0; i < count; i++) {
-		reader[i] = (struct reader){ .bytes = bytes, .seed = i + 1 };
-		assert_int_equal(pthread_create(&thread[i], NULL,
-						read_at_random, &reader[i]),
-				 0);
-	}
-}
-
-static void end_readers(const pthread_t *thread, const struct reader *reader,
-			unsigned count)
-{
-	atomic_store(&stop, true);
-	for (unsigned i = 0; i < count; i++) {
-		pthread_join(thread[i], NULL);
-		assert_int_equal(reader[i].wrong, 0);
-	}
-}
-
 static void test_readers_while_pages_leave(void **state)
 {
 	struct reader reader[4];
-	pthread_t thread[4];
 	unsigned char *bytes;
 
 	(void)state;
 	begin(FEW * PAGE);
 	bytes = map_for_reading(true);
-	start_readers(thread, reader, 4, bytes);
-	end_readers(thread, reader, 4);
+	start_readers(reader, 4, bytes, SIZE, 20000);
+	end_readers(reader, 4);
 	assert_int_not_equal(statistics_of(quire).evictions, 0);
 	quire_munmap(host, bytes, SIZE);
 	end();
@@ -353,13 +297,12 @@ static void test_readers_while_pages_leave(void **state)
 static void test_what_comes_after_is_not_dropped(void **state)
 {
 	struct reader reader[3];
-	pthread_t thread[3];
 	unsigned char *bytes;
 
 	(void)state;
 	begin(FEW * PAGE);
 	bytes = map_for_reading(true);
-	start_readers(thread, reader, 3, bytes);
+	start_readers(reader, 3, bytes, SIZE, 20000);
 	for (unsigned round = 0; round < 200; round++) {
 		unsigned char *own = map_for_reading(true);
 
@@ -367,19 +310,9 @@ static void test_what_comes_after_is_not_dropped(void **state)
 			assert_int_equal(load(own + i * PAGE + 7),
 					 byte_at(i * PAGE + 7));
 		assert_int_equal(quire_munmap(host, own, SIZE), 0);
-		assert_ptr_equal(mmap(own, SIZE, RW,
-				      MAP_PRIVATE | MAP_ANONYMOUS |
-					      MAP_FIXED_NOREPLACE,
-				      -1, 0),
-				 own);
-		memset(own, 0x5a, SIZE);
-		sched_yield();
-		for (size_t i = 0; i < SIZE; i++)
-			if (own[i] != 0x5a)
-				fail_msg("byte %zu of a stranger's is gone", i);
-		munmap(own, SIZE);
+		assert_true(be_a_stranger(own, SIZE));
 	}
-	end_readers(thread, reader, 3);
+	end_readers(reader, 3);
 	quire_munmap(host, bytes, SIZE);
 	end();
 }
