@@ -4,6 +4,9 @@
 
 #include "object/object_private.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #ifdef QUIRE_DEBUG
 
 static char path[64];
@@ -288,6 +291,45 @@ static void two_mappings_of_what_is_lodged(void **state)
 			 0);
 }
 
+/* ---- no room ---- */
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &limit), errno);
+	limit.rlim_cur = bytes;
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &limit), errno);
+}
+
+/* What cannot come home is read anew, once that can be done; nobody has seen
+ * anything else meanwhile. */
+static void no_room_at_home(void **state)
+{
+	unsigned char byte;
+
+	(void)state;
+	lodge_first_pages();
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(0);
+	assert_true(quire_object_pread(here.handle, &byte, 1, 0) < 0);
+	assert_int_not_equal(state_of(here.handle, 0), PAGE_CLEAN);
+	/* Its neighbours are still shown. */
+	assert_int_equal(mapped[PAGE], 2);
+	assert_int_equal(quire_munmap(quire_host_space(here.quire), mapped,
+				      PAGES * PAGE),
+			 0);
+	for (unsigned i = 1; i < 4; i++)
+		assert_int_equal(state_of(here.handle, i), PAGE_ABSENT);
+	limit_files(RLIM_INFINITY);
+	signal(SIGXFSZ, SIG_DFL);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(
+			quire_object_pread(here.handle, &byte, 1, i * PAGE), 1);
+		assert_int_equal(byte, i + 1);
+	}
+}
+
 /* ---- what changes the bytes without a look at who maps them ---- */
 
 static void discarded(void **state)
@@ -351,6 +393,7 @@ int main(void)
 		reading(loaded_while_it_leaves),
 		reading(mapped_once_more_as_its_read_ends),
 		reading(two_mappings_of_what_is_lodged),
+		reading(no_room_at_home),
 		reading(discarded),
 		reading(refreshed),
 		reading(cut),

@@ -19,6 +19,7 @@ static struct {
 	uint64_t able; /* pages, in one call */
 	unsigned calls;
 	uint64_t index, count, address; /* of the last one */
+	bool lodges;                    /* in no memory at all */
 } host;
 
 static uint64_t fill(void *context, struct object *object, uint64_t index,
@@ -33,6 +34,10 @@ static uint64_t fill(void *context, struct object *object, uint64_t index,
 	host.address = fill->address;
 	for (uint64_t i = 0; i < count; i++)
 		assert_int_equal(state_of(object, index + i), PAGE_READING);
+	if (host.lodges) {
+		object_lodge(object, index, done, fill);
+		return done;
+	}
 	assert_int_equal(pwrite(object_memory(object), fill->bytes,
 				done << PAGE_SHIFT,
 				(off_t)(index << PAGE_SHIFT)),
@@ -51,6 +56,7 @@ static int open_with(uint64_t readahead)
 				    });
 	host.able = UINT64_MAX;
 	host.calls = 0;
+	host.lodges = false;
 	return 0;
 }
 
@@ -178,6 +184,42 @@ static void test_no_room_for_the_rest(void **state)
 	assert_int_equal(errno, ENXIO);
 	assert_int_equal(read_for(10, 1, 8), 1);
 	assert_bytes(10, 1);
+}
+
+/* What lodges needs no room in the memfd, and stays; and leaves as any. */
+static void test_no_room_for_what_does_not_lodge(void **state)
+{
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	host.able = 3;
+	host.lodges = true;
+	assert_int_equal(limit_files(0), 0);
+	assert_int_equal(read_for(10, 8, 8), 8);
+	assert_int_equal(limit_files(RLIM_INFINITY), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	for (uint64_t i = 10; i < 18; i++)
+		assert_int_equal(state_of(thing.object, i),
+				 i < 13 ? PAGE_LODGED : PAGE_ABSENT);
+	assert_int_equal(charged(world), 3);
+	for (uint64_t i = 10; i < 13; i++)
+		assert_true(touched(i));
+	assert_int_equal(cache_reclaim(&world->cache, 1), 3);
+	assert_int_equal(charged(world), 0);
+}
+
+/* In no mapping: whoever wants to bring them home finds nothing there. */
+static void test_lodged_and_lost(void **state)
+{
+	(void)state;
+	host.lodges = true;
+	assert_int_equal(read_for(10, 8, 8), 8);
+	assert_int_equal(charged(world), 8);
+	object_drop_lodged(thing.object, 11);
+	assert_int_equal(state_of(thing.object, 11), PAGE_ABSENT);
+	assert_int_equal(charged(world), 7);
+	object_bring_home(thing.object, 0, PAGES,
+			  true); /* nowhere is it mapped */
+	assert_int_equal(charged(world), 0);
 }
 
 static void test_nobody_asked(void **state)
@@ -376,6 +418,8 @@ int main(void)
 		TEST(test_an_access),
 		TEST(test_a_part),
 		TEST(test_no_room_for_the_rest),
+		TEST(test_no_room_for_what_does_not_lodge),
+		TEST(test_lodged_and_lost),
 		TEST(test_nobody_asked),
 		TEST(test_announced),
 		TEST(test_a_read_that_fails),
