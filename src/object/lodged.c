@@ -11,10 +11,10 @@
  *                         out of the mapping--> CLEAN      (brought home)
  *
  * The mapping stays for as long as a page is LODGED or EVICTING from there:
- * before a layout changes what may be wanted again is brought home, under its lock
- * the rest of the range is dropped, and nothing is filled until that lock is free.  So whoever has a page
- * EVICTING may use its address without a lock, and nobody else's memory can be
- * there.
+ * before a layout changes what may be wanted again is brought home, under its
+ * lock the rest of the range is dropped, and nothing is filled until that lock
+ * is free.  So whoever has a page EVICTING may use its address without a lock,
+ * and nobody else's memory can be there.
  */
 #include "object/object_private.h"
 
@@ -213,16 +213,20 @@ static void copy_place(struct object *object, const struct place *place,
 
 	if (memory_resident(place->address, place->count << PAGE_SHIFT, there))
 		return;
-	for (; first<place->count; first = end> first ? end : first + 1) {
-		end = first;
-		while (end < place->count && end - first < staging->pages &&
-		       (there[end] & 1) && !home[end])
+	while (first < place->count) {
+		for (end = first; end < place->count &&
+				  end - first < staging->pages &&
+				  (there[end] & 1) && !home[end];)
 			end++;
-		if (end > first &&
-		    copy_stretch(object, staging,
+		if (end == first) {
+			first++;
+			continue;
+		}
+		if (copy_stretch(object, staging,
 				 place->address + (first << PAGE_SHIFT),
 				 place->index + first, end - first))
 			memset(&home[first], true, end - first);
+		first = end;
 	}
 }
 
@@ -311,8 +315,9 @@ void object_drop_lodged(struct object *object, uint64_t index)
 		move_run(object, index, 1, false);
 }
 
-/* Waits for who has the page EVICTING, from LODGED. */
-static void await_hollow(struct object *object, uint64_t index)
+/* Waits for who has the page EVICTING, from LODGED; false: nobody has, and it is
+ * not LODGED. */
+static bool await_hollow(struct object *object, uint64_t index)
 {
 	page_word *word = object_word(object, index);
 	uint64_t now = atomic_load(word);
@@ -320,14 +325,9 @@ static void await_hollow(struct object *object, uint64_t index)
 	if (word_state(now) == PAGE_EVICTING && (now & WORD_HOLLOW))
 		wait_for_change(&object->host->cache->waits, &object->table,
 				index, word, PAGE_EVICTING);
-}
-
-static bool is_lodged(struct object *object, uint64_t index)
-{
-	uint64_t now = atomic_load(object_word(object, index));
-
-	return word_state(now) == PAGE_LODGED ||
-	       (word_state(now) == PAGE_EVICTING && (now & WORD_HOLLOW));
+	else if (word_state(now) != PAGE_LODGED)
+		return false;
+	return true;
 }
 
 void object_bring_home(struct object *object, uint64_t index, uint64_t count,
@@ -348,9 +348,7 @@ void object_bring_home(struct object *object, uint64_t index, uint64_t count,
 
 			if (moved)
 				move_run(object, index, moved, keep);
-			else if (is_lodged(object, index))
-				await_hollow(object, index);
-			else
+			else if (!await_hollow(object, index))
 				moved = 1;
 			index += moved;
 		}

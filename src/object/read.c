@@ -168,26 +168,28 @@ static int put_all(const struct object_read *read, struct put *put)
 	return put_bytes(read, put->shown, read->count);
 }
 
-/* All that is not lodged ends so. */
-static void end_others(struct object *object, uint64_t index, uint64_t count,
-		       const struct put *put,
-		       void (*end)(struct object *, uint64_t, uint64_t))
+/* Of what is not lodged. */
+static void end_part(struct object *object, uint64_t index, uint64_t count,
+		     int error)
 {
-	uint64_t before = put->shown - put->lodged;
-
-	if (put->lodged == 0) {
-		end(object, index, count);
-		return;
-	}
-	if (before > 0)
-		end(object, index, before);
-	if (put->shown < count)
-		end(object, index + put->shown, count - put->shown);
+	if (count > 0 && error)
+		read_failed(object, index, count, error);
+	else if (count > 0)
+		come(object, index, count);
 }
 
-static void memory_failed(struct object *object, uint64_t index, uint64_t count)
+/* error: of reading it, or of putting it there. */
+static void end_put(struct object *object, uint64_t index, uint64_t count,
+		    const struct put *put, int error)
 {
-	read_failed(object, index, count, -ENOMEM);
+	uint64_t before = put->lodged ? put->shown - put->lodged : count;
+	uint64_t after = put->lodged ? put->shown : count;
+
+	end_part(object, index, before, error);
+	end_part(object, index + after, count - after, error);
+	if (put->lodged)
+		wake_run(object, index + before, put->lodged,
+			 put->fill.waiters);
 }
 
 static void end_read(struct object_read *read, int error)
@@ -198,35 +200,28 @@ static void end_read(struct object_read *read, int error)
 	uint64_t index = io->index, count = read->count;
 	bool show = read->request.manner == READ_TO_SHOW;
 	struct put put = { .shown = 0 };
-	int put_error = 0;
 
 	hook_point(HOOK_READ_COME, &object->table, index);
 	if (!error)
-		put_error = put_all(read, &put);
+		error = put_all(read, &put);
 	hook_point(HOOK_READ_FILLED, &object->table, index);
 	staging_drop(&host->staging, io->staging);
 	pool_drop(&host->reads, read);
 	count_level(host->counters, COUNT_READS_IN_FLIGHT,
 		    COUNT_READS_IN_FLIGHT_PEAK, -1);
-	if (error) {
-		read_failed(object, index, count, error);
-	} else if (put_error) {
-		end_others(object, index, count, &put, memory_failed);
-	} else {
+	if (!error) {
 		count_add(host->counters, COUNT_PAGES_READ, count);
 		object_count(&object->counts.pages_read, count);
 		object_happened(object, index, count, OBJECT_READ);
-		end_others(object, index, count, &put, come);
+	}
+	end_put(object, index, count, &put, error);
+	if (!error) {
 		if (show && host->arrived && put.shown < count)
 			host->arrived(host->context, object, index + put.shown,
 				      count - put.shown);
-	}
-	if (put.lodged)
-		wake_run(object, index + put.shown - put.lodged, put.lodged,
-			 put.fill.waiters);
-	/* After those who wait for it: who starves would take it from them. */
-	if (!error && !put_error)
+		/* After those who wait for it: who starves would take it. */
 		cache_encourage(cache_of(object));
+	}
 	object_release(object);
 }
 
