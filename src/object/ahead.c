@@ -16,6 +16,7 @@
 
 #define SHARE 4          /* of the budget, one part */
 #define LEAST 64         /* one part of the share is had by any stream */
+#define WINDOWS 8        /* of the budget, one part is in windows */
 #define GENERATION 16    /* shares wanted */
 #define TRIED 1024       /* pages that caution looks back to */
 #define FREELY_UNUSED 64 /* pages, until caution begins */
@@ -31,14 +32,19 @@ static uint64_t share_of(const struct object_host *host)
  * Relaxed, here and below: a hint.  What is added and taken away while a
  * generation ends may go astray, until the one after the next.
  */
-static uint64_t held_by_all(const struct ahead_share *ahead)
+static uint64_t sum(const _Atomic int64_t of[2])
 {
-	int64_t held = 0;
+	int64_t sum = 0;
 
 	for (int i = 0; i < 2; i++)
-		held += atomic_load_explicit(&ahead->held[i],
-					     memory_order_relaxed);
-	return held > 0 ? (uint64_t)held : 0;
+		sum += atomic_load_explicit(&of[i], memory_order_relaxed);
+	return sum > 0 ? (uint64_t)sum : 0;
+}
+
+static void add(_Atomic int64_t of[2], uint32_t generation, int64_t number)
+{
+	atomic_fetch_add_explicit(&of[generation & 1], number,
+				  memory_order_relaxed);
 }
 
 static void count_wanted(struct object_host *host, uint64_t pages)
@@ -54,6 +60,8 @@ static void count_wanted(struct object_host *host, uint64_t pages)
 	next = atomic_load_explicit(&ahead->generation, memory_order_relaxed) +
 	       1;
 	atomic_store_explicit(&ahead->held[next & 1], 0, memory_order_relaxed);
+	atomic_store_explicit(&ahead->holders[next & 1], 0,
+			      memory_order_relaxed);
 	atomic_store_explicit(&ahead->generation, next, memory_order_relaxed);
 	atomic_store_explicit(&ahead->wanted, 0, memory_order_relaxed);
 }
@@ -75,14 +83,16 @@ void stream_hold(struct object *object, struct stream *stream, uint64_t pages)
 		atomic_load_explicit(&ahead->generation, memory_order_relaxed);
 	uint64_t held = held_by(ahead, stream);
 
-	if (held)
-		atomic_fetch_sub_explicit(&ahead->held[stream->generation & 1],
-					  (int64_t)held, memory_order_relaxed);
+	if (held) {
+		add(ahead->held, stream->generation, -(int64_t)held);
+		add(ahead->holders, stream->generation, -1);
+	}
 	stream->held = pages;
 	stream->generation = now;
-	if (pages)
-		atomic_fetch_add_explicit(&ahead->held[now & 1], (int64_t)pages,
-					  memory_order_relaxed);
+	if (pages) {
+		add(ahead->held, now, (int64_t)pages);
+		add(ahead->holders, now, 1);
+	}
 }
 
 uint64_t stream_may_ask(struct object *object, const struct stream *stream,
@@ -93,13 +103,28 @@ uint64_t stream_may_ask(struct object *object, const struct stream *stream,
 	uint64_t least = share / LEAST;
 
 	count_wanted(host, pages);
-	held = held_by_all(&host->ahead);
+	held = sum(host->ahead.held);
 	own = held_by(&host->ahead, stream);
 	held = (held > own ? held - own : 0) + stream->asked;
 	left = held < share ? share - held : 0;
 	if (left < least)
 		left = least;
 	return pages < left ? pages : left;
+}
+
+/*
+ * Who goes on alone may have an eighth of the budget in one window; of many each
+ * has two of the same width, and all together no more than that.
+ */
+uint64_t stream_window_most(struct object *object, const struct stream *stream)
+{
+	struct object_host *host = object->host;
+	uint64_t streams = sum(host->ahead.holders);
+	uint64_t most = host->cache->budget / WINDOWS;
+
+	if (!held_by(&host->ahead, stream))
+		streams++;
+	return streams > 1 ? most / (2 * streams) : most;
 }
 
 static void look_back(struct object *object)

@@ -104,7 +104,8 @@ enum object_record {
 
 /* Pages that streams have asked for and not reached yet (ahead.c). */
 struct ahead_share {
-	_Atomic int64_t held[2]; /* by generation's last bit */
+	_Atomic int64_t held[2];    /* by generation's last bit */
+	_Atomic int64_t holders[2]; /* streams, the same */
 	_Atomic uint32_t generation;
 	_Atomic uint64_t wanted; /* in this generation */
 };
@@ -355,6 +356,12 @@ void object_plan_advised(struct object *object, uint64_t index,
  * blocks.
  */
 void object_follow_plan(struct object *object, const struct read_plan *plan,
+			uint64_t address);
+
+/* Pages that a plan had shown as they come are read, the first of them mapped at
+ * address; before their bytes are put into memory.  Starts what a reader who
+ * waits for them will need next.  Never blocks. */
+void object_window_come(struct object *object, uint64_t index, uint64_t count,
 			uint64_t address);
 
 /* Zeros in place of a page that could not be read: it must not be stored to

@@ -7,13 +7,15 @@
 
 /* A reader who comes in equal steps, as far as it can be told. */
 struct stream {
-	int64_t step;        /* pages; 0: there is none */
-	uint64_t last;       /* the page where it was seen last */
-	uint64_t asked;      /* steps from there that were asked for */
-	uint64_t mark;       /* a touch so many on asks for the next window */
-	uint64_t window;     /* steps */
-	uint64_t newest;     /* of those asked for, in the last window */
-	bool shown;          /* as it comes, but for the first page of each */
+	int64_t step;    /* pages; 0: there is none */
+	uint64_t last;   /* the page where it was seen last */
+	uint64_t asked;  /* steps from there that were asked for */
+	uint64_t mark;   /* a touch so many on asks for the next window */
+	uint64_t window; /* steps */
+	uint64_t newest; /* of those asked for, in the last window */
+	bool shown;      /* as it comes, but for the first page of each */
+	uint64_t come;   /* shown ones up to this page are read */
+	enum read_advice advice; /* of who was seen last */
 	uint64_t used;       /* when, by the object's own clock of touches */
 	uint64_t held;       /* of the share of all */
 	uint32_t generation; /* of the share, when it was held */
@@ -185,6 +187,8 @@ static inline void object_count_lodged_gone(struct object *object,
  */
 int64_t pattern_step(struct object *object, uint64_t index,
 		     unsigned links_least);
+/* The widest window that it may have beside the others. */
+uint64_t stream_window_most(struct object *object, const struct stream *stream);
 /* How many of so many pages the stream may ask for beyond stream->asked. */
 uint64_t stream_may_ask(struct object *object, const struct stream *stream,
 			uint64_t pages);

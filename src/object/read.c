@@ -237,6 +237,10 @@ static void read_complete(struct pager_io *io, int error)
 	struct object_read *read = container_of(io, struct object_read, io);
 	struct worker_pool *copiers = read->object->host->copiers;
 
+	if (!error && read->request.manner == READ_AHEAD &&
+	    read->request.address)
+		object_window_come(read->object, io->index, read->count,
+				   read->request.address);
 	if (!copiers || read->count < COPY_ELSEWHERE || !ring_on_thread()) {
 		end_read(read, error);
 		return;
@@ -357,6 +361,7 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 		page_set_touched(object_word(object, index));
 	read->io.staging = staging;
 	read->io.now = request->manner == READ_NOW;
+	read->io.ahead = request->manner == READ_AHEAD;
 	read->request = *request;
 	submit(object, read, index);
 	return result;

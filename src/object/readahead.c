@@ -12,7 +12,9 @@
  *
  * The mark of the widest windows is the first page of the one that was asked for
  * last, so that two are asked for; the others of such windows may be shown as
- * they come.  The window doubles with each request, and halves when pages of it
+ * they come.  Who has caught up, and waits for such a window, has the next one
+ * asked for when it has come, before it is put into memory: so the store has
+ * something to do meanwhile.  The window doubles with each request, and halves when pages of it
  * leave memory unused (ahead.c).  A touch that no stream expected begins one
  * only where misses form a row (pattern.c): a random reader never reads ahead.
  */
@@ -23,7 +25,6 @@
  * useful in flight at once, and do not fill what newcomers have of the cache. */
 #define WIDE_WINDOW 32
 #define WIDE_SHARE 32  /* of the budget, one part */
-#define SHARE 8        /* the same of other windows */
 #define EARLY_SHARE 32 /* and of those that are asked for early */
 #define LINKS 2        /* of a row, at least */
 #define LEFT_OUT 8     /* steps, by a reader who does not need every page */
@@ -39,14 +40,15 @@ struct touch {
 };
 
 /* The widest window, and what is said of it. */
-static uint64_t window_most(const struct touch *touch, int64_t step)
+static uint64_t window_most(const struct touch *touch,
+			    const struct stream *stream)
 {
 	const struct object *object = touch->object;
 	uint64_t most = object->parameters.readahead;
-	uint64_t budget = object->host->cache->budget;
 	unsigned caution = ahead_caution(object);
-	bool wide = step != 1 && step != -1;
-	uint64_t share = budget / (wide ? WIDE_SHARE : SHARE);
+	bool wide = stream->step != 1 && stream->step != -1;
+	uint64_t share = wide ? object->host->cache->budget / WIDE_SHARE
+			      : stream_window_most(touch->object, stream);
 
 	if (touch->advice == READ_SEQUENTIAL)
 		most *= 2;
@@ -62,7 +64,7 @@ static uint64_t window_most(const struct touch *touch, int64_t step)
 
 static void widen(const struct touch *touch, struct stream *stream)
 {
-	uint64_t most = window_most(touch, stream->step);
+	uint64_t most = window_most(touch, stream);
 	uint64_t window = stream->window * 2;
 
 	if (window < FIRST_WINDOW)
@@ -100,7 +102,7 @@ static bool asks_early(const struct touch *touch, const struct stream *stream)
 	const struct object *object = touch->object;
 	uint64_t window = stream->window;
 
-	return stream->step == 1 && window >= window_most(touch, 1) &&
+	return stream->step == 1 && window >= window_most(touch, stream) &&
 	       window <= object->host->cache->budget / EARLY_SHARE &&
 	       !ahead_caution(object);
 }
@@ -115,22 +117,20 @@ static uint64_t next_mark(const struct stream *stream, bool early)
 	return early && !stream->shown ? asked / 2 + 1 : asked + 1;
 }
 
-/* Asks for one window beyond all that was asked for. */
-static void ask_ahead(const struct touch *touch, struct stream *stream)
+/* A window beyond all that was asked for. */
+static void ask_on(const struct touch *touch, struct stream *stream, bool show)
 {
 	struct read_plan *plan = touch->plan;
 	uint64_t next =
 		touch->index + (uint64_t)stream->step * (stream->asked + 1);
 	uint64_t count = may_ask(touch, stream, stream->window);
-	bool early = asks_early(touch, stream);
 
-	stream->mark = next_mark(stream, early);
 	stream->asked += count;
 	if (count) {
 		stream->newest = count;
-		stream->shown = early && touch->shows;
+		stream->shown = show;
 	}
-	plan->show_ahead = early && touch->shows;
+	plan->show_ahead = show;
 	plan->ahead_count = count;
 	if (stream->step == -1) { /* one run, if from its other end */
 		plan->ahead_index = next + 1 - count;
@@ -138,6 +138,28 @@ static void ask_ahead(const struct touch *touch, struct stream *stream)
 	}
 	plan->ahead_index = next;
 	plan->ahead_step = stream->step;
+}
+
+/*
+ * Who waits for a window that is on its way, with another one behind it, has to
+ * wait anyway: what he needs next is asked for when it has come
+ * (object_window_come()).  Many devices tell of nothing while there is something
+ * left to read, so a third one would keep the first one back.
+ */
+static bool comes_soon(const struct touch *touch, const struct stream *stream)
+{
+	return stream->shown && touch->state == PAGE_READING &&
+	       touch->index >= stream->come && stream->asked >= stream->newest;
+}
+
+/* As far as is right for a reader who is seen here. */
+static void ask_ahead(const struct touch *touch, struct stream *stream)
+{
+	bool early = asks_early(touch, stream);
+
+	stream->mark = next_mark(stream, early);
+	if (!early || !comes_soon(touch, stream))
+		ask_on(touch, stream, early && touch->shows);
 }
 
 /* At a page that was not asked for: the window from there on. */
@@ -206,6 +228,7 @@ static void begin(const struct touch *touch, int64_t step)
 	stream_end(object, stream);
 	stream->step = step;
 	stream->last = touch->index;
+	stream->come = 0;
 	stream->used = ++object->touches;
 	widen(touch, stream);
 	ask_here(touch, stream);
@@ -285,6 +308,7 @@ static void follow(const struct touch *touch, struct stream *stream,
 	if (shown)
 		ahead_reached(touch->object, reached, touch->plan->install_end);
 	stream->used = ++touch->object->touches;
+	stream->advice = touch->advice;
 	stream_hold(touch->object, stream, stream->asked);
 }
 
@@ -361,4 +385,57 @@ void object_follow_plan(struct object *object, const struct read_plan *plan,
 		object_read_ahead(
 			object,
 			plan->ahead_index + (uint64_t)plan->ahead_step * i, 1);
+}
+
+static struct stream *find_shown(struct object *object, uint64_t index)
+{
+	for (int i = 0; i < STREAMS; i++) {
+		struct stream *stream = &object->streams[i];
+
+		if (stream->step == 1 && stream->shown &&
+		    index >= stream->last &&
+		    index - stream->last <= stream->asked)
+			return stream;
+	}
+	return NULL;
+}
+
+/* If its reader waits for the page, and nothing was asked for since that lies
+ * beyond his next mark.  True: he will need what is in the plan. */
+static bool ask_after(struct touch *touch, struct stream *stream)
+{
+	touch->advice = stream->advice;
+	if (stream->last != touch->index ||
+	    stream->asked + 1 > stream->mark + stream->newest ||
+	    !asks_early(touch, stream))
+		return false;
+	ask_on(touch, stream, true);
+	stream_hold(touch->object, stream, stream->asked);
+	return true;
+}
+
+void object_window_come(struct object *object, uint64_t index, uint64_t count,
+			uint64_t address)
+{
+	struct read_plan plan = { .ahead_count = 0 };
+	struct touch touch = { .object = object,
+			       .index = index,
+			       .plan = &plan };
+	struct stream *stream;
+	bool asks = false;
+
+	lock_take(&object->lock);
+	stream = find_shown(object, index);
+	if (stream) {
+		stream->come = index + count;
+		asks = ask_after(&touch, stream);
+	}
+	lock_drop(&object->lock);
+	if (!asks)
+		return;
+	if (touch.advice == READ_SEQUENTIAL)
+		leave_behind(object, index, &plan);
+	object_follow_plan(object, &plan,
+			   address +
+				   ((plan.ahead_index - index) << PAGE_SHIFT));
 }

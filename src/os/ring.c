@@ -123,7 +123,8 @@ static uint64_t op_bytes(const struct ring_op *op)
 
 static bool is_long(const struct ring_op *op)
 {
-	return op->operation == RING_READV && op_bytes(op) > SHORT_MOST;
+	return op->operation == RING_READV &&
+	       (op->ahead || op_bytes(op) > SHORT_MOST);
 }
 
 /* The lock is held. */

@@ -52,6 +52,7 @@ static void submit(struct pager *pager, struct pager_io *io)
 	store_io->offset = io->index << PAGE_SHIFT;
 	store_io->iov_count = 1;
 	store_io->now = io->now;
+	store_io->ahead = io->ahead;
 	switch (io->operation) {
 	case PAGER_READ:
 		/* Whole pages: that keeps a direct read aligned. */

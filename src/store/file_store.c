@@ -122,6 +122,7 @@ static void submit_to_ring(struct file_store *file, struct store_io *io)
 	op->iov = io->step_iov;
 	op->iov_count = io->step_iov_count;
 	op->offset = io->step_offset;
+	op->ahead = io->ahead;
 	op->complete = ring_complete;
 	ring_submit(file->ring, op);
 }

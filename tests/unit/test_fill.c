@@ -20,6 +20,8 @@ static struct {
 	unsigned calls;
 	uint64_t index, count, address; /* of the last one */
 	bool lodges;                    /* in no memory at all */
+	uint64_t touches;               /* while it writes what follows */
+	struct read_plan plan;          /* of that touch */
 } host;
 
 static uint64_t fill(void *context, struct object *object, uint64_t index,
@@ -34,6 +36,9 @@ static uint64_t fill(void *context, struct object *object, uint64_t index,
 	host.address = fill->address;
 	for (uint64_t i = 0; i < count; i++)
 		assert_int_equal(state_of(object, index + i), PAGE_READING);
+	if (host.touches && host.touches + 1 == index)
+		object_plan_advised(object, host.touches, READ_AS_IT_COMES,
+				    true, &host.plan);
 	if (host.lodges) {
 		object_lodge(object, index, done, fill);
 		return done;
@@ -57,6 +62,7 @@ static int open_with(uint64_t readahead)
 	host.able = UINT64_MAX;
 	host.calls = 0;
 	host.lodges = false;
+	host.touches = 0;
 	return 0;
 }
 
@@ -390,6 +396,90 @@ static void test_who_is_shown_nothing(void **state)
 		assert_false(touched(i));
 }
 
+/* Up to 68, with [100, 132) and [132, 164) on their way. */
+static void stop_before_100(void)
+{
+	static const uint64_t touches[] = { 0, 4, 12, 20, 28 };
+	struct read_plan plan;
+
+	for (unsigned i = 0; i < 5; i++)
+		touch(touches[i], &plan);
+	set_script(&thing, "read times 2 do hold");
+	touch(36, &plan);
+	touch(68, &plan);
+	wait_until_held(&thing, 2);
+}
+
+/* The touch of 100 asks for nothing yet. */
+static void wait_at_100(void)
+{
+	struct read_plan plan;
+
+	stop_before_100();
+	object_plan_advised(thing.object, 100, READ_AS_IT_COMES, true, &plan);
+	assert_int_equal(plan.ahead_count, 0);
+	assert_int_equal(plan.install_end, 132);
+}
+
+static void wait_for(uint64_t index)
+{
+	while (state_of(thing.object, index) == PAGE_READING)
+		sched_yield();
+}
+
+/* Who waits for one window, with another on its way, has the next one asked for
+ * when his has come, before he has it. */
+static void test_who_waits(void **state)
+{
+	struct read_plan plan;
+
+	(void)state;
+	wait_at_100();
+	assert_int_equal(state_of(thing.object, 164), PAGE_ABSENT);
+	faulty_store_release(thing.faulty);
+	wait_for(100);
+	assert_int_not_equal(state_of(thing.object, 164), PAGE_ABSENT);
+	wait_for(132);
+	wait_for(164);
+	assert_bytes(100, 96);
+	touch(132, &plan); /* is one window behind, as before */
+	assert_int_equal(plan.ahead_index, 196);
+	assert_int_equal(plan.ahead_count, MOST);
+	assert_int_equal(plan.install_end, 164);
+}
+
+/* His is not there, and so he reads it by himself. */
+static void test_who_waits_in_vain(void **state)
+{
+	struct read_plan plan;
+
+	(void)state;
+	wait_at_100();
+	assert_int_equal(store_resize(thing.home, 100 * PAGE_SIZE), 0);
+	faulty_store_release(thing.faulty);
+	wait_for(100);
+	wait_for(132);
+	assert_int_equal(state_of(thing.object, 100), PAGE_ABSENT);
+	assert_int_equal(state_of(thing.object, 164), PAGE_ABSENT);
+	object_plan_advised(thing.object, 100, READ_AS_IT_COMES, true, &plan);
+	assert_int_equal(plan.count, 1);
+	assert_int_equal(plan.ahead_count, 0);
+}
+
+/* What he waits for has come already, and is put into memory: nothing will come
+ * that could ask for him. */
+static void test_who_waits_for_a_copy(void **state)
+{
+	(void)state;
+	stop_before_100();
+	host.touches = 100;
+	faulty_store_release(thing.faulty);
+	wait_for(100);
+	wait_for(132);
+	assert_int_equal(host.plan.ahead_index, 164);
+	assert_int_equal(host.plan.ahead_count, MOST);
+}
+
 /* The window where the object ends is followed by none. */
 static void test_up_to_the_end(void **state)
 {
@@ -427,6 +517,9 @@ int main(void)
 		TEST(test_past_the_mark),
 		TEST(test_somebody_else),
 		TEST(test_who_is_shown_nothing),
+		TEST(test_who_waits),
+		TEST(test_who_waits_in_vain),
+		TEST(test_who_waits_for_a_copy),
 		cmocka_unit_test_setup_teardown(test_who_has_caught_up,
 						open_narrow, close_world),
 		TEST(test_up_to_the_end),

@@ -370,6 +370,33 @@ static void test_advised_sequential_leaves(void **state)
 	end();
 }
 
+/* Readers who go on side by side have windows of one size, and together no more
+ * than one alone. */
+static void test_many_share_the_windows(void **state)
+{
+	static const uint64_t readers = 8, most = 128;
+	struct read_plan plan = { .count = 0 };
+	uint64_t at[8], width[8], asked = 0;
+
+	(void)state;
+	open_with(1024, 1024);
+	for (uint64_t i = 0; i < readers; i++)
+		at[i] = i * PAGES / readers;
+	for (unsigned round = 0; round < 12; round++) {
+		for (uint64_t i = 0; i < readers; i++) {
+			plan_and_read(at[i], READ_SEQUENTIAL, &plan);
+			width[i] = plan.ahead_count;
+			at[i] = plan.install_end;
+		}
+	}
+	for (uint64_t i = 0; i < readers; i++) {
+		assert_in_range(width[i], most / readers / 4, most / 4);
+		asked += width[i];
+	}
+	assert_in_range(asked, most / 4, most);
+	end();
+}
+
 /* All of it put to use: each page is read once, ever larger runs ahead. */
 static void test_a_sequential_reader(void **state)
 {
@@ -406,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_advised_random),
 		cmocka_unit_test(test_advised_sequential),
 		cmocka_unit_test(test_advised_sequential_leaves),
+		cmocka_unit_test(test_many_share_the_windows),
 		cmocka_unit_test(test_a_sequential_reader),
 	};
 

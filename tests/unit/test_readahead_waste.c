@@ -312,6 +312,8 @@ static void test_who_is_gone_holds_nothing(void **state)
 	stream_hold(object, &gone, 0);
 	assert_int_equal(atomic_load(&world->host.ahead.held[0]), 0);
 	assert_int_equal(atomic_load(&world->host.ahead.held[1]), 0);
+	assert_int_equal(atomic_load(&world->host.ahead.holders[0]), 0);
+	assert_int_equal(atomic_load(&world->host.ahead.holders[1]), 0);
 	end();
 }
 

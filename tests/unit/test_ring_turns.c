@@ -232,6 +232,30 @@ static void many_long_reads_where_no_short_ones_come(void **state)
 	end_ring(ring, &board);
 }
 
+/* Few bytes that nobody waits for do not say that somebody does. */
+static void short_reads_ahead(void **state)
+{
+	static struct task tasks[MANY_LONG], task;
+	struct board board;
+	struct ring *ring = new_ring(64, &board);
+	int fd = new_file();
+	char byte;
+
+	(void)state;
+	assert_int_equal(write(fd, "x", 1), 1);
+	for (unsigned i = 0; i < MANY_LONG; i++) {
+		prepare_long(&tasks[i], &board, fd, i % 3);
+		ring_submit(ring, &tasks[i].op);
+	}
+	prepare_bytes(&task, &board, fd, RING_READV, &byte);
+	task.op.ahead = true;
+	ring_submit(ring, &task.op);
+	board_wait(&board, MANY_LONG + 1);
+	check_long(ring, &board, fd, false);
+	close(fd);
+	end_ring(ring, &board);
+}
+
 static int run_group(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +264,7 @@ static int run_group(void)
 		cmocka_unit_test(few_long_reads_beside_short_ones),
 		cmocka_unit_test(long_reads_that_are_tried_again),
 		cmocka_unit_test(many_long_reads_where_no_short_ones_come),
+		cmocka_unit_test(short_reads_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
