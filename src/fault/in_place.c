@@ -94,7 +94,6 @@ static void resolve(struct fault_handler *handler, uint64_t page,
 		page_sleep(&sleep);
 		pthread_sigmask(SIG_SETMASK, &all, NULL);
 	}
-	page_sleep_finish(&sleep);
 }
 
 enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,

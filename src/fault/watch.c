@@ -22,6 +22,7 @@
 
 #include "fault/grow_down.h"
 #include "fault/in_place.h"
+#include "os/process.h"
 #include "os/signals.h"
 
 #include <errno.h>
@@ -37,7 +38,6 @@ struct watched {
 };
 
 static struct watched watched[WATCHED];
-static _Atomic pid_t process; /* in another one nothing is ours */
 
 struct access {
 	const siginfo_t *info;
@@ -75,7 +75,7 @@ static bool on_signal(const siginfo_t *info, ucontext_t *context)
 	};
 	bool known = false;
 
-	if (getpid() != atomic_load(&process))
+	if (!process_is_marked())
 		return false;
 	for (unsigned i = 0; i < WATCHED && !known; i++)
 		if (atomic_load(&watched[i].handler))
@@ -123,9 +123,12 @@ static bool take_place(struct fault_handler *handler)
 int fault_watch(struct fault_handler *handler)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int error;
 
 	pthread_once(&once, watch_forks);
-	atomic_store(&process, getpid()); /* on_signal() */
+	error = process_mark();
+	if (error)
+		return error;
 	if (!is_watched(handler) && !take_place(handler))
 		return error_say(-EAGAIN,
 				 "more than %u engines have mappings that grow "

@@ -15,6 +15,7 @@
 #include "mmu/mmu_sigsegv_private.h"
 
 #include "os/page_sleep.h"
+#include "os/process.h"
 #include "os/signals.h"
 
 #include <errno.h>
@@ -52,7 +53,6 @@ struct access {
 };
 
 static struct owner owners[OWNERS];
-static _Atomic pid_t process; /* in another one nothing is ours */
 
 /* ---- the access ---- */
 
@@ -180,13 +180,12 @@ static bool on_sigsegv(const siginfo_t *info, ucontext_t *context)
 
 	/* Nothing is mapped, or what a protection key forbids. */
 	if (info->si_signo != SIGSEGV || info->si_code == SEGV_MAPERR ||
-	    info->si_code == SEGV_PKUERR || getpid() != atomic_load(&process))
+	    info->si_code == SEGV_PKUERR || !process_is_marked())
 		return false;
 	page_sleep_prepare(&sleep, access.address);
 	judgement = judge(&access);
 	if (judgement == TRAPPED)
 		hand_over(&access, &sleep, context);
-	page_sleep_finish(&sleep);
 	if (judgement == REFUSED)
 		return send_sigbus(info, context);
 	return judgement != NOT_OURS;
@@ -223,7 +222,9 @@ int traps_open(unsigned *owner, int *fd)
 		return -errno;
 	while (i < OWNERS && atomic_exchange(&owners[i].used, true))
 		i++;
-	error = i < OWNERS ? traps_arm() : -EAGAIN;
+	error = i < OWNERS ? process_mark() : -EAGAIN;
+	if (!error)
+		error = traps_arm();
 	if (error) {
 		if (i < OWNERS)
 			atomic_store(&owners[i].used, false);
@@ -231,7 +232,6 @@ int traps_open(unsigned *owner, int *fd)
 		close(ends[1]);
 		return error;
 	}
-	atomic_store(&process, getpid());       /* on_sigsegv() */
 	atomic_store(&owners[i].pipe, ends[1]); /* write_trap() */
 	*owner = i;
 	*fd = ends[0];

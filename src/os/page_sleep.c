@@ -47,18 +47,15 @@ void page_sleep_wake(uint64_t start, uint64_t length)
 void page_sleep_prepare(struct page_sleep *sleep, uint64_t address)
 {
 	sleep->place = place_of(address);
-	atomic_fetch_add(&sleep->place->sleepers, 1); /* wake_place() */
 	sleep->wakes = atomic_load(&sleep->place->wakes);
 }
 
+/* Either the sleeper sees the wake-up, or who wakes sees the sleeper. */
 void page_sleep(struct page_sleep *sleep)
 {
+	atomic_fetch_add(&sleep->place->sleepers, 1); /* wake_place() */
 	while (atomic_load(&sleep->place->wakes) == sleep->wakes)
 		syscall(SYS_futex, &sleep->place->wakes, FUTEX_WAIT_PRIVATE,
 			sleep->wakes, NULL, NULL, 0);
-}
-
-void page_sleep_finish(struct page_sleep *sleep)
-{
-	atomic_fetch_sub(&sleep->place->sleepers, 1);
+	atomic_fetch_sub(&sleep->place->sleepers, 1); /* the same */
 }

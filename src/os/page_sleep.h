@@ -20,12 +20,10 @@ struct page_sleep {
 	uint32_t wakes; /* until now */
 };
 
-/* Before the page is looked at. */
+/* Before the page is looked at.  Who then need not sleep does no more. */
 void page_sleep_prepare(struct page_sleep *sleep, uint64_t address);
 /* Until somebody wakes the page, or has since it was prepared. */
 void page_sleep(struct page_sleep *sleep);
-/* After page_sleep(), or in its place. */
-void page_sleep_finish(struct page_sleep *sleep);
 
 /* Whoever sleeps on a page of the range tries again. */
 void page_sleep_wake(uint64_t start, uint64_t length);

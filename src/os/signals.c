@@ -19,6 +19,7 @@
 #define ACTIONS_KEPT 8
 /* The mmu by signals, what grows downwards, what is resolved in place. */
 #define TRAP_HOOKS 3
+#define PAGE_FAULT 14 /* the processor's number for it */
 
 struct actions {
 	_Atomic unsigned count; /* written last, under the lock */
@@ -115,15 +116,37 @@ static int put_ours(int signal, const struct sigaction *before)
 }
 
 /*
- * A program that puts us back by signal(), which knows no flags, has us called
- * without a description.  The access comes again, and then has one; what was
- * sent by somebody is lost.
+ * Where the kernel describes a signal that an access has raised it says twice
+ * which access.
  */
-static bool lacks_description(int signal)
+static bool describes(const siginfo_t *info, int signal,
+		      const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	const greg_t *registers = context->uc_mcontext.gregs;
+
+	return info->si_signo == signal && info->si_code > 0 &&
+	       registers[REG_TRAPNO] == PAGE_FAULT &&
+	       info->si_addr == (void *)registers[REG_CR2];
+#else
+	(void)info, (void)signal, (void)context;
+	return false;
+#endif
+}
+
+/*
+ * A program that puts us back by signal(), which knows no flags, has us called
+ * without a description: what is there instead may be anything, a description
+ * of the same access at best.  The access comes again, and then has one; what
+ * was sent by somebody is lost.
+ */
+static bool lacks_description(int signal, const siginfo_t *info,
+			      const ucontext_t *context)
 {
 	struct sigaction now;
 
-	return sigaction(signal, NULL, &now) == 0 &&
+	return !describes(info, signal, context) &&
+	       sigaction(signal, NULL, &now) == 0 &&
 	       now.sa_sigaction == handler && !(now.sa_flags & SA_SIGINFO) &&
 	       put_ours(signal, &now) == 0;
 }
@@ -148,7 +171,8 @@ static void handler(int signal, siginfo_t *info, void *context)
 	const ucontext_t *interrupted = context;
 	int saved = errno;
 
-	if (lacks_description(signal) || trapped(info, context)) {
+	if (lacks_description(signal, info, interrupted) ||
+	    trapped(info, context)) {
 		errno = saved;
 		return;
 	}

@@ -274,6 +274,51 @@ static void test_signals_while_it_waits(void **state)
 	sigaction(SIGUSR1, &before, NULL);
 }
 
+/* As signal(), which knows no flags: a program that puts our handler back by it
+ * takes its description away. */
+static void take_description(void)
+{
+	struct sigaction now, plain = { .sa_flags = SA_RESTART };
+
+	assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
+	plain.sa_handler = now.sa_handler;
+	assert_int_equal(sigaction(SIGBUS, &plain, NULL), 0);
+}
+
+static bool has_description(void)
+{
+	struct sigaction now;
+
+	assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
+	return now.sa_flags & SA_SIGINFO;
+}
+
+/* What lies there instead is that of the trap before: of another page, or of the
+ * same. */
+static void test_without_a_description(void **state)
+{
+	struct quire_statistics before = statistics_of(quire);
+
+	(void)state;
+	for (size_t i = 0; i < PAGES; i++) {
+		size_t page = i * 29 % PAGES;
+
+		take_description();
+		assert_int_equal(bytes[page * PAGE], byte_at(page * PAGE));
+		assert_true(has_description());
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(quire_madvise(space,
+						       bytes + page * PAGE,
+						       PAGE, MADV_PAGEOUT),
+					 0);
+			take_description();
+			assert_int_equal(bytes[page * PAGE],
+					 byte_at(page * PAGE));
+		}
+	}
+	assert_true(statistics_of(quire).traps - before.traps >= 3 * PAGES);
+}
+
 /* As everywhere: a child has none of the mappings. */
 static void test_child(void **state)
 {
@@ -305,6 +350,7 @@ int main(void)
 		TEST(test_past_the_end),
 		TEST(test_mapping_of_the_programs),
 		TEST(test_signals_while_it_waits),
+		TEST(test_without_a_description),
 		TEST(test_child),
 	};
 
