@@ -38,8 +38,10 @@
 /* So many are given to an idle device at first: it begins while the rest of a
  * long list is prepared. */
 #define AT_FIRST 16
-/* Looks that may find nothing until traps are said to come no more. */
-#define LOOKS_IN_VAIN 64
+/* A look costs a system call: one that finds traps earns so many more, and of
+ * those that find nothing no more than LOOKS_MOST are made in a row. */
+#define LOOKS_EARNED 2
+#define LOOKS_MOST 16
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
 /* Of what is no read, in flight: a read that comes does not stand behind
@@ -404,10 +406,13 @@ static bool try_again(struct ring *ring, struct ring_op *op, int64_t result)
 
 static void look(struct ring *ring)
 {
-	if (ring->watch_ready(ring->context))
-		ring->looks = LOOKS_IN_VAIN;
-	else if (ring->looks > 0)
-		ring->looks--;
+	if (!ring->watch_ready(ring->context)) {
+		ring->looks -= ring->looks > 0;
+		return;
+	}
+	ring->looks += LOOKS_EARNED;
+	if (ring->looks > LOOKS_MOST)
+		ring->looks = LOOKS_MOST;
 }
 
 static void hand_out(struct ring *ring, const struct done *done, unsigned count)
