@@ -14,6 +14,8 @@
  */
 #include "os/ring.h"
 
+#include "os/ring_turns.h"
+
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
@@ -44,22 +46,6 @@
 #define LOOKS_MOST 16
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
-/* Of what is no read, in flight: a read that comes does not stand behind
- * hundreds.  Where none has come for as many others as QUIET, more of them: a
- * disk may be served by turns, all that is there at a time. */
-#define OTHERS_MAX 16
-#define OTHERS_QUIET 128
-#define QUIET 128
-/* A read of more bytes is a long one.  While short ones come as well no more
- * than so many bytes of long ones are in flight, or a little more, as a device
- * may serve a read after all that it was given before. */
-#define SHORT_MOST (UINT64_C(64) << 10)
-#define LONG_MOST (UINT64_C(1) << 20)
-/* Short ones come no more, after so many long ones. */
-#define LONG_QUIET 64
-/* Somebody waits for a read; but of so many one is not for a read's turn. */
-#define READS_FIRST 8
-
 struct ring {
 	struct io_uring uring;              /* its thread's, once that runs */
 	unsigned depth;                     /* [I] */
@@ -69,25 +55,18 @@ struct ring {
 	int wake_fd; /* [I] an eventfd: written to wake the thread */
 
 	struct lock lock;
-	struct list reads; /* [lock] short ones, not yet given to the kernel */
-	struct list long_reads; /* [lock] the same */
-	struct list queue;      /* [lock] all else, the same */
-	unsigned turn;          /* [lock] of READS_FIRST */
-	bool asleep;            /* [lock] the thread won't look at the queue */
-	bool stopping;          /* [lock] */
-	int watch_fd;           /* [lock] -1: none */
+	struct ring_turns turns; /* not yet given to the kernel, and in flight:
+				    without the wake-up read */
+	bool asleep;             /* [lock] the thread won't look at them */
+	bool stopping;           /* [lock] */
+	int watch_fd;            /* [lock] -1: none */
 	bool (*watch_ready)(void *context); /* [lock] */
 
 	/* The thread's own. */
-	unsigned in_flight;   /* without the wake-up read */
-	unsigned others;      /* of these, what is no read */
-	uint64_t long_bytes;  /* of long reads in flight */
-	bool wake_armed;      /* a read of wake_fd is in flight */
-	bool watch_armed;     /* a poll of watch_fd is in flight */
-	unsigned since_read;  /* others that have been given to the kernel */
-	unsigned since_short; /* long reads, the same */
-	bool at_once;         /* there is more to submit: nothing is awaited */
-	unsigned looks;       /* by itself, while traps come */
+	bool wake_armed;  /* a read of wake_fd is in flight */
+	bool watch_armed; /* a poll of watch_fd is in flight */
+	bool at_once;     /* there is more to submit: nothing is awaited */
+	unsigned looks;   /* by itself, while traps come */
 	uint64_t wake_count;
 	struct iovec wake_iov;
 };
@@ -112,59 +91,6 @@ static void wake(struct ring *ring)
 	check(syscall(SYS_write, ring->wake_fd, &one, sizeof(one)) ==
 		      sizeof(one),
 	      "the ring's thread can be woken");
-}
-
-static uint64_t op_bytes(const struct ring_op *op)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < op->iov_count; i++)
-		bytes += op->iov[i].iov_len;
-	return bytes;
-}
-
-static bool is_long(const struct ring_op *op)
-{
-	return op->operation == RING_READV &&
-	       (op->ahead || op_bytes(op) > SHORT_MOST);
-}
-
-/* The lock is held. */
-static struct list *queue_for(struct ring *ring, const struct ring_op *op)
-{
-	if (op->operation != RING_READV)
-		return &ring->queue;
-	return is_long(op) ? &ring->long_reads : &ring->reads;
-}
-
-static struct list *pop_long(struct ring *ring)
-{
-	bool free = ring->since_short >= LONG_QUIET ||
-		    ring->long_bytes < LONG_MOST;
-
-	return free ? list_pop(&ring->long_reads) : NULL;
-}
-
-static struct list *pop_other(struct ring *ring)
-{
-	unsigned most = ring->since_read < QUIET ? OTHERS_MAX : OTHERS_QUIET;
-
-	return ring->others < most ? list_pop(&ring->queue) : NULL;
-}
-
-/* The one whose turn it is; NULL: none is there.  The lock is held. */
-static struct list *next_op(struct ring *ring)
-{
-	bool turn = ++ring->turn % READS_FIRST == 0;
-	struct list *link = turn ? pop_other(ring) : NULL;
-
-	if (!link && turn)
-		link = pop_long(ring);
-	if (!link)
-		link = list_pop(&ring->reads);
-	if (!link)
-		link = pop_long(ring);
-	return link ? link : pop_other(ring);
 }
 
 /* The innermost plug of this thread. */
@@ -198,9 +124,8 @@ void ring_plug_release(struct ring_plug *plug)
 		return;
 	lock_take(&ring->lock);
 	while ((link = list_pop(&plug->ops)))
-		list_add_tail(queue_for(ring, container_of(link, struct ring_op,
-							   link)),
-			      link);
+		turns_add(&ring->turns,
+			  container_of(link, struct ring_op, link), false);
 	wake(ring);
 	lock_drop(&ring->lock);
 	plug->count = 0;
@@ -224,7 +149,7 @@ void ring_submit(struct ring *ring, struct ring_op *op)
 		return;
 	}
 	lock_take(&ring->lock);
-	list_add_tail(queue_for(ring, op), &op->link);
+	turns_add(&ring->turns, op, false);
 	wake(ring);
 	lock_drop(&ring->lock);
 }
@@ -236,32 +161,6 @@ static struct io_uring_sqe *take_entry(struct ring *ring)
 	/* There is one for each operation of depth, one to wake, one to watch. */
 	check(entry, "the ring has an entry for each operation in flight");
 	return entry;
-}
-
-static void count_in(struct ring *ring, const struct ring_op *op)
-{
-	ring->in_flight++;
-	if (op->operation != RING_READV) {
-		ring->others++;
-		ring->since_read++;
-		return;
-	}
-	ring->since_read = 0;
-	if (is_long(op)) {
-		ring->long_bytes += op_bytes(op);
-		ring->since_short++;
-	} else {
-		ring->since_short = 0;
-	}
-}
-
-static void count_out(struct ring *ring, const struct ring_op *op)
-{
-	ring->in_flight--;
-	if (op->operation != RING_READV)
-		ring->others--;
-	else if (is_long(op))
-		ring->long_bytes -= op_bytes(op);
 }
 
 static void prepare(struct ring *ring, struct ring_op *op)
@@ -282,7 +181,6 @@ static void prepare(struct ring *ring, struct ring_op *op)
 		break;
 	}
 	io_uring_sqe_set_data(entry, op);
-	count_in(ring, op);
 }
 
 static void arm_wake(struct ring *ring)
@@ -324,24 +222,20 @@ static bool need_not_enter(const struct ring *ring)
 static bool fill(struct ring *ring)
 {
 	unsigned most = ring->depth;
+	struct ring_op *op;
 	bool go_on;
 
-	if (ring->in_flight == 0 && most > AT_FIRST)
+	if (ring->turns.in_flight == 0 && most > AT_FIRST)
 		most = AT_FIRST;
 	arm_wake(ring);
 	lock_take(&ring->lock);
 	arm_watch(ring);
-	while (ring->in_flight < most) {
-		struct list *link = next_op(ring);
-
-		if (!link)
-			break;
-		prepare(ring, container_of(link, struct ring_op, link));
-	}
-	go_on = !ring->stopping || ring->in_flight > 0;
-	ring->at_once = ring->in_flight == most && most < ring->depth;
+	while (ring->turns.in_flight < most && (op = turns_next(&ring->turns)))
+		prepare(ring, op);
+	go_on = !ring->stopping || ring->turns.in_flight > 0;
+	ring->at_once = ring->turns.in_flight == most && most < ring->depth;
 	/* In a full ring the next completion is the wake-up. */
-	ring->asleep = ring->in_flight < ring->depth && !ring->at_once &&
+	ring->asleep = ring->turns.in_flight < ring->depth && !ring->at_once &&
 		       !need_not_enter(ring);
 	lock_drop(&ring->lock);
 	return go_on;
@@ -372,7 +266,8 @@ static void enter(struct ring *ring)
 
 static bool is_busy(const struct ring *ring)
 {
-	return ring->looks > 0 && ring->in_flight - ring->others > BUSY;
+	return ring->looks > 0 &&
+	       ring->turns.in_flight - ring->turns.others_in_flight > BUSY;
 }
 
 /* A batch of completions at most, their places in the ring freed. */
@@ -399,7 +294,7 @@ static bool try_again(struct ring *ring, struct ring_op *op, int64_t result)
 		return false;
 	op->tries++;
 	lock_take(&ring->lock);
-	list_add_head(queue_for(ring, op), &op->link);
+	turns_add(&ring->turns, op, true);
 	lock_drop(&ring->lock);
 	return true;
 }
@@ -417,10 +312,13 @@ static void look(struct ring *ring)
 
 static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 {
-	bool completed = is_busy(ring);
+	bool completed = false;
 
-	if (completed)
+	/* Then it is one. */
+	if (is_busy(ring) && count > 0 && done->op && done->op != &watch_op) {
 		look(ring);
+		completed = true;
+	}
 	for (unsigned i = 0; i < count; i++) {
 		struct ring_op *op = done[i].op;
 
@@ -434,7 +332,7 @@ static void hand_out(struct ring *ring, const struct done *done, unsigned count)
 			completed = true;
 			continue;
 		}
-		count_out(ring, op);
+		turns_end(&ring->turns, op);
 		if (try_again(ring, op, done[i].result))
 			continue;
 		op->complete(op, done[i].result); /* op may be gone now */
@@ -542,9 +440,7 @@ static struct ring *ring_alloc(void (*after_batch)(void *context),
 	if (!ring)
 		return NULL;
 	lock_init(&ring->lock, LOCK_RANK_RING);
-	list_init(&ring->reads);
-	list_init(&ring->long_reads);
-	list_init(&ring->queue);
+	turns_init(&ring->turns);
 	ring->watch_fd = -1;
 	ring->after_batch = after_batch;
 	ring->context = context;

@@ -230,11 +230,15 @@ static bool take_byte(void *context)
 	return true;
 }
 
+#define READS 24
+#define BUSY 8 /* reads in flight: no more are served without a look */
+
 /* What a ring's thread does between the looks at what it watches. */
 static struct {
 	struct board board;
 	bool open;
-	unsigned looks, done, most; /* completions between two looks */
+	/* Completions between two looks, as long as more than BUSY are left. */
+	unsigned looks, done, most;
 } gate;
 
 static bool look(void *context)
@@ -244,7 +248,8 @@ static bool look(void *context)
 
 	(void)context;
 	lock_take(&gate.board.lock);
-	if (gate.looks++ && gate.board.done - gate.done > gate.most)
+	if (gate.looks++ && gate.board.done <= READS - BUSY &&
+	    gate.board.done - gate.done > gate.most)
 		gate.most = gate.board.done - gate.done;
 	gate.done = gate.board.done;
 	condition_wake_all(&gate.board.changed);
@@ -278,48 +283,62 @@ static void open_gate(void)
 	lock_drop(&gate.board.lock);
 }
 
-/*
- * Traps have come, and 24 reads end at once, while the thread is kept: it looks
- * for more traps before it has served them all.
- */
-static void looks_between_completions(void **state)
+/* A trap has come, and while the thread is kept all reads end at once, and more
+ * traps come. */
+static void serve_at_once(unsigned traps)
 {
-	struct task first, tasks[24];
-	int ends[25][2];
-	char bytes[24], byte;
+	struct task first, tasks[READS];
+	int ends[READS + 1][2];
+	char bytes[READS], byte;
 	struct ring *ring;
 
-	(void)state;
 	memset(&gate, 0, sizeof(gate));
 	ring = new_ring(32, &gate.board);
 	assert_int_equal(pipe2(watched, O_NONBLOCK), 0);
 	assert_int_equal(write(watched[1], "a", 1), 1);
 	ring_watch(ring, watched[0], look);
 	wait_for_look();
-	for (unsigned i = 0; i < 24; i++) {
+	for (unsigned i = 0; i < READS; i++) {
 		new_pipe(ends[i]);
 		prepare_bytes(&tasks[i], &gate.board, ends[i][0], RING_READV,
 			      &bytes[i]);
 		ring_submit(ring, &tasks[i].op);
 	}
-	new_pipe(ends[24]);
-	prepare_bytes(&first, &gate.board, ends[24][0], RING_READV, &byte);
+	new_pipe(ends[READS]);
+	prepare_bytes(&first, &gate.board, ends[READS][0], RING_READV, &byte);
 	first.op.complete = pass;
 	ring_submit(ring, &first.op);
-	put_byte(ends[24], 'g');
+	put_byte(ends[READS], 'g');
 	board_wait(&gate.board, 1);
-	for (unsigned i = 0; i < 24; i++)
+	for (unsigned i = 0; i < READS; i++)
 		put_byte(ends[i], 'x');
+	for (unsigned i = 0; i < traps; i++)
+		put_byte(watched, 't');
 	open_gate();
-	board_wait(&gate.board, 25);
+	board_wait(&gate.board, READS + 1);
 	ring_destroy(ring);
-	assert_true(gate.looks >= 1 + (24 - 8));
-	assert_int_equal(gate.most, 1);
 	board_finish(&gate.board);
-	for (unsigned i = 0; i < 25; i++)
+	for (unsigned i = 0; i <= READS; i++)
 		close_pipe(ends[i]);
 	close(watched[0]);
 	close(watched[1]);
+}
+
+/* It looks for more of them before it has served all. */
+static void looks_between_completions(void **state)
+{
+	(void)state;
+	serve_at_once(READS);
+	assert_true(gate.looks >= 1 + READS - BUSY);
+	assert_int_equal(gate.most, 1);
+}
+
+/* Two looks in vain, and the rest is served together. */
+static void no_looks_where_no_traps_come(void **state)
+{
+	(void)state;
+	serve_at_once(0);
+	assert_int_equal(gate.looks, 1 + 2);
 }
 
 /* A byte a time is taken, so the ring must see by itself that more are left;
@@ -404,6 +423,7 @@ static int run_group(void)
 		cmocka_unit_test(destroy_waits_for_what_is_in_flight),
 		cmocka_unit_test(watched_descriptor_is_told_of),
 		cmocka_unit_test(looks_between_completions),
+		cmocka_unit_test(no_looks_where_no_traps_come),
 		cmocka_unit_test(watching_takes_no_operations_place),
 		cmocka_unit_test(bad_depth_is_refused),
 		cmocka_unit_test(idle_rings_end),
