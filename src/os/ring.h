@@ -26,7 +26,7 @@ struct ring_op {
 	const struct iovec *iov;
 	unsigned iov_count;
 	uint64_t offset;
-	bool ahead; /* nobody waits for it yet: as a long one */
+	bool ahead; /* nobody waits for it yet: long ones need not be few */
 	void (*complete)(struct ring_op *op, int64_t result);
 	struct list link; /* the ring's: waiting for a free entry */
 	unsigned tries;   /* the ring's: EAGAIN and EINTR met so far */

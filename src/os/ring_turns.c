@@ -15,7 +15,7 @@
  * may serve a read after all that it was given before. */
 #define SHORT_MOST (UINT64_C(64) << 10)
 #define LONG_MOST (UINT64_C(1) << 20)
-/* Short ones come no more, after so many long ones. */
+/* Short ones that somebody waits for come no more, after so many long ones. */
 #define LONG_QUIET 64
 
 static uint64_t op_bytes(const struct ring_op *op)
@@ -29,8 +29,7 @@ static uint64_t op_bytes(const struct ring_op *op)
 
 static bool is_long(const struct ring_op *op)
 {
-	return op->operation == RING_READV &&
-	       (op->ahead || op_bytes(op) > SHORT_MOST);
+	return op->operation == RING_READV && op_bytes(op) > SHORT_MOST;
 }
 
 static struct list *queue_for(struct ring_turns *turns,
@@ -98,7 +97,7 @@ static void begin(struct ring_turns *turns, const struct ring_op *op)
 	if (is_long(op)) {
 		turns->long_bytes += op_bytes(op);
 		turns->since_short++;
-	} else {
+	} else if (!op->ahead) {
 		turns->since_short = 0;
 	}
 }

@@ -6,9 +6,9 @@
 #include "os/ring.h"
 
 /*
- * Short reads first, as somebody waits for them; then long ones and those ahead;
- * then what is no read.  Of the latter two so much is in flight at a time that a
- * short read which comes then does not stand behind all of it.
+ * Short reads first, as somebody waits for them; then long ones; then what is no
+ * read.  Of the latter two so much is in flight at a time that a short read
+ * which comes then does not stand behind all of it.
  */
 struct ring_turns {
 	/* Wait for their turn.  The ring's lock. */

@@ -44,7 +44,7 @@ struct store_io {
 	/* The caller waits for it in any case: a store that can may block, move
 	 * the bytes on this thread, and save two switches. */
 	bool now;
-	bool ahead; /* nobody waits for it yet: others go first */
+	bool ahead; /* nobody waits for it yet */
 	void (*complete)(struct store_io *io, int64_t result);
 
 	/* store.c's and the store's own, while in flight */
