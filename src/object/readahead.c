@@ -14,9 +14,11 @@
  * last, so that two are asked for; the others of such windows may be shown as
  * they come.  Who has caught up, and waits for such a window, has the next one
  * asked for when it has come, before it is put into memory: so the store has
- * something to do meanwhile.  The window doubles with each request, and halves when pages of it
- * leave memory unused (ahead.c).  A touch that no stream expected begins one
- * only where misses form a row (pattern.c): a random reader never reads ahead.
+ * something to do meanwhile.
+ *
+ * The window doubles with each request, and halves when pages of it leave memory
+ * unused (ahead.c).  A touch that no stream expected begins one only where misses
+ * form a row (pattern.c): a random reader never reads ahead.
  */
 #include "object/object_private.h"
 
