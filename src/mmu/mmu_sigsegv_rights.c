@@ -63,6 +63,21 @@ static void widen(uint64_t *start, uint64_t *end)
 		*end += PAGE_SIZE;
 }
 
+/* Where the program has unmapped pages behind our back nothing is shown. */
+static int hide_what_is_left(uint64_t start, uint64_t end)
+{
+	unsigned char there;
+	int error = 0;
+
+	for (uint64_t at = start; at < end && !error; at += PAGE_SIZE) {
+		error = memory_protect(at, PAGE_SIZE, PROT_NONE);
+		if (error == -ENOMEM &&
+		    memory_resident(at, PAGE_SIZE, &there) == -ENOMEM)
+			error = 0;
+	}
+	return error;
+}
+
 /* Between borders that are there it takes the kernel no new mapping. */
 static int hide_stretch(uint64_t start, uint64_t end)
 {
@@ -74,6 +89,8 @@ static int hide_stretch(uint64_t start, uint64_t end)
 		widen(&start, &end);
 		error = memory_protect(start, end - start, PROT_NONE);
 	}
+	if (error == -ENOMEM)
+		error = hide_what_is_left(start, end);
 	if (error)
 		return error;
 	for (uint64_t at = start; at < end; at = next) {
