@@ -63,16 +63,21 @@ static void widen(uint64_t *start, uint64_t *end)
 		*end += PAGE_SIZE;
 }
 
-/* Where the program has unmapped pages behind our back nothing is shown. */
-static int hide_what_is_left(uint64_t start, uint64_t end)
+/* The program may have unmapped it behind our back: then it shows nothing. */
+static bool is_gone(uint64_t page)
 {
 	unsigned char there;
+
+	return memory_resident(page, PAGE_SIZE, &there) == -ENOMEM;
+}
+
+static int hide_what_is_left(uint64_t start, uint64_t end)
+{
 	int error = 0;
 
 	for (uint64_t at = start; at < end && !error; at += PAGE_SIZE) {
 		error = memory_protect(at, PAGE_SIZE, PROT_NONE);
-		if (error == -ENOMEM &&
-		    memory_resident(at, PAGE_SIZE, &there) == -ENOMEM)
+		if (error == -ENOMEM && is_gone(at))
 			error = 0;
 	}
 	return error;
@@ -137,6 +142,20 @@ void rights_sweep(uint64_t most)
 
 /* ---- what changes in a stretch ---- */
 
+static int change_what_is_left(uint64_t start, uint64_t end, uint32_t to)
+{
+	int error = 0;
+
+	for (uint64_t at = start; at < end && !error; at += PAGE_SIZE) {
+		error = memory_protect(at, PAGE_SIZE, shadow_prot(to));
+		if (!error)
+			shadow_set(at, at + PAGE_SIZE, to);
+		else if (error == -ENOMEM && is_gone(at))
+			error = 0;
+	}
+	return error;
+}
+
 int rights_change(uint64_t start, uint64_t end, uint32_t from, uint32_t to)
 {
 	int error = 0;
@@ -149,6 +168,8 @@ int rights_change(uint64_t start, uint64_t end, uint32_t from, uint32_t to)
 					       shadow_prot(to));
 		}
 	}
+	if (error == -ENOMEM)
+		return change_what_is_left(start, end, to);
 	if (!error)
 		shadow_set(start, end, to);
 	return error;
