@@ -5,7 +5,8 @@
  * that was not reached yet: so what they bring does not push out what they
  * brought, nor much of what others use.  A stream that nobody follows any more
  * would hold its part for ever: after the others have wanted the share some
- * times over it holds none.  That is told by generations; the last two count.
+ * times over it holds none.  That is told by generations; the last two count.  How
+ * many streams there are is told by shorter ones.
  *
  * A page that leaves without WORD_TOUCHED died unused.  It makes the window of
  * the stream that asked for it half as wide; and the more of them an object has
@@ -32,79 +33,81 @@ static uint64_t share_of(const struct object_host *host)
  * Relaxed, here and below: a hint.  What is added and taken away while a
  * generation ends may go astray, until the one after the next.
  */
-static uint64_t sum(const _Atomic int64_t of[2])
+static uint64_t all_of(const struct ahead_sum *sum)
 {
-	int64_t sum = 0;
+	int64_t all = 0;
 
 	for (int i = 0; i < 2; i++)
-		sum += atomic_load_explicit(&of[i], memory_order_relaxed);
-	return sum > 0 ? (uint64_t)sum : 0;
+		all += atomic_load_explicit(&sum->of[i], memory_order_relaxed);
+	return all > 0 ? (uint64_t)all : 0;
 }
 
-static void add(_Atomic int64_t of[2], uint32_t generation, int64_t number)
+static uint32_t generation_of(const struct ahead_sum *sum)
 {
-	atomic_fetch_add_explicit(&of[generation & 1], number,
-				  memory_order_relaxed);
+	return atomic_load_explicit(&sum->generation, memory_order_relaxed);
 }
 
-static void count_wanted(struct object_host *host, uint64_t pages)
+/* So many pages more are wanted, of those that a generation has. */
+static void count_wanted(struct ahead_sum *sum, uint64_t pages, uint64_t most)
 {
-	struct ahead_share *ahead = &host->ahead;
-	uint64_t most = GENERATION * share_of(host);
-	uint64_t wanted = atomic_fetch_add_explicit(&ahead->wanted, pages,
+	uint64_t wanted = atomic_fetch_add_explicit(&sum->wanted, pages,
 						    memory_order_relaxed);
 	uint32_t next;
 
 	if (wanted + pages < most || wanted >= most)
 		return; /* not the one that ends it */
-	next = atomic_load_explicit(&ahead->generation, memory_order_relaxed) +
-	       1;
-	atomic_store_explicit(&ahead->held[next & 1], 0, memory_order_relaxed);
-	atomic_store_explicit(&ahead->holders[next & 1], 0,
-			      memory_order_relaxed);
-	atomic_store_explicit(&ahead->generation, next, memory_order_relaxed);
-	atomic_store_explicit(&ahead->wanted, 0, memory_order_relaxed);
+	next = generation_of(sum) + 1;
+	atomic_store_explicit(&sum->of[next & 1], 0, memory_order_relaxed);
+	atomic_store_explicit(&sum->generation, next, memory_order_relaxed);
+	atomic_store_explicit(&sum->wanted, 0, memory_order_relaxed);
 }
 
-/* What of the sum is the stream's. */
-static uint64_t held_by(const struct ahead_share *ahead,
-			const struct stream *stream)
+/* What of the sum it still is. */
+static uint64_t part_of(const struct ahead_sum *sum,
+			const struct ahead_part *part)
 {
-	uint32_t now =
-		atomic_load_explicit(&ahead->generation, memory_order_relaxed);
+	return generation_of(sum) - part->generation < 2 ? part->amount : 0;
+}
 
-	return now - stream->generation < 2 ? stream->held : 0;
+static void add(struct ahead_sum *sum, uint32_t generation, int64_t amount)
+{
+	atomic_fetch_add_explicit(&sum->of[generation & 1], amount,
+				  memory_order_relaxed);
+}
+
+static void set_part(struct ahead_sum *sum, struct ahead_part *part,
+		     uint64_t amount)
+{
+	uint32_t now = generation_of(sum);
+	uint64_t before = part_of(sum, part);
+
+	if (before)
+		add(sum, part->generation, -(int64_t)before);
+	if (amount)
+		add(sum, now, (int64_t)amount);
+	*part = (struct ahead_part){ amount, now };
 }
 
 void stream_hold(struct object *object, struct stream *stream, uint64_t pages)
 {
 	struct ahead_share *ahead = &object->host->ahead;
-	uint32_t now =
-		atomic_load_explicit(&ahead->generation, memory_order_relaxed);
-	uint64_t held = held_by(ahead, stream);
 
-	if (held) {
-		add(ahead->held, stream->generation, -(int64_t)held);
-		add(ahead->holders, stream->generation, -1);
-	}
-	stream->held = pages;
-	stream->generation = now;
-	if (pages) {
-		add(ahead->held, now, (int64_t)pages);
-		add(ahead->holders, now, 1);
-	}
+	set_part(&ahead->held, &stream->held, pages);
+	set_part(&ahead->streams, &stream->counted, pages > 0);
 }
 
 uint64_t stream_may_ask(struct object *object, const struct stream *stream,
 			uint64_t pages)
 {
 	struct object_host *host = object->host;
+	struct ahead_share *ahead = &host->ahead;
 	uint64_t share = share_of(host), held, own, left;
 	uint64_t least = share / LEAST;
 
-	count_wanted(host, pages);
-	held = sum(host->ahead.held);
-	own = held_by(&host->ahead, stream);
+	count_wanted(&ahead->held, pages, GENERATION * share);
+	count_wanted(&ahead->streams, pages, share);
+	held = all_of(&ahead->held);
+	own = part_of(&ahead->held, &stream->held);
 	held = (held > own ? held - own : 0) + stream->asked;
 	left = held < share ? share - held : 0;
 	if (left < least)
@@ -114,15 +117,16 @@ uint64_t stream_may_ask(struct object *object, const struct stream *stream,
 
 /*
  * Who goes on alone may have an eighth of the budget in one window; of many each
- * has two of the same width, and all together no more than that.
+ * has two of the same width, and all together no more than that.  Who has not
+ * been seen while the others wanted a share or two is none of them.
  */
 uint64_t stream_window_most(struct object *object, const struct stream *stream)
 {
 	struct object_host *host = object->host;
-	uint64_t streams = sum(host->ahead.holders);
+	uint64_t streams = all_of(&host->ahead.streams);
 	uint64_t most = host->cache->budget / WINDOWS;
 
-	if (!held_by(&host->ahead, stream))
+	if (!part_of(&host->ahead.streams, &stream->counted))
 		streams++;
 	return streams > 1 ? most / (2 * streams) : most;
 }
@@ -193,7 +197,9 @@ static void died(struct object *object, uint64_t index, uint64_t count,
 		if (!asked_for(stream, index, count))
 			continue;
 		stream_hold(object, stream,
-			    stream->held > count ? stream->held - count : 0);
+			    stream->held.amount > count
+				    ? stream->held.amount - count
+				    : 0);
 		if (!unused)
 			continue;
 		stream->window /= 2;

@@ -102,12 +102,16 @@ enum object_record {
 	OBJECT_EVICTED,
 };
 
-/* Pages that streams have asked for and not reached yet (ahead.c). */
-struct ahead_share {
-	_Atomic int64_t held[2];    /* by generation's last bit */
-	_Atomic int64_t holders[2]; /* streams, the same */
+/* What the streams of an engine have, of late (ahead.c). */
+struct ahead_sum {
+	_Atomic int64_t of[2]; /* by generation's last bit */
 	_Atomic uint32_t generation;
-	_Atomic uint64_t wanted; /* in this generation */
+	_Atomic uint64_t wanted; /* pages, in this generation */
+};
+
+struct ahead_share {
+	struct ahead_sum held;    /* pages asked for and not reached yet */
+	struct ahead_sum streams; /* 1 for each that has any */
 };
 
 #define OBJECT_READ_MOST 256 /* pages: the largest staging buffer */

@@ -5,6 +5,12 @@
 
 #include "object/object.h"
 
+/* What of a sum is a stream's, while that generation counts. */
+struct ahead_part {
+	uint64_t amount;
+	uint32_t generation;
+};
+
 /* A reader who comes in equal steps, as far as it can be told. */
 struct stream {
 	int64_t step;    /* pages; 0: there is none */
@@ -16,9 +22,9 @@ struct stream {
 	bool shown;      /* as it comes, but for the first page of each */
 	uint64_t come;   /* shown ones up to this page are read */
 	enum read_advice advice; /* of who was seen last */
-	uint64_t used;       /* when, by the object's own clock of touches */
-	uint64_t held;       /* of the share of all */
-	uint32_t generation; /* of the share, when it was held */
+	uint64_t used;          /* when, by the object's own clock of touches */
+	struct ahead_part held; /* of the share of all */
+	struct ahead_part counted; /* among the streams */
 };
 
 #define STREAMS 32

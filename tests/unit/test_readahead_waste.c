@@ -310,10 +310,39 @@ static void test_who_is_gone_holds_nothing(void **state)
 	assert_in_range(asked, 100, 200);
 	assert_int_equal(stream_may_ask(object, &reader, 64), 64);
 	stream_hold(object, &gone, 0);
-	assert_int_equal(atomic_load(&world->host.ahead.held[0]), 0);
-	assert_int_equal(atomic_load(&world->host.ahead.held[1]), 0);
-	assert_int_equal(atomic_load(&world->host.ahead.holders[0]), 0);
-	assert_int_equal(atomic_load(&world->host.ahead.holders[1]), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(atomic_load(&world->host.ahead.held.of[i]), 0);
+		assert_int_equal(atomic_load(&world->host.ahead.streams.of[i]),
+				 0);
+	}
+	end();
+}
+
+/* And narrows nobody's windows, for a shorter while. */
+static void test_who_is_gone_is_no_stream(void **state)
+{
+	struct stream gone = { .step = 1 }, reader = { .step = 1 };
+	struct object *object;
+	unsigned asked = 0;
+
+	(void)state;
+	open_with(1024);
+	object = thing.object;
+	stream_hold(object, &reader, 8);
+	assert_int_equal(stream_window_most(object, &reader), 128);
+	stream_hold(object, &gone, 8);
+	assert_int_equal(stream_window_most(object, &reader), 128 / 4);
+	while (stream_window_most(object, &reader) < 128) {
+		stream_may_ask(object, &reader, 8);
+		stream_hold(object, &reader, 8);
+		asked++;
+	}
+	assert_in_range(asked, 256 / 8, 2 * 256 / 8);
+	assert_int_equal(stream_window_most(object, &gone), 128 / 4);
+	stream_hold(object, &gone, 8); /* he is back */
+	assert_int_equal(stream_window_most(object, &reader), 128 / 4);
+	stream_hold(object, &gone, 0);
+	stream_hold(object, &reader, 0);
 	end();
 }
 
@@ -363,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_a_page_asked_for_is_no_waste),
 		cmocka_unit_test(test_caution),
 		cmocka_unit_test(test_who_is_gone_holds_nothing),
+		cmocka_unit_test(test_who_is_gone_is_no_stream),
 		cmocka_unit_test(test_readers_at_once),
 	};
 
