@@ -5,8 +5,8 @@
  * that was not reached yet: so what they bring does not push out what they
  * brought, nor much of what others use.  A stream that nobody follows any more
  * would hold its part for ever: after the others have wanted the share some
- * times over it holds none.  That is told by generations; the last two count.  How
- * many streams there are is told by shorter ones.
+ * times over it holds none.  That is told by generations; the last two count.
+ * How many streams there are is told by shorter ones.
  *
  * A page that leaves without WORD_TOUCHED died unused.  It makes the window of
  * the stream that asked for it half as wide; and the more of them an object has

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "object/mapping.h"
+#include "object/readahead.h"
 #include "page/cache.h"
 #include "pager/pager.h"
 
@@ -100,18 +101,6 @@ enum object_record {
 	OBJECT_READ,
 	OBJECT_WRITTEN,
 	OBJECT_EVICTED,
-};
-
-/* What the streams of an engine have, of late (ahead.c). */
-struct ahead_sum {
-	_Atomic int64_t of[2]; /* by generation's last bit */
-	_Atomic uint32_t generation;
-	_Atomic uint64_t wanted; /* pages, in this generation */
-};
-
-struct ahead_share {
-	struct ahead_sum held;    /* pages asked for and not reached yet */
-	struct ahead_sum streams; /* 1 for each that has any */
 };
 
 #define OBJECT_READ_MOST 256 /* pages: the largest staging buffer */
@@ -327,46 +316,6 @@ uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count);
 /* Of the last read that failed. */
 int object_read_error(const struct object *object);
-
-/* What the access pattern suggests at a touch of page index. */
-struct read_plan {
-	uint64_t count;       /* to read, if index is absent */
-	uint64_t ahead_index; /* and this, without waiting for it */
-	uint64_t ahead_count; /* 0: nothing */
-	int64_t ahead_step;   /* from one of these to the next: 1, mostly */
-	uint64_t install_end; /* pages from index to here may be shown */
-	/* What is read ahead may be shown as it comes, but for its first page:
-	 * the touch of that asks for the next window. */
-	bool show_ahead;
-};
-
-void object_plan(struct object *object, uint64_t index, struct read_plan *plan);
-
-/* What the program said of its pattern: MADV_NORMAL, _RANDOM, _SEQUENTIAL. */
-enum read_advice {
-	READ_AS_IT_COMES,
-	READ_RANDOM,     /* never ahead */
-	READ_SEQUENTIAL, /* twice as far ahead; what lies behind may leave */
-};
-
-/* As object_plan(), of an access; shows: what is read ahead for it may be shown
- * as it comes.  Never blocks. */
-void object_plan_advised(struct object *object, uint64_t index,
-			 enum read_advice advice, bool shows,
-			 struct read_plan *plan);
-/*
- * Starts to read the plan's pages ahead; after the page in hand was asked for.
- * address: where the first of them is mapped; 0: it is not to be shown.  Never
- * blocks.
- */
-void object_follow_plan(struct object *object, const struct read_plan *plan,
-			uint64_t address);
-
-/* Pages that a plan had shown as they come are read, the first of them mapped at
- * address; before their bytes are put into memory.  Starts what a reader who
- * waits for them will need next.  Never blocks. */
-void object_window_come(struct object *object, uint64_t index, uint64_t count,
-			uint64_t address);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */

@@ -209,6 +209,12 @@ void ahead_reached(struct object *object, uint64_t index, uint64_t end);
 unsigned ahead_caution(const struct object *object);
 /* The pages are EVICTING, and their bytes are gone.  Takes object->lock. */
 void ahead_gone(struct object *object, uint64_t index, uint64_t count);
+/* Pages that a plan had shown as they come are read, the first of them mapped at
+ * address; before their bytes are put into memory.  Starts what a reader who
+ * waits for them will need next.  Never blocks. */
+void object_window_come(struct object *object, uint64_t index, uint64_t count,
+			uint64_t address);
+
 /* The object ends. */
 void ahead_finish(struct object *object);
 

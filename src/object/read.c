@@ -28,6 +28,13 @@ enum manner {
 	READ_TO_SHOW, /* wherever it is mapped */
 };
 
+static const enum store_urgency urgency[] = {
+	[READ_BESIDE] = STORE_AWAITED,
+	[READ_NOW] = STORE_NOW,
+	[READ_AHEAD] = STORE_AHEAD,
+	[READ_TO_SHOW] = STORE_AWAITED,
+};
+
 /* What is asked for. */
 struct request {
 	enum manner manner;
@@ -360,8 +367,7 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 	if (request->manner == READ_BESIDE || request->manner == READ_NOW)
 		page_set_touched(object_word(object, index));
 	read->io.staging = staging;
-	read->io.now = request->manner == READ_NOW;
-	read->io.ahead = request->manner == READ_AHEAD;
+	read->io.urgency = urgency[request->manner];
 	read->request = *request;
 	submit(object, read, index);
 	return result;

@@ -59,7 +59,7 @@ static int read_store(struct object *object, uint64_t index, uint64_t length,
 			.index = index,
 			.length = length,
 			.staging = staging,
-			.now = true,
+			.urgency = STORE_NOW,
 			.complete = waited_complete },
 	};
 

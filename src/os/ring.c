@@ -46,6 +46,7 @@
 #define LOOKS_MOST 16
 /* EAGAIN and EINTR of one operation before its caller gets to see them. */
 #define TRIES_MAX 16
+
 struct ring {
 	struct io_uring uring;              /* its thread's, once that runs */
 	unsigned depth;                     /* [I] */

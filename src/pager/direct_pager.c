@@ -51,8 +51,7 @@ static void submit(struct pager *pager, struct pager_io *io)
 	store_io->complete = store_complete;
 	store_io->offset = io->index << PAGE_SHIFT;
 	store_io->iov_count = 1;
-	store_io->now = io->now;
-	store_io->ahead = io->ahead;
+	store_io->urgency = io->urgency;
 	switch (io->operation) {
 	case PAGER_READ:
 		/* Whole pages: that keeps a direct read aligned. */

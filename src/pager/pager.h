@@ -23,8 +23,7 @@ struct pager_io {
 	uint64_t index;  /* first page */
 	uint64_t length; /* bytes that lie inside the object */
 	struct staging *staging;
-	bool now;   /* as store_io's: the caller may block, and waits anyway */
-	bool ahead; /* the same: nobody waits yet */
+	enum store_urgency urgency;
 	/* error: 0 or a negative errno; -ENODATA: the store has become shorter
 	 * than the object and a whole page is missing. */
 	void (*complete)(struct pager_io *io, int error);

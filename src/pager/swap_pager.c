@@ -154,7 +154,7 @@ static void submit_read(struct swap_pager *swap, struct pager_io *io)
 	store_io->iov[0] = (struct iovec){ page_in(io, first),
 					   (last + 1 - first) << PAGE_SHIFT };
 	store_io->iov_count = 1;
-	store_io->now = io->now;
+	store_io->urgency = io->urgency;
 	store_submit(swap->store, store_io);
 }
 
@@ -167,7 +167,7 @@ static void submit_write(struct swap_pager *swap, struct pager_io *io)
 	store_io->offset = io->index << PAGE_SHIFT;
 	store_io->iov[0] = (struct iovec){ io->staging->bytes, io->length };
 	store_io->iov_count = 1;
-	store_io->now = io->now;
+	store_io->urgency = io->urgency;
 	store_submit(swap->store, store_io);
 }
 

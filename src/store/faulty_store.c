@@ -76,7 +76,7 @@ static struct errand *errand_create(struct faulty_store *faulty,
 	errand->inner.operation = outer->operation;
 	errand->inner.offset = outer->step_offset;
 	errand->inner.iov_count = outer->step_iov_count;
-	errand->inner.now = outer->now;
+	errand->inner.urgency = outer->urgency;
 	memcpy(errand->inner.iov, outer->step_iov,
 	       outer->step_iov_count * sizeof(outer->step_iov[0]));
 	errand->inner.complete = errand_complete;
@@ -103,7 +103,8 @@ static void errand_hold(struct errand *errand)
 {
 	struct faulty_store *faulty = errand->faulty;
 
-	errand->inner.now = false; /* whoever releases it need not wait */
+	errand->inner.urgency =
+		STORE_AWAITED; /* whoever releases it need not wait */
 	lock_take(&faulty->lock);
 	list_add_tail(&faulty->held, &errand->link);
 	faulty->held_count++;
@@ -115,7 +116,8 @@ static void errand_delay(struct errand *errand, uint64_t milliseconds)
 	struct faulty_store *faulty = errand->faulty;
 	struct list *place;
 
-	errand->inner.now = false; /* the timer has others to see to */
+	errand->inner.urgency =
+		STORE_AWAITED; /* the timer has others to see to */
 	errand->due_ns = clock_now_ns() + milliseconds * NANOSECONDS_PER_MS;
 	lock_take(&faulty->lock);
 	place = faulty->delayed.prev;

@@ -122,7 +122,7 @@ static void submit_to_ring(struct file_store *file, struct store_io *io)
 	op->iov = io->step_iov;
 	op->iov_count = io->step_iov_count;
 	op->offset = io->step_offset;
-	op->ahead = io->ahead;
+	op->ahead = io->urgency == STORE_AHEAD;
 	op->complete = ring_complete;
 	ring_submit(file->ring, op);
 }
@@ -163,7 +163,7 @@ static void file_submit(struct store *store, struct store_io *io)
 {
 	struct file_store *file = file_of(store);
 
-	if (io->now) {
+	if (io->urgency == STORE_NOW) {
 		move_here(file, io);
 	} else if (file->ring) {
 		submit_to_ring(file, io);

@@ -247,7 +247,7 @@ int64_t store_transfer(struct store *store, struct store_io *io)
 	waiter.io.operation = io->operation;
 	waiter.io.offset = io->offset;
 	waiter.io.iov_count = io->iov_count;
-	waiter.io.now = io->now;
+	waiter.io.urgency = io->urgency;
 	memcpy(waiter.io.iov, io->iov, io->iov_count * sizeof(io->iov[0]));
 	waiter.io.complete = waiter_complete;
 	lock_init(&waiter.lock, LOCK_RANK_STORE);

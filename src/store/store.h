@@ -31,6 +31,15 @@ enum store_operation {
 	STORE_FLUSH, /* what was written before is durable after */
 };
 
+/* Who waits for it. */
+enum store_urgency {
+	STORE_AWAITED, /* somebody, elsewhere */
+	/* The caller, in any case: a store that can may block, move the bytes on
+	 * this thread, and save two switches. */
+	STORE_NOW,
+	STORE_AHEAD, /* nobody yet */
+};
+
 /*
  * One transfer.  The caller's, and constant, until complete() is called.
  * result: bytes moved in all, or a negative errno.  A read ends short only at
@@ -41,10 +50,7 @@ struct store_io {
 	uint64_t offset;
 	struct iovec iov[STORE_IOV_MAX]; /* buffers aligned to 4096 bytes */
 	unsigned iov_count;
-	/* The caller waits for it in any case: a store that can may block, move
-	 * the bytes on this thread, and save two switches. */
-	bool now;
-	bool ahead; /* nobody waits for it yet */
+	enum store_urgency urgency;
 	void (*complete)(struct store_io *io, int64_t result);
 
 	/* store.c's and the store's own, while in flight */

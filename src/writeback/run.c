@@ -139,7 +139,7 @@ static void submit(struct run *run)
 	struct ring_plug *plug = &run->batch->plug;
 
 	run->io.operation = PAGER_WRITE;
-	run->io.now = false;
+	run->io.urgency = STORE_AWAITED;
 	run->io.complete = run_complete;
 	count_add(object_host(object)->counters, COUNT_WRITES, 1);
 	object_count(&object_counts(object)->writes, 1);

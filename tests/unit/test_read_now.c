@@ -132,7 +132,7 @@ static int64_t read_now(struct store *store, uint64_t offset)
 	one.io = (struct store_io){ .operation = STORE_READ,
 				    .offset = offset,
 				    .iov_count = 1,
-				    .now = true,
+				    .urgency = STORE_NOW,
 				    .complete = read_ended };
 	one.io.iov[0] = (struct iovec){ one.bytes, 2 * PAGE_SIZE };
 	store_submit(store, &one.io);
