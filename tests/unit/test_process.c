@@ -3,8 +3,10 @@
 #include "os/process.h"
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,9 +31,25 @@ static void assert_child_sees(pid_t child, int seen)
 	assert_int_equal(WEXITSTATUS(status), seen);
 }
 
+/* No room for the page of the mark. */
+static int mark_without_memory(void)
+{
+	struct rlimit before, none;
+	int error;
+
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	error = process_mark();
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	return error;
+}
+
 static void nobody_has_marked(void **state)
 {
 	(void)state;
+	assert_false(process_is_marked());
+	assert_int_equal(mark_without_memory(), -ENOMEM);
 	assert_false(process_is_marked());
 	assert_int_equal(process_mark(), 0);
 	assert_true(process_is_marked());

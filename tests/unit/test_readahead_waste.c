@@ -289,27 +289,33 @@ static void test_caution(void **state)
 	end();
 }
 
+/* Beside those of the object. */
+static struct stream gone, reader;
+
+static void open_with_two(void)
+{
+	open_with(1024);
+	gone = reader = (struct stream){ .step = 1 };
+}
+
 /* A reader who is gone holds his part for a while only; little is always to be
  * had. */
 static void test_who_is_gone_holds_nothing(void **state)
 {
-	struct stream gone = { .step = 1 }, reader = { .step = 1 };
-	struct object *object;
 	unsigned asked = 0;
 
 	(void)state;
-	open_with(1024);
-	object = thing.object;
-	stream_hold(object, &gone, 300);
-	assert_int_equal(stream_may_ask(object, &reader, 64), 4);
-	stream_hold(object, &gone, 200);
-	assert_int_equal(stream_may_ask(object, &reader, 64), 56);
-	stream_hold(object, &gone, 256);
-	while (stream_may_ask(object, &reader, 64) == 4)
+	open_with_two();
+	stream_hold(thing.object, &gone, 300);
+	assert_int_equal(stream_may_ask(thing.object, &reader, 64), 4);
+	stream_hold(thing.object, &gone, 200);
+	assert_int_equal(stream_may_ask(thing.object, &reader, 64), 56);
+	stream_hold(thing.object, &gone, 256);
+	while (stream_may_ask(thing.object, &reader, 64) == 4)
 		asked++;
 	assert_in_range(asked, 100, 200);
-	assert_int_equal(stream_may_ask(object, &reader, 64), 64);
-	stream_hold(object, &gone, 0);
+	assert_int_equal(stream_may_ask(thing.object, &reader, 64), 64);
+	stream_hold(thing.object, &gone, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(atomic_load(&world->host.ahead.held.of[i]), 0);
 		assert_int_equal(atomic_load(&world->host.ahead.streams.of[i]),
@@ -321,28 +327,25 @@ static void test_who_is_gone_holds_nothing(void **state)
 /* And narrows nobody's windows, for a shorter while. */
 static void test_who_is_gone_is_no_stream(void **state)
 {
-	struct stream gone = { .step = 1 }, reader = { .step = 1 };
-	struct object *object;
 	unsigned asked = 0;
 
 	(void)state;
-	open_with(1024);
-	object = thing.object;
-	stream_hold(object, &reader, 8);
-	assert_int_equal(stream_window_most(object, &reader), 128);
-	stream_hold(object, &gone, 8);
-	assert_int_equal(stream_window_most(object, &reader), 128 / 4);
-	while (stream_window_most(object, &reader) < 128) {
-		stream_may_ask(object, &reader, 8);
-		stream_hold(object, &reader, 8);
+	open_with_two();
+	stream_hold(thing.object, &reader, 8);
+	assert_int_equal(stream_window_most(thing.object, &reader), 128);
+	stream_hold(thing.object, &gone, 8);
+	assert_int_equal(stream_window_most(thing.object, &reader), 128 / 4);
+	while (stream_window_most(thing.object, &reader) < 128) {
+		stream_may_ask(thing.object, &reader, 8);
+		stream_hold(thing.object, &reader, 8);
 		asked++;
 	}
 	assert_in_range(asked, 256 / 8, 2 * 256 / 8);
-	assert_int_equal(stream_window_most(object, &gone), 128 / 4);
-	stream_hold(object, &gone, 8); /* he is back */
-	assert_int_equal(stream_window_most(object, &reader), 128 / 4);
-	stream_hold(object, &gone, 0);
-	stream_hold(object, &reader, 0);
+	assert_int_equal(stream_window_most(thing.object, &gone), 128 / 4);
+	stream_hold(thing.object, &gone, 8); /* he is back */
+	assert_int_equal(stream_window_most(thing.object, &reader), 128 / 4);
+	stream_hold(thing.object, &gone, 0);
+	stream_hold(thing.object, &reader, 0);
 	end();
 }
 
