@@ -185,17 +185,30 @@ static uint64_t window_pages(void)
 	return strtoull(text, NULL, 10) - base_total;
 }
 
+/*
+ * All of a run of neighbours is locked before the first of them is brought in,
+ * as by mlockall(): whether two will be one is found at their first private
+ * page, and goes by their flags.  Errors end what mlock2() brings in, and are
+ * ignored by mlockall(): so each line once more, by itself.
+ */
 static void lock_window(unsigned flags)
 {
 	static char text[MAPS_BYTES];
 	static struct maps_line lines[MAPS_LINES];
+	size_t first = 0;
 	size_t count;
 
 	kernel_read_maps(&files, text);
 	count = maps_parse(text, lines);
-	for (size_t i = 0; i < count; i++)
-		syscall(SYS_mlock2, lines[i].start,
-			lines[i].end - lines[i].start, flags);
+	for (size_t i = 0; i < count; i++) {
+		if (i + 1 < count && lines[i].end == lines[i + 1].start)
+			continue;
+		syscall(SYS_mlock2, lines[first].start,
+			lines[i].end - lines[first].start, flags);
+		for (; first <= i; first++)
+			syscall(SYS_mlock2, lines[first].start,
+				lines[first].end - lines[first].start, flags);
+	}
 }
 
 /*
