@@ -157,8 +157,13 @@ static int find_first(const struct space *space, struct protection *wanted,
 			 (unsigned long long)(*vma)->mapping.start);
 }
 
-/* Locked private pages that become writable get their copies now. */
-static void note_populate(struct protection *wanted, uint64_t old,
+/*
+ * Locked private pages that become writable get their copies: when all is
+ * done, as the lock must go first.  Linux has them by now, and with them an
+ * anon_vma, before it looks at the next VMA.
+ */
+static void note_populate(struct space *space, struct protection *wanted,
+			  struct vma *vma, uint64_t old,
 			  const struct vma_change *change)
 {
 	struct space_range *populate = &wanted->populate;
@@ -169,6 +174,8 @@ static void note_populate(struct protection *wanted, uint64_t old,
 	if (populate->end == 0)
 		populate->start = change->start;
 	populate->end = change->end;
+	if (space->mmu->soft)
+		vma_prepare_anon(space, vma);
 }
 
 static int protect_locked(struct space *space, struct protection *wanted,
@@ -190,7 +197,7 @@ static int protect_locked(struct space *space, struct protection *wanted,
 		old = vma->flags;
 		error = protect_vma(space, &vma, &change, stock);
 		if (!error)
-			note_populate(wanted, old, &change);
+			note_populate(space, wanted, vma, old, &change);
 		at = change.end;
 		/* A neighbour may have taken it over, and more. */
 		while (vma && vma->mapping.end <= at)

@@ -52,6 +52,7 @@ static struct kernel_slots *shared;
 static struct file_set files;
 /* What the process had before anything was in its window, in pages. */
 static uint64_t base_total, base_data;
+static bool locks_to_come; /* MCL_FUTURE */
 
 static int handle_of(const struct op *op)
 {
@@ -169,6 +170,7 @@ static int64_t fork_process(const struct op *op)
 
 	if (child != 0)
 		return child < 0 ? -1 : (int64_t)op->length;
+	locks_to_come = false;
 	reply_forever(slot);
 	_exit(0);
 }
@@ -211,9 +213,27 @@ static void lock_window(unsigned flags)
 	}
 }
 
+static int64_t unlock_all(void)
+{
+	locks_to_come = false;
+	return syscall(SYS_munlockall);
+}
+
+/* What is mapped from now on. */
+static int64_t lock_to_come(int flags)
+{
+	int64_t result = syscall(SYS_mlockall, flags);
+
+	if (!result)
+		locks_to_come = true;
+	return result;
+}
+
 /*
  * What is locked now is locked in the window alone: all that the process has
- * would exceed every limit.  The rest of mlockall() is the kernel's.
+ * would exceed every limit.  The rest of mlockall() is the kernel's.  Only
+ * munlockall() says that what is to come is no longer locked; it makes one of
+ * neighbours that mlockall() may keep apart, and so is left out where it can.
  */
 static int64_t lock_all(int flags)
 {
@@ -222,14 +242,15 @@ static int64_t lock_all(int flags)
 
 	if (!(flags & MCL_CURRENT) || (flags & ~known) ||
 	    getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == 0)
-		return syscall(SYS_mlockall, flags);
+		return lock_to_come(flags);
 	if (window_pages() > limit.rlim_cur / PAGE) {
 		errno = ENOMEM;
 		return -1;
 	}
-	syscall(SYS_munlockall);
 	if (flags & MCL_FUTURE)
-		syscall(SYS_mlockall, flags & ~MCL_CURRENT);
+		lock_to_come(flags & ~MCL_CURRENT);
+	else if (locks_to_come)
+		unlock_all();
 	lock_window(flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
 	return 0;
 }
@@ -306,7 +327,7 @@ static int64_t call_other(const struct op *op, struct outcome *outcome)
 	case OP_MLOCKALL:
 		return lock_all(op->flags);
 	case OP_MUNLOCKALL:
-		return syscall(SYS_munlockall);
+		return unlock_all();
 	case OP_MINCORE:
 		return ask_core(op, outcome);
 	case OP_RESIZE:
