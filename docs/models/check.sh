@@ -79,6 +79,10 @@ good_small() {
 	run ok hazard.pml -DEVICT
 	run ok hazard.pml -DAWAIT
 	run ok hazard.pml -DCLOSE
+	run ok rwlock.pml -DREADERS=2 -DWRITERS=2 -DTIMES=1
+	run ok rwlock.pml -DREADERS=1 -DWRITERS=3 -DTIMES=1
+	run ok rwlock.pml -DREADERS=3 -DWRITERS=1 -DTIMES=1
+	run ok rwlock.pml -DREADERS=1 -DWRITERS=2
 	run ok page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
 	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
@@ -181,6 +185,11 @@ bad_small() {
 	for mistake in NOBARRIER_CLOSE NOBUSY NOWAIT NOLOCK OWNERLATE; do
 		run error hazard.pml -DCLOSE -DV_$mistake
 	done
+	for mistake in TURNLATE NOLOOK NOREADERS BLIND NOMARK FRESH \
+		KEEPMARK; do
+		run error rwlock.pml -DV_$mistake
+	done
+	run error rwlock.pml -DREADERS=1 -DWRITERS=3 -DTIMES=1 -DV_OTHERS
 	for mistake in WORDFIRST NOSLOT; do
 		run error page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1 -DV_$mistake
 	done

@@ -126,34 +126,24 @@ void lock_drop(struct lock *lock)
 
 void rwlock_init(struct rwlock *lock, enum lock_rank rank)
 {
-	pthread_rwlockattr_t attributes;
-
-	must(pthread_rwlockattr_init(&attributes));
-	must(pthread_rwlockattr_setkind_np(
-		&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
-	must(pthread_rwlock_init(&lock->rwlock, &attributes));
-	must(pthread_rwlockattr_destroy(&attributes));
-	lock->rank = rank;
+	*lock = (struct rwlock){ .rank = rank };
 }
 
 void rwlock_finish(struct rwlock *lock)
 {
-	must(pthread_rwlock_destroy(&lock->rwlock));
+	check(futex_rwlock_is_free(&lock->futex), "nobody holds it any more");
 }
 
 void rwlock_take_read(struct rwlock *lock)
 {
 	rank_take(lock, lock->rank);
-	must(pthread_rwlock_rdlock(&lock->rwlock));
+	futex_rwlock_read(&lock->futex);
 }
 
 bool rwlock_try_read(struct rwlock *lock)
 {
-	int error = pthread_rwlock_tryrdlock(&lock->rwlock);
-
-	if (error == EBUSY || error == EAGAIN)
+	if (!futex_rwlock_try_read(&lock->futex))
 		return false;
-	must(error);
 	rank_take(lock, lock->rank);
 	return true;
 }
@@ -161,19 +151,19 @@ bool rwlock_try_read(struct rwlock *lock)
 void rwlock_take_write(struct rwlock *lock)
 {
 	rank_take(lock, lock->rank);
-	must(pthread_rwlock_wrlock(&lock->rwlock));
+	futex_rwlock_write(&lock->futex);
 }
 
 void rwlock_drop_read(struct rwlock *lock)
 {
 	rank_drop(lock);
-	must(pthread_rwlock_unlock(&lock->rwlock));
+	futex_rwlock_end_read(&lock->futex);
 }
 
 void rwlock_drop_write(struct rwlock *lock)
 {
 	rank_drop(lock);
-	must(pthread_rwlock_unlock(&lock->rwlock));
+	futex_rwlock_end_write(&lock->futex);
 }
 
 void condition_init(struct condition *condition)

@@ -9,6 +9,8 @@
 #ifndef QUIRE_BASE_LOCK_H
 #define QUIRE_BASE_LOCK_H
 
+#include "base/futex_rwlock.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,7 +55,7 @@ struct lock {
 };
 
 struct rwlock {
-	pthread_rwlock_t rwlock;
+	struct futex_rwlock futex;
 	enum lock_rank rank;
 };
 

@@ -413,12 +413,26 @@ static void test_waiting_writer_goes_first(void **state)
 
 	rwlock_take_read(&locks->middle);
 	assert_int_equal(thread_start(&writer, "writer", write_once, locks), 0);
-	while (pthread_rwlock_tryrdlock(&locks->middle.rwlock) == 0) {
-		pthread_rwlock_unlock(&locks->middle.rwlock);
+	while (futex_rwlock_try_read(&locks->middle.futex)) {
+		futex_rwlock_end_read(&locks->middle.futex);
 		sched_yield();
 	}
 	rwlock_drop_read(&locks->middle);
 	assert_int_equal(pthread_join(writer, NULL), 0);
+}
+
+static void finish_while_read(void *argument)
+{
+	struct locks *locks = argument;
+
+	rwlock_take_read(&locks->middle);
+	rwlock_finish(&locks->middle);
+}
+
+static void test_finish_while_held_dies(void **state)
+{
+	assert_check_fails(finish_while_read, *state,
+			   "nobody holds it any more");
 }
 
 /* ---- conditions ---- */
@@ -542,6 +556,7 @@ int main(void)
 		TEST(test_rwlock_excludes_writers),
 		TEST(test_readers_share),
 		TEST(test_waiting_writer_goes_first),
+		TEST(test_finish_while_held_dies),
 		TEST(test_condition_passes_turns),
 		TEST(test_past_deadline_is_false),
 		TEST(test_deadline_is_waited_for),
