@@ -61,7 +61,7 @@ static int admit_drop(const struct vma *vma, int advice, struct space_run *run)
 }
 
 /* madvise_remove() */
-static int admit_remove(const struct vma *vma)
+static int admit_remove(const struct vma *vma, const struct space_run *run)
 {
 	if (vma->flags & VM_LOCKED)
 		return refuse(vma, -EINVAL, "is locked");
@@ -72,6 +72,9 @@ static int admit_remove(const struct vma *vma)
 		return refuse(vma, -EACCES, "is not shared for writing");
 	if (vma->flags & VM_PFNMAP)
 		return refuse(vma, -EOPNOTSUPP, "shows chosen frames");
+	/* vfs_fallocate(); what mremap has added may lie there. */
+	if (vma_index_at(vma, run->start) > INT64_MAX >> PAGE_SHIFT)
+		return refuse(vma, -EINVAL, "is past any offset there");
 	return 0;
 }
 
@@ -91,7 +94,7 @@ static int admit(const struct vma *vma, int advice, struct space_run *run)
 	case MADV_FREE:
 		return admit_drop(vma, advice, run);
 	case MADV_REMOVE:
-		return admit_remove(vma);
+		return admit_remove(vma, run);
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 		return admit_flags(vma, VM_LOCKED | VM_PFNMAP | VM_HUGETLB);
