@@ -98,9 +98,10 @@ static int install(const struct soft_context *context, uint64_t address,
 	if (vma->flags & VM_LOCKED &&
 	    object_lock_pages(context->anon->object, slot, 1))
 		return -ENOMEM;
+	vma->flags |= VM_SHOWN; /* it may be another one by now */
 	if (soft_set(space->mmu, address, &new))
 		return -ENOMEM;
-	vma_prepare_anon(space, vma); /* it may be another one by now */
+	vma_prepare_anon(space, vma);
 	if (cut(vma, address))
 		soft_drop(space->mmu, address, address + PAGE_SIZE, true);
 	return 1;

@@ -197,6 +197,7 @@ static enum fault_step resolve(const struct soft_context *context,
 	      (unsigned long long)vma->mapping.end);
 	if (denied(vma, kind))
 		return FAULT_ACCERR;
+	vma->flags |= VM_SHOWN;
 	*seen = soft_look(context->space->mmu, address);
 	if (seen->flags & SOFT_GUARD)
 		return FAULT_MAPERR;

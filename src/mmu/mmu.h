@@ -88,6 +88,9 @@ struct mmu {
 	uint64_t arena_end; /* arena_end) */
 	/* The page table is our own (mmu_soft.h), and so are private pages. */
 	bool soft;
+	/* Knows nothing of a mapping until it shows a page there: what never did
+	 * may be protected and unmapped without a call. */
+	bool lazy;
 	/* Another process's (mmu_remote.h): what it shows is hidden by a punch
 	 * only, so a shared page can be refused only if it is absent. */
 	bool remote;

@@ -158,6 +158,7 @@ int mmu_soft_create(const struct mmu_soft_options *options, struct mmu **mmu)
 	new->mmu.arena = options->arena;
 	new->mmu.arena_end = options->arena_end;
 	new->mmu.soft = true;
+	new->mmu.lazy = true;
 	*mmu = &new->mmu;
 	return 0;
 }

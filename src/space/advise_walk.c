@@ -124,7 +124,7 @@ static int put_guard(struct space *space, struct vma *vma,
 	if (guard && vma_is_anonymous(vma))
 		vma_prepare_anon(space, vma);
 	if (guard) {
-		vma->flags |= VM_GUARDED;
+		vma->flags |= VM_GUARDED | VM_SHOWN;
 		vma_drop_lodged(vma, run->start, run->end);
 	}
 	error = mmu_guard(space->mmu, run->start, run->end - run->start, guard);

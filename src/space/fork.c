@@ -21,7 +21,7 @@ static void copy_vma(struct space *child, struct vma *copy,
 	copy->handle = vma->handle;
 	if (copy->handle)
 		handle_take(copy->handle);
-	copy->flags = vma->flags & ~(VM_LOCKED_MASK | VM_FORKED);
+	copy->flags = vma->flags & ~(VM_LOCKED_MASK | VM_FORKED | VM_SHOWN);
 	copy->anon = 0;
 	if (vma->anon && !(vma->flags & VM_WIPEONFORK)) {
 		copy->anon = ++child->last_anon;
@@ -30,9 +30,17 @@ static void copy_vma(struct space *child, struct vma *copy,
 	vma_insert(child, copy);
 }
 
+/* vma_needs_copy() */
+static bool needs_copy(const struct space *parent, const struct vma *vma)
+{
+	return parent->mmu->soft && (vma->anon || (vma->flags & VM_GUARDED)) &&
+	       !(vma->flags & VM_WIPEONFORK);
+}
+
 static int fork_vma(struct space *parent, struct space *child,
 		    const struct vma *vma, struct vma_stock *stock)
 {
+	struct vma *copy;
 	int error;
 
 	if (vma->flags & VM_DONTCOPY)
@@ -49,11 +57,11 @@ static int fork_vma(struct space *parent, struct space *child,
 	      : vma->anon                ? ": private pages are shared until "
 					   "one side stores"
 					 : "");
-	copy_vma(child, vma_stock_take(stock), vma);
-	/* vma_needs_copy() */
-	if (!parent->mmu->soft || (!vma->anon && !(vma->flags & VM_GUARDED)) ||
-	    (vma->flags & VM_WIPEONFORK))
+	copy = vma_stock_take(stock);
+	copy_vma(child, copy, vma);
+	if (!needs_copy(parent, vma))
 		return 0;
+	copy->flags |= VM_SHOWN;
 	error = soft_copy(parent->mmu, child->mmu, vma->mapping.start,
 			  vma->mapping.end);
 	return error ? error_say(error, "no memory for a page table") : 0;

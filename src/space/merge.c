@@ -49,7 +49,7 @@ bool vma_can_merge(const struct vma *left, const struct vma *right)
 /* dup_anon_vma(): target takes over what source has. */
 static void take_anon(struct vma *target, const struct vma *source)
 {
-	target->flags |= source->flags & VM_GUARDED;
+	target->flags |= source->flags & (VM_GUARDED | VM_SHOWN);
 	if (!(target->flags & VM_WRITE))
 		target->flags |= source->flags & VM_UNTRAPPED;
 	/* Before it grows over what may be a stranger's. */

@@ -102,7 +102,7 @@ static int protect_host(struct space *space, const struct vma *vma,
 	if ((vma->flags & ~change->flags) & VM_UNTRAPPED)
 		error = mmu_trap_all(space->mmu, change->start, bytes,
 				     vma->mapping.lodges);
-	if (!error)
+	if (!error && vma_may_show(space, vma, change->start, change->end))
 		error = mmu_protect(space->mmu, change->start, bytes,
 				    (int)(change->flags & VM_ACCESS_FLAGS));
 	if (!error)

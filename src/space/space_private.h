@@ -104,6 +104,13 @@ static inline struct vma *vma_first(const struct space *space)
 	return vma_of(space->tree.first);
 }
 
+/*
+ * May the mmu have anything of [start, end), whose VMAs go on from vma without
+ * a hole?  If not it need not be told that they change or go.
+ */
+bool vma_may_show(const struct space *space, const struct vma *vma,
+		  uint64_t start, uint64_t end);
+
 static inline struct vma *vma_prev(const struct vma *vma)
 {
 	return vma_of(vma->item.prev);

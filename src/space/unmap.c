@@ -125,13 +125,14 @@ static int unmap_runs(struct space *space, struct vma *first, uint64_t start,
 
 	while (vma) {
 		uint64_t run;
-		int error;
+		int error = 0;
 
 		if (start < vma->mapping.start)
 			start = vma->mapping.start;
 		run = run_end(vma, end);
 		vma_may_be_strangers(vma, start, run);
-		error = mmu_unmap(space->mmu, start, run - start);
+		if (vma_may_show(space, vma, start, run))
+			error = mmu_unmap(space->mmu, start, run - start);
 		if (error)
 			return error_say(error, "the host keeps 0x%llx mapped",
 					 (unsigned long long)start);

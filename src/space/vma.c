@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/space_private.h"
 
+#include "mmu/mmu_soft.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -218,6 +220,25 @@ void vma_may_be_strangers(struct vma *vma, uint64_t start, uint64_t end)
 				    vma->mapping.locked, false);
 		vma_drop_lodged(vma, start, end);
 	}
+}
+
+static bool shows_none(struct mmu *mmu, uint64_t start, uint64_t end)
+{
+	struct soft_translation found;
+
+	return !soft_next(mmu, &start, end, &found);
+}
+
+bool vma_may_show(const struct space *space, const struct vma *vma,
+		  uint64_t start, uint64_t end)
+{
+	if (!space->mmu->lazy)
+		return true;
+	for (; vma && vma->mapping.start < end; vma = space_next(vma))
+		if (vma->flags & VM_SHOWN)
+			return true;
+	debug_check(shows_none(space->mmu, start, end), "VM_SHOWN tells of it");
+	return false;
 }
 
 int space_trap_all(struct space *space, uint64_t address)

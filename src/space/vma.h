@@ -49,8 +49,11 @@
  * (mmu_trap_all()): nobody may store there, and none has trapped yet, or it is
  * read at random, so that nothing is to be learned from touches. */
 #define VM_UNTRAPPED (UINT64_C(1) << 51)
+/* Ours: on the software MMU: a translation may stand there.  Set with the first
+ * one, under the write lock, as each of them is. */
+#define VM_SHOWN (UINT64_C(1) << 52)
 /* Two VMAs that differ in these alone can be one. */
-#define VM_IGNORE_MERGE (VM_FORKED | VM_GUARDED | VM_UNTRAPPED)
+#define VM_IGNORE_MERGE (VM_FORKED | VM_GUARDED | VM_UNTRAPPED | VM_SHOWN)
 
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_MAY_FLAGS (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)

@@ -320,6 +320,27 @@ static void test_uncommitted(void **state)
 	assert_int_equal(world.space.committed_pages, 2);
 }
 
+/* Two VMAs that are one: one of them has shown a page. */
+static void test_what_shows_nothing_is_not_told(void **state)
+{
+	(void)state;
+	world.mmu.soft = true;
+	world.mmu.lazy = true;
+	assert_int_equal(map_anonymous(0, 4, RW, MAP_PRIVATE), 0);
+	assert_int_equal(protect_pages(1, 2, PROT_READ), 0);
+	assert_string_equal(world.log, "");
+	rwlock_take_write(&world.space.lock);
+	vma_of_page(3)->flags |= VM_SHOWN; /* as a fault does */
+	rwlock_drop_write(&world.space.lock);
+	assert_int_equal(protect_pages(1, 2, RW), 0); /* all is one */
+	assert_string_equal(world.log, "");
+	assert_int_equal(protect_pages(2, 1, PROT_READ), 0);
+	assert_string_equal(world.log, "protect 2+1 r--\n");
+	assert_int_equal(unmap_pages(1, 1), 0);
+	assert_string_equal(world.log, "unmap 1+1\n");
+	assert_int_equal(protect_pages(2, 1, RW), 0);
+}
+
 /* Locked pages that can now be stored to are to be copied at once. */
 static void test_populate(void **state)
 {
@@ -397,6 +418,7 @@ int main(void)
 		TEST(test_data_limit),
 		TEST(test_commit_limit),
 		TEST(test_uncommitted),
+		TEST(test_what_shows_nothing_is_not_told),
 		TEST(test_populate),
 		TEST(test_huge_pages),
 		TEST(test_no_memory),
