@@ -73,6 +73,13 @@ static int create_handle(struct quire_space *space, const char *name,
 	return error == -EFBIG ? -ENOMEM : error;
 }
 
+/* Whatever it would stand on. */
+static bool is_refused(const struct space_map_request *request)
+{
+	return request->length == 0 || request->length > LONGEST ||
+	       (request->offset & PAGE_MASK);
+}
+
 /* An object, where the mapping needs one whatever its place will be. */
 static int anonymous_handle(struct quire_space *space,
 			    struct space_map_request *request,
@@ -83,9 +90,7 @@ static int anonymous_handle(struct quire_space *space,
 
 	if (error)
 		return error;
-	/* Refused, whatever it would stand on. */
-	if (request->length == 0 || request->length > LONGEST ||
-	    (request->offset & PAGE_MASK))
+	if (is_refused(request))
 		return 0;
 	if (request->huge_shift && (type == MAP_SHARED || type == MAP_PRIVATE ||
 				    type == MAP_SHARED_VALIDATE))
@@ -190,8 +195,7 @@ static int map_zero(struct quire_space *space,
 
 	/* What can never be stored to shows zeros in its own name. */
 	if ((type == MAP_SHARED || type == MAP_SHARED_VALIDATE) &&
-	    request->handle->writable && request->length > 0 &&
-	    request->length <= LONGEST) {
+	    request->handle->writable && !is_refused(request)) {
 		error = create_handle(space, "/dev/zero (deleted)", request,
 				      &own);
 		if (error)
