@@ -4,7 +4,7 @@
  * What base/lock.h makes a ranked lock of.  A writer that waits keeps new
  * readers out, so they cannot starve him.  Uncontended a hold takes two locked
  * instructions; POSIX lets no handler take a pthread_rwlock_t, and glibc's
- * needs three times as long.
+ * takes nearly twice as long.
  *
  * The states, and who wakes whom, are those of the RwLock on futexes in Rust's
  * standard library; docs/models/rwlock.pml holds this one to them.
