@@ -36,7 +36,8 @@ static int lock(struct quire_space *space, const void *address, size_t length,
 
 	if (error)
 		return error;
-	return posix_error(populate_range(space, start, start + bytes, false));
+	return posix_error(
+		populate_range(space, start, start + bytes, 0, false));
 }
 
 int quire_mlock(struct quire_space *space, const void *address, size_t length)
@@ -85,7 +86,7 @@ int quire_mlockall(struct quire_space *space, int flags)
 	/* As Linux: what cannot be brought in is no error. */
 	if (!error && (flags & MCL_CURRENT))
 		(void)populate_range(space, space->mmu->lowest,
-				     space->mmu->highest, true);
+				     space->mmu->highest, 0, true);
 	return posix_result(error);
 }
 

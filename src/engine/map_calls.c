@@ -240,6 +240,6 @@ int space_map_whole(struct quire_space *space,
 	if (!error && populate)
 		(void)populate_range(space, *address,
 				     *address + page_round_up(request->length),
-				     true);
+				     0, true);
 	return error;
 }

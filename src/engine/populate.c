@@ -159,7 +159,7 @@ static int bring_in(struct quire_space *space, const struct space_run *run)
 }
 
 int populate_range(struct quire_space *space, uint64_t start, uint64_t end,
-		   bool ignore_errors)
+		   uint64_t flags, bool ignore_errors)
 {
 	struct space_run run;
 	int error = 0;
@@ -167,7 +167,8 @@ int populate_range(struct quire_space *space, uint64_t start, uint64_t end,
 	while (!error && start < end &&
 	       space_run_at(&space->space, start, end, &run)) {
 		/* Not what is locked when it is touched. */
-		if (!(run.flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)))
+		if (!(run.flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)) &&
+		    (run.flags & flags) == flags)
 			error = bring_in(space, &run);
 		if (ignore_errors)
 			error = 0;

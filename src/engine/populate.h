@@ -8,11 +8,12 @@
 
 /*
  * __mm_populate(): what is mapped in [start, end), whole pages, is brought in,
- * private pages that may be stored to with a copy of their own; holes, and what
- * is locked only when it is touched, are passed over.  -EFAULT: a page cannot
- * be had, or the mapping allows no access; -ENOMEM.  Blocks.
+ * private pages that may be stored to with a copy of their own; holes, what is
+ * locked only when it is touched, and what lacks one of the flags (VM_...), are
+ * passed over.  -EFAULT: a page cannot be had, or the mapping allows no access;
+ * -ENOMEM.  Blocks.
  */
 int populate_range(struct quire_space *space, uint64_t start, uint64_t end,
-		   bool ignore_errors);
+		   uint64_t flags, bool ignore_errors);
 
 #endif

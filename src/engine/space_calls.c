@@ -50,9 +50,11 @@ int quire_mprotect(struct quire_space *space, void *address, size_t length,
 		error = space_protect(&space->space,
 				      (uint64_t)(uintptr_t)address, length,
 				      prot, &populate);
-	/* As Linux: what cannot be brought in is no error. */
+	/* As Linux: what cannot be brought in is no error.  What lies between
+	 * need not be locked. */
 	if (populate.end)
-		(void)populate_range(space, populate.start, populate.end, true);
+		(void)populate_range(space, populate.start, populate.end,
+				     VM_LOCKED, true);
 	return posix_result(error);
 }
 

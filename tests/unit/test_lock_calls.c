@@ -155,6 +155,24 @@ static void test_lock_limit(void **state)
 	assert_int_equal(quire_mlockall(space, MCL_CURRENT | MCL_ONFAULT), 0);
 }
 
+/* Locked ones get copies of their own; those between are left alone. */
+static void test_what_becomes_writable(void **state)
+{
+	char *place = map_with(object, 96, PROT_READ, MAP_PRIVATE);
+
+	(void)state;
+	assert_int_equal(quire_madvise(space, place, 96 * PAGE, MADV_RANDOM),
+			 0);
+	assert_int_equal(quire_mlock(space, place, 2 * PAGE), 0);
+	assert_int_equal(quire_mlock(space, place + 94 * PAGE, 2 * PAGE), 0);
+	assert_int_equal(resident(place + 32 * PAGE, 32), 0);
+	assert_int_equal(quire_mprotect(space, place, 96 * PAGE, RW), 0);
+	assert_int_equal(resident(place + 32 * PAGE, 32), 0);
+	assert_int_equal(resident(place, 2), 2);
+	assert_int_equal(resident(place + 94 * PAGE, 2), 2);
+	assert_int_equal(quire_munlockall(space), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +183,7 @@ int main(void)
 		on_both(test_too_much_to_lock),
 		on_both(test_lock_refused),
 		on_both(test_lock_limit),
+		on_both(test_what_becomes_writable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
