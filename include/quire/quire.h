@@ -294,7 +294,9 @@ QUIRE_API int quire_object_append(struct quire_object *object,
  * offset+length), is durable when it returns 0.  Blocks.  MS_ASYNC: has the
  * flusher begin.  MS_INVALIDATE: clean pages of the range are dropped and read
  * anew.  length 0: to the end.  A write that failed since this handle's last
- * sync is reported here, once; the page stays dirty and is tried again.
+ * sync is reported here, once; the page stays dirty and is tried again.  So are
+ * those written since the last flush that succeeded, where a flush fails and
+ * they are still in memory.
  */
 QUIRE_API int quire_object_sync(struct quire_object *object, uint64_t offset,
 				uint64_t length, int flags);

@@ -104,6 +104,8 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 	if (clean) {
 		bitmap_clear(&object->dirty, index);
 		change_dirty(object, UINT64_MAX);
+		if (!object->parameters.discard)
+			bitmap_set(&object->written, index);
 	}
 	lock_drop(&object->dirty_lock);
 	if (clean)

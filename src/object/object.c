@@ -138,6 +138,7 @@ static void init_locks(struct object *object)
 	lock_init(&object->resize_lock, LOCK_RANK_OBJECT_RESIZE);
 	lock_init(&object->mappings_lock, LOCK_RANK_OBJECT_MAPPINGS);
 	lock_init(&object->dirty_lock, LOCK_RANK_OBJECT_DIRTY);
+	lock_init(&object->flush_lock, LOCK_RANK_OBJECT_FLUSH);
 	lock_init(&object->lock, LOCK_RANK_OBJECT);
 	lock_init(&object->locked_lock, LOCK_RANK_OBJECT);
 	lock_init(&object->foreign_lock, LOCK_RANK_OBJECT);
@@ -151,6 +152,7 @@ static void init_locks(struct object *object)
 static void destroy(struct object *object)
 {
 	ahead_finish(object);
+	object_finish_flush(object);
 	page_table_finish(&object->table);
 	object_finish_bits(object);
 	object_forget_locked(object);
@@ -161,6 +163,7 @@ static void destroy(struct object *object)
 	lock_finish(&object->resize_lock);
 	lock_finish(&object->mappings_lock);
 	lock_finish(&object->dirty_lock);
+	lock_finish(&object->flush_lock);
 	lock_finish(&object->lock);
 	lock_finish(&object->locked_lock);
 	check(list_empty(&object->foreign), "nobody writes past it");
@@ -185,8 +188,13 @@ static int init_with_capacity(struct object *object)
 				pages_of(object->parameters.capacity));
 	if (error)
 		goto undo_bits;
+	error = object_init_flush(object);
+	if (error)
+		goto undo_table;
 	return 0;
 
+undo_table:
+	page_table_finish(&object->table);
 undo_bits:
 	object_finish_bits(object);
 undo_memory:

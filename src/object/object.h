@@ -514,6 +514,15 @@ struct page_span {
  * through without a trap; one to what lies between them may trap, too. */
 int object_write_protect(struct object *object, const struct page_span *runs,
 			 unsigned count);
+/*
+ * Makes durable what was written home.  Where it fails, what was written since
+ * the flush before is DIRTY again, as far as it is in memory, and the error is
+ * recorded.  failures: as object_flush_failures() had it before the caller's
+ * pages were written; one that came since may have been theirs, and is his
+ * error, too.  Blocks.
+ */
+int object_flush(struct object *object, uint64_t failures);
+uint64_t object_flush_failures(const struct object *object);
 /* How many failures there were: what a new handle need not be told. */
 uint64_t object_errors(const struct object *object);
 /* Something failed: every handle will be told, once.  what: "written". */

@@ -83,6 +83,13 @@ struct object {
 	struct bitmap dirty;        /* [dirty_lock] DIRTY or WRITING pages */
 	uint64_t dirty_count;       /* [dirty_lock] */
 
+	struct lock flush_lock;          /* who makes durable */
+	void *flush_bits;                /* [I] memory of the two */
+	struct bitmap written;           /* [dirty_lock] since the last flush */
+	struct bitmap flushing;          /* [flush_lock] before it */
+	int flush_error;                 /* [flush_lock] of the last failure */
+	_Atomic uint64_t flush_failures; /* changed under flush_lock */
+
 	struct lock lock;
 	struct stream streams[STREAMS]; /* [lock] */
 	uint64_t touches;               /* [lock] */
@@ -144,6 +151,9 @@ bool mapping_clip(const struct mapping *mapping, uint64_t index, uint64_t count,
 /* Memory for the bitmap of dirty pages, in the record if there is one. */
 int object_init_bits(struct object *object);
 void object_finish_bits(struct object *object);
+/* flush.c: once the page table is there. */
+int object_init_flush(struct object *object);
+void object_finish_flush(struct object *object);
 /* The size, and the capacity, that the record has. */
 int object_read_record(struct object_parameters *parameters);
 /* For who takes over: pages below are the object's bytes, or not there. */

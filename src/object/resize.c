@@ -54,18 +54,39 @@ static int zero_tail(struct object *object, uint64_t size)
 	return error;
 }
 
+/* Others may have made the store longer than we know: never shorter.  before:
+ * its size, or size. */
+static int lengthen(struct object *object, uint64_t size, uint64_t *before)
+{
+	struct pager *pager = object_writer(object);
+
+	if (pager_size(pager, before)) /* one that cannot say */
+		*before = object_size(object);
+	return *before >= size ? 0 : pager_resize(pager, size);
+}
+
+/* Takes that back, unless somebody has been there since. */
+static void shorten(struct object *object, uint64_t size, uint64_t before)
+{
+	struct pager *pager = object_writer(object);
+	uint64_t now = size;
+
+	if (before < size && (pager_size(pager, &now) || now == size))
+		pager_resize(pager, before);
+}
+
 static int grow(struct object *object, uint64_t size)
 {
-	uint64_t old = object_size(object);
+	uint64_t old = object_size(object), before;
 	int error = memory_file_resize(object->memory, page_round_up(size));
 
 	if (error)
 		return error;
-	error = pager_resize(object_writer(object), size);
+	error = lengthen(object, size, &before);
 	if (!error) {
 		error = zero_tail(object, old);
 		if (error)
-			pager_resize(object_writer(object), old);
+			shorten(object, size, before);
 	}
 	if (error) {
 		memory_file_resize(object->memory, page_round_up(old));
@@ -209,6 +230,7 @@ static int allocate_locked(struct object *object, uint64_t offset,
 			   uint64_t length)
 {
 	uint64_t old = object_size(object), end = offset + length;
+	uint64_t before;
 	int error;
 
 	if (end < offset)
@@ -220,11 +242,13 @@ static int allocate_locked(struct object *object, uint64_t offset,
 	if (!object_writable(object))
 		return error_say(-EACCES, "%s is read-only",
 				 object->parameters.identity.name);
+	if (pager_size(object_writer(object), &before))
+		before = old;
 	error = pager_allocate(object_writer(object), offset, length);
 	if (!error && end > old) {
 		error = resize_locked(object, end);
 		if (error) /* the store is longer already */
-			pager_resize(object_writer(object), old);
+			shorten(object, end, before);
 	}
 	if (error == -ENOSPC)
 		error_say_first(error, "no space left in the store of %s",

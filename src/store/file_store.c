@@ -219,36 +219,6 @@ static int file_resize(struct store *store, uint64_t size)
 	return 0;
 }
 
-/* A failed fallocate(2) may have made the file longer all the same. */
-static void undo_growth(struct file_store *file, uint64_t before)
-{
-	uint64_t after;
-
-	if (!file_size(&file->store, &after) && after > before)
-		set_length(file->fd, before);
-}
-
-static int file_allocate(struct store *store, uint64_t offset, uint64_t length)
-{
-	struct file_store *file = file_of(store);
-	uint64_t before;
-	int error = file_size(store, &before);
-
-	if (error)
-		return error;
-	do
-		error = fallocate(file->fd, 0, (off_t)offset, (off_t)length)
-				? -errno
-				: 0;
-	while (error == -EINTR);
-	if (!error)
-		return 0;
-	undo_growth(file, before);
-	return error_say(error, "%llu bytes at %llu can't be allocated: %s",
-			 (unsigned long long)length, (unsigned long long)offset,
-			 strerror(-error));
-}
-
 static int change_room(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	int failed;
@@ -257,6 +227,49 @@ static int change_room(int fd, int mode, uint64_t offset, uint64_t length)
 		failed = fallocate(fd, mode, (off_t)offset, (off_t)length);
 	while (failed && errno == EINTR);
 	return failed ? -errno : 0;
+}
+
+/* Blocks behind the end that a failed fallocate(2) has got are given back, if
+ * nobody else has made the file longer. */
+static void undo_room(struct file_store *file, uint64_t before)
+{
+	uint64_t now;
+
+	if (!file_size(&file->store, &now) && now == before)
+		set_length(file->fd, now);
+}
+
+/*
+ * First the room, then the length: where there is no room nobody sees another
+ * length, and there is none to be taken back, which others may have added to.
+ * Never shorter, whatever others do.
+ */
+static int take_room(struct file_store *file, uint64_t offset, uint64_t length)
+{
+	uint64_t before;
+	int error = file_size(&file->store, &before);
+
+	if (error)
+		return error;
+	if (!memory_file_fits(file->fd, offset + length))
+		return -EFBIG;
+	error = change_room(file->fd, FALLOC_FL_KEEP_SIZE, offset, length);
+	if (error && error != -EOPNOTSUPP)
+		undo_room(file, before);
+	else
+		error = change_room(file->fd, 0, offset, length);
+	return error;
+}
+
+static int file_allocate(struct store *store, uint64_t offset, uint64_t length)
+{
+	int error = take_room(file_of(store), offset, length);
+
+	if (!error)
+		return 0;
+	return error_say(error, "%llu bytes at %llu can't be allocated: %s",
+			 (unsigned long long)length, (unsigned long long)offset,
+			 strerror(-error));
 }
 
 /* A file system without holes may still be able to say zeros. */

@@ -113,13 +113,11 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 		   uint64_t index, uint64_t count, bool durable)
 {
 	uint64_t end = count < UINT64_MAX - index ? index + count : UINT64_MAX;
+	uint64_t failures = object_flush_failures(object);
 	int error = sync_range(writeback, object, index, end);
 
 	if (error || !durable || !object_writable(object))
 		return error;
 	count_add(writeback->host->counters, COUNT_FLUSHES, 1);
-	error = pager_flush(object_writer(object));
-	if (error)
-		object_record_error(object, error, "made durable");
-	return error;
+	return object_flush(object, failures);
 }

@@ -19,9 +19,10 @@ static struct store_context with_workers;
 
 static atomic_bool refuse_direct;   /* direct transfers are EINVAL */
 static atomic_bool refuse_allocate; /* half of it, then ENOSPC */
-static atomic_int refused_modes;    /* of fallocate(2) */
-static atomic_int refused_with;     /* and the error */
-static atomic_uint direct_count;    /* direct transfers asked for */
+static atomic_bool appended_meanwhile;
+static atomic_int refused_modes; /* of fallocate(2) */
+static atomic_int refused_with;  /* and the error */
+static atomic_uint direct_count; /* direct transfers asked for */
 
 static bool is_refused(int fd)
 {
@@ -54,7 +55,10 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 	int (*real)(int, int, off_t, off_t);
 
 	if (atomic_load(&refuse_allocate)) {
-		if (ftruncate(fd, offset + length / 2))
+		/* It, or somebody else meanwhile. */
+		if ((!(mode & FALLOC_FL_KEEP_SIZE) ||
+		     atomic_load(&appended_meanwhile)) &&
+		    ftruncate(fd, offset + length / 2))
 			return -1;
 		errno = ENOSPC;
 		return -1;
@@ -344,7 +348,13 @@ static void a_failed_allocation_leaves_the_size(void **state)
 	atomic_store(&refuse_allocate, true);
 	error_clear();
 	assert_int_equal(store_allocate(store, 4096, 1 << 20), -ENOSPC);
+	assert_int_equal(size_of_store(store), 5000);
+	atomic_store(&appended_meanwhile, true);
+	assert_int_equal(store_allocate(store, 8192, 8192), -ENOSPC);
+	assert_int_equal(size_of_store(store), 12288); /* theirs */
+	atomic_store(&appended_meanwhile, false);
 	atomic_store(&refuse_allocate, false);
+	assert_int_equal(store_resize(store, 5000), 0);
 	assert_string_not_equal(error_sentence(), "");
 	assert_int_equal(size_of_store(store), 5000);
 	assert_int_equal(store_allocate(store, 4096, 1 << 20), 0);

@@ -130,6 +130,62 @@ static void test_durable(void **state)
 	assert_int_equal(counted(COUNT_FLUSHES), 2);
 }
 
+static int make_durable(void)
+{
+	return writeback_sync(&writeback, thing.object, 0, UINT64_MAX, true);
+}
+
+/* The store takes what it lost for done: it is written once more. */
+static void test_a_flush_that_failed(void **state)
+{
+	uint64_t failures = object_flush_failures(thing.object);
+
+	(void)state;
+	dirty(1, 5);
+	assert_int_equal(make_durable(), 0);
+	dirty(3, 6);
+	assert_int_equal(sync_all(), 0); /* not durable */
+	dirty(5, 7);
+	forget_calls(&thing);
+	set_script(&thing, "flush times 1 do fail EIO");
+	assert_int_equal(make_durable(), -EIO);
+	assert_int_equal(dirty_pages(), 2);
+	assert_int_equal(state_of(thing.object, 1), PAGE_CLEAN);
+	assert_int_equal(state_of(thing.object, 3), PAGE_DIRTY);
+	assert_int_equal(state_of(thing.object, 5), PAGE_DIRTY);
+	/* Whose pages were written before is told without a flush. */
+	forget_calls(&thing);
+	assert_int_equal(object_flush(thing.object, failures), -EIO);
+	assert_calls(&thing, PAGER_FLUSH, "");
+	assert_int_equal(object_errors(thing.object), 1);
+	assert_int_equal(make_durable(), 0);
+	assert_calls(&thing, PAGER_WRITE, "3+1 5+1");
+	assert_int_equal(dirty_pages(), 0);
+	assert_int_equal(make_durable(), 0);
+	assert_calls(&thing, PAGER_WRITE, "");
+}
+
+/* What has left, or was cut off, is not brought back for it. */
+static void test_a_flush_that_failed_late(void **state)
+{
+	(void)state;
+	dirty(1, 5);
+	dirty(2, 6);
+	dirty(PAGES - 1, 7);
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(cache_evict_range(&world->cache,
+					   object_table(thing.object), 1, 1),
+			 1);
+	assert_int_equal(object_resize(thing.object, 4 * PAGE_SIZE), 0);
+	set_script(&thing, "flush times 1 do fail EIO");
+	assert_int_equal(make_durable(), -EIO);
+	assert_int_equal(dirty_pages(), 1);
+	assert_int_equal(state_of(thing.object, 1), PAGE_ABSENT);
+	assert_int_equal(state_of(thing.object, 2), PAGE_DIRTY);
+	assert_int_equal(make_durable(), 0);
+	assert_int_equal(home(2), 6);
+}
+
 /* ---- failures ---- */
 
 static struct quire_object new_handle(void)
@@ -287,6 +343,8 @@ int main(void)
 		TEST(test_the_last_page_there_can_be),
 		TEST(test_a_pinned_page_is_written_and_stays),
 		TEST(test_durable),
+		TEST(test_a_flush_that_failed),
+		TEST(test_a_flush_that_failed_late),
 		TEST(test_a_failed_write),
 		TEST(test_a_store_that_recovers_gets_everything),
 		TEST(test_one_bad_page),

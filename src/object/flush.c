@@ -1,0 +1,109 @@
+/* flush.c - what was written home is made durable */
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store tells of a flush that failed once, and then takes what it lost for
+ * done: what it was given since the flush before may be lost.  So the pages
+ * that were written since then are remembered, and are DIRTY again if they are
+ * still in memory; and whoever had his written by then, and comes to flush
+ * them too late to be told by the store, is told here.
+ *
+ *     end of a write                flush begins         ends well    failed
+ *   CLEAN ---------> written ---------------> flushing ---------->    DIRTY
+ */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+static size_t bytes_of(const struct object *object)
+{
+	return bitmap_bytes(object->table.pages);
+}
+
+int object_init_flush(struct object *object)
+{
+	const uint64_t pages = object->table.pages;
+	int error = memory_map(2 * bytes_of(object), &object->flush_bits);
+
+	if (error)
+		return error;
+	bitmap_init(&object->written, pages, object->flush_bits);
+	bitmap_init(&object->flushing, pages,
+		    (char *)object->flush_bits + bytes_of(object));
+	return 0;
+}
+
+void object_finish_flush(struct object *object)
+{
+	memory_unmap(object->flush_bits, 2 * bytes_of(object));
+}
+
+static void begin(struct object *object)
+{
+	struct bitmap written;
+
+	lock_take(&object->dirty_lock);
+	written = object->written;
+	object->written = object->flushing; /* empty */
+	object->flushing = written;
+	lock_drop(&object->dirty_lock);
+}
+
+/* It may have left, or have been cut off, since it was written. */
+static void dirty_again(struct object *object, uint64_t index)
+{
+	if (object_take_wpin(object, index, false) == PAGE_TAKEN)
+		object_let_go(object, index, 1, true);
+}
+
+static void end(struct object *object, int error)
+{
+	uint64_t index = 0;
+
+	while ((index = bitmap_next(&object->flushing, index)) != BITMAP_NONE) {
+		bitmap_clear(&object->flushing, index);
+		if (error)
+			dirty_again(object, index);
+	}
+}
+
+static int flush(struct object *object)
+{
+	int error;
+
+	begin(object);
+	error = pager_flush(object_writer(object));
+	if (!error) {
+		end(object, 0);
+		return 0;
+	}
+	object->flush_error = error;
+	object_record_error(object, error, "made durable");
+	end(object, error);
+	/* It may be one of these that was lost. */
+	begin(object);
+	end(object, error);
+	/* Last: who has seen it finds DIRTY what is to be written again; who
+	 * has not, and finds it CLEAN, is told. */
+	atomic_fetch_add(&object->flush_failures, 1); /* object_flush() */
+	return error;
+}
+
+uint64_t object_flush_failures(const struct object *object)
+{
+	return atomic_load(&object->flush_failures);
+}
+
+int object_flush(struct object *object, uint64_t failures)
+{
+	int error;
+
+	lock_take(&object->flush_lock);
+	if (atomic_load(&object->flush_failures) == failures)
+		error = flush(object);
+	else
+		error = error_say(object->flush_error,
+				  "%s could not be made durable",
+				  object->parameters.identity.name);
+	lock_drop(&object->flush_lock);
+	return error;
+}
