@@ -24,6 +24,8 @@
 struct actions {
 	_Atomic unsigned count; /* written last, under the lock */
 	struct sigaction kept[ACTIONS_KEPT];
+	/* SA_RESETHAND, and it was called: the default stands there now. */
+	_Atomic bool used_up[ACTIONS_KEPT];
 };
 
 static _Atomic(bool (*)(int, const siginfo_t *)) hook;
@@ -43,14 +45,22 @@ static unsigned *times_passed_on(siginfo_t *info)
 	return (unsigned *)(info + 1) - 1;
 }
 
-/* NULL: nobody is left to ask. */
+/* NULL: nobody is left to ask.  What is to be called once is so, as the kernel
+ * does it; but our own handler stays. */
 static const struct sigaction *next_action(int signal, siginfo_t *info)
 {
 	struct actions *actions = actions_for(signal);
 	unsigned passed_on = (*times_passed_on(info))++;
 	unsigned count = atomic_load(&actions->count);
+	const struct sigaction *action;
 
-	return passed_on < count ? &actions->kept[count - 1 - passed_on] : NULL;
+	if (passed_on >= count)
+		return NULL;
+	action = &actions->kept[count - 1 - passed_on];
+	if ((action->sa_flags & (int)SA_RESETHAND) &&
+	    atomic_exchange(&actions->used_up[count - 1 - passed_on], true))
+		return NULL;
+	return action;
 }
 
 static void put_default_back(int signal)
@@ -60,7 +70,7 @@ static void put_default_back(int signal)
 	sigaction(signal, &fallback, NULL);
 }
 
-/* With its mask, and once only if it wanted that: as the kernel does it. */
+/* With its mask, as the kernel does it. */
 static void call(const struct sigaction *action, int signal, siginfo_t *info,
 		 void *context)
 {
@@ -68,8 +78,6 @@ static void call(const struct sigaction *action, int signal, siginfo_t *info,
 
 	if (!(action->sa_flags & SA_NODEFER))
 		sigaddset(&blocked, signal);
-	if (action->sa_flags & (int)SA_RESETHAND)
-		put_default_back(signal);
 	pthread_sigmask(SIG_BLOCK, &blocked, &before);
 	if (action->sa_flags & SA_SIGINFO)
 		action->sa_sigaction(signal, info, context);
@@ -203,6 +211,7 @@ static void keep(struct actions *actions, const struct sigaction *action)
 	if (place == ACTIONS_KEPT)
 		place--;
 	actions->kept[place] = *action;
+	atomic_store(&actions->used_up[place], false); /* next_action() */
 	atomic_store(&actions->count, place + 1); /* read by next_action() */
 }
 

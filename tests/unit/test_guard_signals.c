@@ -333,6 +333,34 @@ static void handler_for_one_time(void *argument)
 	touch(foreign);
 }
 
+/* And ours stays: what is touched next traps as ever. */
+static void traps_after_one_time(void *argument)
+{
+	struct quire_options options = { .size = sizeof(options),
+					 .budget = 64 * PAGE,
+					 .trap = QUIRE_TRAP_SIGBUS };
+	struct sigaction action = { .sa_flags = (int)SA_RESETHAND,
+				    .sa_handler = on_fault_unmoved };
+	struct quire_object *object;
+
+	(void)argument;
+	need(sigaction(SIGBUS, &action, NULL) == 0);
+	need(quire_open(&options, &quire) == 0);
+	need(quire_object_open(quire, "mem:16K", O_RDWR, NULL, &object) == 0);
+	bytes = quire_mmap(quire_host_space(quire), NULL, 4 * PAGE,
+			   PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
+	need(bytes != MAP_FAILED);
+	touch(bytes);
+	kill(getpid(), SIGBUS);
+	touch(bytes + 2 * PAGE);
+}
+
+static void used_up(void *argument)
+{
+	traps_after_one_time(argument);
+	kill(getpid(), SIGBUS); /* the default, now */
+}
+
 /* ---- the tests ---- */
 
 /* The sanitizers' own handlers would turn a death into a report. */
@@ -401,6 +429,8 @@ static void test_defaults(void **state)
 	dies(unmapped_after_a_guard, SIGSEGV);
 	dies(ignored_but_not_sent, SIGSEGV);
 	dies(handler_for_one_time, SIGSEGV);
+	survives(traps_after_one_time);
+	dies(used_up, SIGBUS);
 }
 
 int main(void)
