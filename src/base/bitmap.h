@@ -14,6 +14,8 @@
 
 #define BITMAP_LEVELS 7
 #define BITMAP_NONE UINT64_MAX
+/* It has no more bits. */
+#define BITMAP_MOST (UINT64_C(1) << (6 * BITMAP_LEVELS))
 
 struct bitmap {
 	uint64_t *level[BITMAP_LEVELS]; /* level[0] holds the members */

@@ -113,18 +113,23 @@ int engine_last_drop(struct quire_object *handle)
 {
 	struct object *object = handle->object;
 	struct quire *quire = engine_of(handle);
-	bool discards = object_discards(object);
-	int error;
+	bool discards = object_discards(object), last;
+	int error = 0, reported = 0;
 
-	if (object_drop_handle(object)) {
-		if (!discards)
-			writeback_sync(&quire->writeback, object, 0, UINT64_MAX,
+	/* Once this handle is gone, who drops the last one may end it. */
+	object_use(object);
+	last = object_drop_handle(object);
+	if (last && !discards)
+		error = writeback_sync(&quire->writeback, object, 0, UINT64_MAX,
 				       false);
-		error = discards ? 0 : handle_report_error(handle);
+	if (!last || !discards)
+		reported = handle_report_error(handle);
+	object_release(object);
+	if (last)
 		object_end(object, discards);
-	} else {
-		error = handle_report_error(handle);
-	}
+	/* What was not even begun is recorded nowhere. */
+	if (reported)
+		error = reported;
 	handle_forget_options(handle);
 	pins_destroy(atomic_load(&handle->pins));
 	free(handle);

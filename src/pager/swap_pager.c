@@ -256,8 +256,11 @@ static const struct pager_ops ops = {
 
 int swap_pager_create(struct store *store, uint64_t pages, struct pager **pager)
 {
-	struct swap_pager *new = calloc(1, sizeof(*new));
+	struct swap_pager *new;
 
+	if (pages > BITMAP_MOST)
+		return error_say(-EFBIG, "no room for so much scratch");
+	new = calloc(1, sizeof(*new));
 	if (!new)
 		return -ENOMEM;
 	new->pages = pages ? pages : 1;

@@ -240,6 +240,8 @@ static void test_no_memory(void **state)
 	(void)state;
 	maps_allowed = 0;
 	assert_int_equal(swap_pager_create(store, 1000, &none), -ENOMEM);
+	assert_int_equal(swap_pager_create(store, BITMAP_MOST + 1, &none),
+			 -EFBIG);
 	maps_allowed = -1;
 	/* The store was not taken over. */
 	store_destroy(store);
