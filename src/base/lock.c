@@ -181,12 +181,17 @@ void condition_finish(struct condition *condition)
 	must(pthread_cond_destroy(&condition->cond));
 }
 
-/* Waking takes the lock again, so its rank must fit once more. */
+/* What is waited for often lies on the waiter's stack: he is not cancelled
+ * here.  Waking takes the lock again, so its rank must fit once more. */
 void condition_wait(struct condition *condition, struct lock *lock)
 {
+	int before;
+
 	rank_drop(lock);
 	rank_take(lock, lock->rank);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
 	must(pthread_cond_wait(&condition->cond, &lock->mutex));
+	pthread_setcancelstate(before, NULL);
 }
 
 bool condition_wait_until(struct condition *condition, struct lock *lock,
@@ -196,12 +201,14 @@ bool condition_wait_until(struct condition *condition, struct lock *lock,
 		.tv_sec = (time_t)(deadline_ns / NANOSECONDS),
 		.tv_nsec = (long)(deadline_ns % NANOSECONDS),
 	};
-	int error;
+	int error, before;
 
 	rank_drop(lock);
 	rank_take(lock, lock->rank);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
 	error = pthread_cond_timedwait(&condition->cond, &lock->mutex,
 				       &deadline);
+	pthread_setcancelstate(before, NULL);
 	if (error == ETIMEDOUT)
 		return false;
 	must(error);

@@ -110,10 +110,17 @@ static struct fault *trap_create(struct fault_handler *handler,
 bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
 			 bool write)
 {
-	struct fault *fault = trap_create(handler, address, write);
+	struct fault *fault;
+	bool resolved;
+	int before;
 
-	return !fault /* no memory: it comes again */
-	       || fault_resolve_in_place(fault);
+	/* It was a load: no place where a thread should expect to end. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	fault = trap_create(handler, address, write);
+	resolved = !fault /* no memory: it comes again */
+		   || fault_resolve_in_place(fault);
+	pthread_setcancelstate(before, NULL);
+	return resolved;
 }
 
 static void take_trap(struct fault_handler *handler,

@@ -142,14 +142,18 @@ static int64_t move(const struct store_io *io, int fd)
 	return moved < 0 ? -errno : moved;
 }
 
+/* By the caller's thread, which is not to end before others are told. */
 static void move_here(const struct file_store *file, struct store_io *io)
 {
-	int fd = step_descriptor(file, io);
-	int64_t result = move(io, fd);
+	int fd = step_descriptor(file, io), before;
+	int64_t result;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	result = move(io, fd);
 	if (result == -EINVAL && fd == file->direct)
 		result = move(io, file->fd);
 	io->step_complete(io, result);
+	pthread_setcancelstate(before, NULL);
 }
 
 static void run(struct work *work)

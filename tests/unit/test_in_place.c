@@ -322,6 +322,32 @@ static void test_without_a_description(void **state)
 	assert_true(statistics_of(quire).traps - before.traps >= 3 * PAGES);
 }
 
+static void *load_though_cancelled(void *argument)
+{
+	unsigned char *loaded = argument;
+
+	pthread_cancel(pthread_self());
+	*loaded = bytes[9 * PAGE]; /* a load is no place to end */
+	pthread_testcancel();
+	return NULL;
+}
+
+static void test_a_cancelled_thread(void **state)
+{
+	unsigned char loaded = 0;
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, load_though_cancelled,
+					&loaded),
+			 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, PTHREAD_CANCELED);
+	assert_int_equal(loaded, byte_at(9 * PAGE));
+	assert_int_equal(bytes[9 * PAGE], byte_at(9 * PAGE));
+}
+
 /* As everywhere: a child has none of the mappings. */
 static void test_child(void **state)
 {
@@ -354,6 +380,7 @@ int main(void)
 		TEST(test_mapping_of_the_programs),
 		TEST(test_signals_while_it_waits),
 		TEST(test_without_a_description),
+		TEST(test_a_cancelled_thread),
 		TEST(test_child),
 	};
 
