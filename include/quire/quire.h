@@ -158,7 +158,9 @@ enum quire_error_policy {
 
 /*
  * Asked when a page cannot be had: returns one of the other three policies.
- * Called on a thread of the engine: must not block, nor touch mapped memory.
+ * Called on a thread of the engine; by QUIRE_TRAP_SIGBUS on the one that touched
+ * the page, in a handler with all signals blocked: must not block, take a lock
+ * that is held when mapped memory is touched, nor touch that itself.
  */
 typedef enum quire_error_policy quire_error_function(void *context,
 						     uint64_t offset,
