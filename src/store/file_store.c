@@ -95,6 +95,18 @@ static int step_descriptor(const struct file_store *file, struct store_io *io)
 	return file->fd;
 }
 
+/*
+ * The kernel takes the pages of its cache that it could not write for clean,
+ * and knows of some file systems' blocks what is not so: what is written to
+ * them once more would be lost without an error.  It begins anew.
+ */
+static void forget_what_failed(const struct file_store *file,
+			       const struct store_io *io, int64_t result)
+{
+	if (io->operation == STORE_FLUSH && result < 0)
+		posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static void ring_complete(struct ring_op *op, int64_t result)
 {
 	struct store_io *io = container_of(op, struct store_io, step.ring);
@@ -105,6 +117,7 @@ static void ring_complete(struct ring_op *op, int64_t result)
 		ring_submit(file->ring, op);
 		return;
 	}
+	forget_what_failed(file, io, result);
 	io->step_complete(io, result);
 }
 
@@ -152,6 +165,7 @@ static void move_here(const struct file_store *file, struct store_io *io)
 	result = move(io, fd);
 	if (result == -EINVAL && fd == file->direct)
 		result = move(io, file->fd);
+	forget_what_failed(file, io, result);
 	io->step_complete(io, result);
 	pthread_setcancelstate(before, NULL);
 }
