@@ -51,18 +51,27 @@ static int hide(struct mmu *mmu, uint64_t start, uint64_t length)
 	return error;
 }
 
-/* A guarded page is not shown. */
+/* The first page of [start, end) that is guarded, or end. */
+static uint64_t guard_from(uint64_t start, uint64_t end)
+{
+	while (start < end && !(shadow_at(start) & SHADOW_GUARDED))
+		start += PAGE_SIZE;
+	return start;
+}
+
+/* Up to a guarded page, which is not shown. */
 static int show(struct mmu *mmu, uint64_t start, uint64_t length, uint32_t as)
 {
-	uint64_t most = own(mmu)->most_borders;
+	uint64_t end = start + length, most = own(mmu)->most_borders;
 	int error;
 
 	shadow_lock();
-	error = shadow_reserve(start, start + length, true);
+	error = shadow_reserve(start, end, true);
 	if (!error && shadow_borders() > most)
 		rights_sweep(most - most / 4);
-	if (!error && !(shadow_at(start) & SHADOW_GUARDED))
-		error = rights_edit(start, start + length, SHADOW_REFUSED, as);
+	end = guard_from(start, end);
+	if (!error && end > start)
+		error = rights_edit(start, end, SHADOW_REFUSED, as);
 	shadow_unlock();
 	if (!error)
 		page_sleep_wake(start, length);

@@ -370,6 +370,40 @@ static void test_guard(void **state)
 	assert_int_equal(finish(&touch), 'b');
 }
 
+/*   [ shown | guard | hidden ... ]: what lies beside a page is shown with it */
+static void show_around_a_guard(int memory, bool shared)
+{
+	uint64_t guarded = base + PAGE_SIZE;
+	struct touch touch;
+
+	fill_page(memory, 0);
+	fill_page(memory, 1);
+	fill_page(memory, 2);
+	map(memory, shared);
+	assert_int_equal(mmu_guard(mmu, guarded, PAGE_SIZE, true), 0);
+	assert_int_equal(mmu_install(mmu, base, 3 * PAGE_SIZE, shared), 0);
+	assert_int_equal(load(base), 'a');
+	touch_foreign(guarded, false);
+	assert_int_equal(mmu_grant(mmu, base, 3 * PAGE_SIZE), 0);
+	store(base, 'A');
+	touch_foreign(guarded, true);
+	start_load(&touch, base + 2 * PAGE_SIZE);
+	expect_trap(base + 2 * PAGE_SIZE, false);
+	assert_int_equal(
+		mmu_install(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, shared), 0);
+	assert_int_equal(finish(&touch), 'c');
+}
+
+static void test_guard_in_a_run(void **state)
+{
+	show_around_a_guard(*(int *)*state, true);
+}
+
+static void test_guard_in_a_private_run(void **state)
+{
+	show_around_a_guard(*(int *)*state, false);
+}
+
 static void test_forget_drops_the_private_copy(void **state)
 {
 	int memory = *(int *)*state;
@@ -544,6 +578,8 @@ int main(void)
 		TEST(test_on_a_signal_stack),
 		TEST(test_a_system_call_gets_efault),
 		TEST(test_guard),
+		TEST(test_guard_in_a_run),
+		TEST(test_guard_in_a_private_run),
 		TEST(test_forget_drops_the_private_copy),
 		TEST(test_move_shared),
 		TEST(test_move_private),
