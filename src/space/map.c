@@ -379,7 +379,7 @@ static int find_own_place(struct making *making)
 	making->address = address;
 	if (address > highest - making->length)
 		error = -ENOMEM;
-	else if (address & PAGE_MASK)
+	else if (address & (page_bytes(making->request) - 1))
 		error = -EINVAL;
 	else if (address < space->mmu->lowest)
 		error = -EPERM;

@@ -61,7 +61,7 @@ static int map_placed(int flags)
 		.prot = PROT_READ,
 		.flags = flags,
 		.handle = &world.handle[0],
-		.offset = PAGE_SIZE,
+		.offset = world.handle[0].huge_shift ? 0 : PAGE_SIZE,
 	};
 	uint64_t address;
 	int error = space_map(&world.space, &request, &address);
@@ -195,6 +195,19 @@ static void test_huge(void **state)
 	assert_int_equal(space_map(&world.space, &request, &address), -ENOMEM);
 }
 
+/* The object's hooks are asked as any other's. */
+static void test_huge_places(void **state)
+{
+	(void)state;
+	world.handle[0].hooks = &places;
+	hook_error = 0;
+	hook_place = at(HUGE_PAGES + 1);
+	assert_int_equal(map_placed(MAP_SHARED), -EINVAL);
+	hook_place = at(HUGE_PAGES);
+	assert_int_equal(map_placed(MAP_SHARED), HUGE_PAGES);
+	assert_int_equal(unmap_pages(HUGE_PAGES, HUGE_PAGES), 0);
+}
+
 /* Nothing ends inside a huge page, whoever cuts. */
 static void test_huge_cuts(void **state)
 {
@@ -242,7 +255,7 @@ int main(void)
 		TEST(test_place_hook),     TEST(test_place_hook_of_too_much),
 		TEST(test_map_hook),       TEST(test_frames),
 		HUGE(test_huge),           HUGE(test_huge_cuts),
-		HUGE(test_huge_anonymous),
+		HUGE(test_huge_anonymous), HUGE(test_huge_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
