@@ -179,7 +179,8 @@ static struct handle_area area_of(const struct making *making)
 /* hugetlbfs_file_mmap() */
 static int check_huge_offset(const struct making *making)
 {
-	if (!(making->offset & (page_bytes(making->request) - 1)))
+	if (!(making->vma->flags & VM_HUGETLB) ||
+	    !(making->offset & (page_bytes(making->request) - 1)))
 		return 0;
 	return error_say(-EINVAL, "offset 0x%llx is inside a huge page",
 			 (unsigned long long)making->offset);
@@ -192,8 +193,6 @@ static int call_hook(struct making *making, struct quire_object **frames)
 	int error;
 
 	*frames = NULL;
-	if (making->vma->flags & VM_HUGETLB)
-		return check_huge_offset(making);
 	if (!making->file || !making->file->hooks || !making->file->hooks->map)
 		return 0;
 	error = making->file->hooks->map(making->file, &area);
@@ -201,6 +200,8 @@ static int call_hook(struct making *making, struct quire_object **frames)
 		return error_say(error, "the object's hook refuses");
 	if (!area.frames)
 		return 0;
+	if (making->vma->flags & VM_HUGETLB)
+		return error_say(-EINVAL, "frames in place of huge pages");
 	if (area.frames_offset & PAGE_MASK)
 		return error_say(-EINVAL, "frames begin inside a page");
 	*frames = area.frames;
@@ -291,6 +292,8 @@ static int stand(struct making *making)
 	uint64_t index;
 	int error = find_bytes(making, &handle);
 
+	if (!error)
+		error = check_huge_offset(making);
 	if (!error)
 		error = call_hook(making, &frames);
 	if (error)

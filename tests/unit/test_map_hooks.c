@@ -208,6 +208,23 @@ static void test_huge_places(void **state)
 	assert_int_equal(unmap_pages(HUGE_PAGES, HUGE_PAGES), 0);
 }
 
+static void test_huge_map_hook(void **state)
+{
+	(void)state;
+	world.handle[0].hooks = &maps;
+	hook_frames = NULL;
+	hook_error = -EPERM;
+	assert_int_equal(map_pages(0, 0, HUGE_PAGES, 0, RW, MAP_SHARED),
+			 -EPERM);
+	hook_error = 0;
+	assert_int_equal(map_pages(0, 0, HUGE_PAGES, 0, RW, MAP_SHARED), 0);
+	assert_int_equal(hook_area.length, HUGE_PAGES * PAGE_SIZE);
+	hook_frames = &world.handle[1];
+	hook_frames_offset = 0;
+	assert_int_equal(map_pages(0, 0, HUGE_PAGES, 0, RW, MAP_SHARED),
+			 -EINVAL);
+}
+
 /* Nothing ends inside a huge page, whoever cuts. */
 static void test_huge_cuts(void **state)
 {
@@ -256,6 +273,7 @@ int main(void)
 		TEST(test_map_hook),       TEST(test_frames),
 		HUGE(test_huge),           HUGE(test_huge_cuts),
 		HUGE(test_huge_anonymous), HUGE(test_huge_places),
+		HUGE(test_huge_map_hook),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
