@@ -28,8 +28,10 @@ static int map_part(const struct space *space, const struct vma *vma,
 		.shared = vma->mapping.shared,
 		.memory = vma->handle ? object_memory(vma->handle->object) : -1,
 	};
-	int error;
+	int error = vma_prepare_lock(vma);
 
+	if (error)
+		return error;
 	/* Modulo 2^64, if it is below. */
 	mapping.offset =
 		(vma->mapping.index << PAGE_SHIFT) + start - vma->mapping.start;
@@ -103,6 +105,7 @@ static int check_growth(const struct space *space, const struct vma *vma,
 static int expand_downwards(struct space *space, struct vma *vma,
 			    uint64_t address)
 {
+	uint64_t old_start = vma->mapping.start;
 	int error;
 
 	if (!(vma->flags & VM_GROWSDOWN))
@@ -119,13 +122,13 @@ static int expand_downwards(struct space *space, struct vma *vma,
 	vma_prepare_anon(space, vma);
 	error = check_growth(space, vma, address);
 	if (!error)
-		error = map_part(space, vma, address, vma->mapping.start);
+		error = map_part(space, vma, address, old_start);
 	if (error)
 		return error;
 	trace("expand_downwards", "0x%llx grows down to 0x%llx",
-	      (unsigned long long)vma->mapping.start,
-	      (unsigned long long)address);
+	      (unsigned long long)old_start, (unsigned long long)address);
 	vma_set_borders(space, vma, address, vma->mapping.end);
+	vma_lock_grown(vma, address, old_start);
 	return 0;
 }
 
@@ -207,6 +210,7 @@ static int make_part(const struct space *space, struct vma *vma, uint64_t start,
 		     uint64_t end)
 {
 	uint64_t index = start >> PAGE_SHIFT;
+	int error;
 
 	vma->handle = NULL;
 	vma->flags = break_flags(space);
@@ -225,7 +229,10 @@ static int make_part(const struct space *space, struct vma *vma, uint64_t start,
 	vma->mapping.locked = !!(vma->flags & VM_LOCKED);
 	vma->mapping.untrapped = false;
 	vma->mapping.lodges = false;
-	return map_part(space, vma, start, end);
+	error = map_part(space, vma, start, end);
+	if (!error)
+		vma_lock_new(vma);
+	return error;
 }
 
 /* As Linux: never joined to what ends where the segment begins. */

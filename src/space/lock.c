@@ -126,13 +126,18 @@ int vma_prepare_lock(const struct vma *vma)
 	return object_lock_pages(vma->handle->object, 0, 0);
 }
 
-void vma_lock_new(const struct vma *vma)
+void vma_lock_grown(const struct vma *vma, uint64_t start, uint64_t end)
 {
 	if (!(vma->flags & VM_LOCKED) || !locks_object(vma, vma->flags))
 		return;
-	check(object_lock_pages(vma->handle->object, vma->mapping.index,
-				vma_pages(vma)) == 0,
+	check(object_lock_pages(vma->handle->object, vma_index_at(vma, start),
+				(end - start) >> PAGE_SHIFT) == 0,
 	      "what was prepared can be locked");
+}
+
+void vma_lock_new(const struct vma *vma)
+{
+	vma_lock_grown(vma, vma->mapping.start, vma->mapping.end);
 }
 
 /* ---- flags: mlock_fixup(), apply_vma_lock_flags() ---- */

@@ -236,10 +236,12 @@ int vma_modify_within_limit(struct space *space, struct vma **vma,
 
 /* ---- lock.c ---- */
 
-/* Of a new VMA with VM_LOCKED.  Before the host maps it: 0 or -ENOMEM.  And
- * after what stood there is gone: its object's pages are locked from now on. */
+/* Of a new VMA with VM_LOCKED, or new in it is [start, end).  Before the host
+ * maps it: 0 or -ENOMEM.  And after what stood there is gone: its object's pages
+ * are locked from now on. */
 int vma_prepare_lock(const struct vma *vma);
 void vma_lock_new(const struct vma *vma);
+void vma_lock_grown(const struct vma *vma, uint64_t start, uint64_t end);
 /* [start, end) of vma is about to go, or to be unlocked; it is in the tree.
  * Nothing, if it is not locked. */
 void vma_unlock_part(const struct space *space, const struct vma *vma,

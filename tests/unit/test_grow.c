@@ -126,6 +126,20 @@ static void test_locked_stack(void **state)
 	assert_int_equal(world.space.locked_pages, 6);
 }
 
+static void test_locked_host_stack(void **state)
+{
+	(void)state;
+	set_guard_gap(4);
+	assert_int_equal(map_pages(0, 40, 4, 0, RW,
+				   STACK | MAP_ANONYMOUS | MAP_LOCKED),
+			 0);
+	assert_int_equal(world.object[0].locked, 4);
+	assert_int_equal(expand(37), 0);
+	assert_int_equal(world.object[0].locked, 7);
+	assert_int_equal(unmap_pages(37, 7), 0);
+	assert_int_equal(world.object[0].locked, 0);
+}
+
 /* On the host's MMU it stands at the end of an object of its own. */
 static void test_host_stack(void **state)
 {
@@ -408,6 +422,7 @@ int main(void)
 		SOFT(test_guard_gap),
 		SOFT(test_stack_limits),
 		SOFT(test_locked_stack),
+		START(test_locked_host_stack, world_start),
 		START(test_host_stack, world_start_backed),
 		START(test_pages_below_are_taken, world_start),
 		HEAP_TEST(test_break_moves),

@@ -53,6 +53,26 @@ static void test_copies(void **state)
 			 0);
 }
 
+/* It is locked, and so is what comes. */
+static void test_locked(void **state)
+{
+	char *others = map_at(room - ROOM * PAGE, 128, RW,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+	unsigned char resident[2];
+
+	(void)state;
+	assert_int_equal(quire_mlock(space, stack, STACK_PAGES * PAGE), 0);
+	*(volatile char *)(stack - 2 * PAGE) = 1;
+	*(volatile char *)(stack - PAGE) = 2;
+	for (unsigned round = 0; round < 3; round++)
+		for (size_t i = 0; i < 128; i++)
+			*(volatile char *)(others + i * PAGE) = 3;
+	assert_int_equal(
+		quire_mincore(space, stack - 2 * PAGE, 2 * PAGE, resident), 0);
+	assert_true(resident[0] & resident[1]);
+	unmap(others, 128);
+}
+
 /* A difference: the kernel would grow its own. */
 static void test_a_system_call(void **state)
 {
@@ -355,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_guard),
 		EACH(test_copies),
+		EACH(test_locked),
 		EACH(test_a_system_call),
 		EACH(test_a_fixed_place),
 		EACH(test_a_stranger),
