@@ -94,6 +94,23 @@ static void come(struct object *object, uint64_t index, uint64_t count)
 	end_run(object, index, count, PAGE_CLEAN);
 }
 
+/* What the store says, but for what has a meaning of its own in here: past the
+ * end, no room, not now, a bad buffer. */
+static int error_of_store(int error)
+{
+	switch (error) {
+	case -ENXIO:
+	case -ENOBUFS:
+	case -EAGAIN:
+	case -EBUSY:
+	case -EINTR:
+	case -EFAULT:
+		return -EIO;
+	default:
+		return error;
+	}
+}
+
 static void read_failed(struct object *object, uint64_t index, uint64_t count,
 			int error)
 {
@@ -104,7 +121,7 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 		end_run(object, index, count, PAGE_ABSENT);
 		return;
 	}
-	atomic_store(&object->read_error, error);
+	atomic_store(&object->read_error, error_of_store(error));
 	count_add(object->host->counters, COUNT_READ_ERRORS, 1);
 	if (object_may_log(object))
 		log_line(object->host->log, LOG_WARNING,

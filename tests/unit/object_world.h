@@ -37,6 +37,7 @@ struct listing_pager {
 	_Atomic int allocate_error;
 	_Atomic int discard_error;
 	_Atomic unsigned discards;
+	_Atomic int read_error; /* of every page */
 	_Atomic int size_error; /* instead of saying the store's size */
 };
 
@@ -72,6 +73,7 @@ static inline struct listing_pager *listing_of(struct pager *pager)
 static inline void listing_submit(struct pager *pager, struct pager_io *io)
 {
 	struct listing_pager *list = listing_of(pager);
+	int error = atomic_load(&list->read_error);
 
 	lock_take(&list->lock);
 	if (list->count < CALLS_KEPT)
@@ -79,7 +81,10 @@ static inline void listing_submit(struct pager *pager, struct pager_io *io)
 								  io->index,
 								  io->length };
 	lock_drop(&list->lock);
-	pager_submit(list->inner, io);
+	if (error && io->operation == PAGER_READ)
+		io->complete(io, error);
+	else
+		pager_submit(list->inner, io);
 }
 
 static inline int listing_size(struct pager *pager, uint64_t *size)

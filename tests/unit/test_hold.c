@@ -174,6 +174,24 @@ static void test_a_page_that_cannot_be_read(void **state)
 	let_go(1, 5, false);
 }
 
+/* What these mean in here a store cannot mean. */
+static void test_a_store_with_errors_of_our_own(void **state)
+{
+	const int errors[] = { -ENXIO, -EAGAIN, -EBUSY,
+			       -EINTR, -EFAULT, -ENOBUFS };
+	_Atomic int *error = &thing.pager->read_error;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		atomic_store(error, errors[i]);
+		assert_int_equal(hold(3, 1, false), -EIO);
+		assert_int_equal(hold(3, 1, true), -EIO);
+	}
+	atomic_store(error, -EREMOTEIO);
+	assert_int_equal(hold(3, 1, false), -EREMOTEIO);
+	assert_no_pins();
+}
+
 static void *hold_page_3(void *argument)
 {
 	int error = hold(3, 1, false);
@@ -362,6 +380,7 @@ int main(void)
 		TEST(test_throttle_refuses),
 		TEST(test_scratch_is_not_throttled),
 		TEST(test_a_page_that_cannot_be_read),
+		TEST(test_a_store_with_errors_of_our_own),
 		TEST(test_a_page_that_is_gone),
 		TEST(test_a_read_is_shared),
 		TEST(test_more_than_the_budget),
