@@ -548,7 +548,8 @@ int object_allocate(struct object *object, uint64_t offset, uint64_t length);
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset);
 /* Drops clean pages of the range that nobody pins or locks: they will be read
- * anew.  drop_clean: how many there were. */
+ * anew.  drop_clean: how many there were.  invalidate: none stays that was read
+ * before the call, or on its way; short pins are waited for. */
 void object_invalidate(struct object *object, uint64_t index, uint64_t count);
 uint64_t object_drop_clean(struct object *object, uint64_t index,
 			   uint64_t count);

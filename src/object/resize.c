@@ -17,8 +17,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #define PIN_WAIT_NS UINT64_C(1000000000) /* a copy's pin is gone long before */
+/* Of an invalidation, which nobody refuses: longer pins are the program's. */
+#define SHORT_PIN_NS UINT64_C(250000000)
 
 /*
  * Bytes of the last page past the end may have been stored to; they are not
@@ -336,7 +339,42 @@ uint64_t object_drop_clean(struct object *object, uint64_t index,
 				 count);
 }
 
+/* Old bytes that were on their way, or pinned for a moment: they go, too. */
+static void drop_later(struct object *object, uint64_t index,
+		       uint64_t deadline_ns)
+{
+	const struct timespec pause = { .tv_nsec = SHORT_PIN_NS / 10000 };
+	page_word *word = object_word(object, index);
+	bool come = false; /* what is read after that is new */
+
+	for (;;) {
+		uint64_t now = atomic_load(word);
+		enum page_state state = word_state(now);
+
+		if (state == PAGE_EVICTING || (state == PAGE_READING && !come))
+			wait_for_change(&object->host->cache->waits,
+					&object->table, index, word, state);
+		else if ((state != PAGE_CLEAN && state != PAGE_LODGED) ||
+			 word_locked(now) ||
+			 object_drop_clean(object, index, 1) ||
+			 clock_now_ns() > deadline_ns)
+			return;
+		else
+			nanosleep(&pause, NULL);
+		come = come || state == PAGE_READING;
+	}
+}
+
 void object_invalidate(struct object *object, uint64_t index, uint64_t count)
 {
+	uint64_t deadline_ns = clock_now_ns() + SHORT_PIN_NS;
+	uint64_t end = object->table.pages;
+
+	if (index >= end)
+		return;
+	if (count < end - index)
+		end = index + count;
 	object_drop_clean(object, index, count);
+	while ((index = page_table_next(&object->table, index)) < end)
+		drop_later(object, index++, deadline_ns);
 }

@@ -421,6 +421,55 @@ static void test_invalidate(void **state)
 	object_invalidate(thing.object, UINT64_MAX, 5);
 }
 
+static _Atomic bool invalidated;
+
+static void *invalidate(void *argument)
+{
+	(void)argument;
+	object_invalidate(thing.object, 0, 9);
+	atomic_store(&invalidated, true);
+	return NULL;
+}
+
+/* What is on its way may have been fetched before. */
+static void test_invalidate_beside_a_read(void **state)
+{
+	uint64_t sequence;
+	pthread_t thread;
+	bool early;
+
+	(void)state;
+	atomic_store(&invalidated, false);
+	set_script(&thing, "read do hold");
+	assert_int_equal(object_start_read(thing.object, 5, 2, &sequence), 2);
+	thread = start_thread(invalidate, NULL);
+	while (!(atomic_load(object_word(thing.object, 5)) & WORD_WAITERS) &&
+	       !atomic_load(&invalidated))
+		sched_yield();
+	early = atomic_load(&invalidated);
+	assert_int_equal(faulty_store_release(thing.faulty), 1);
+	join_thread(thread);
+	assert_false(early);
+	assert_int_equal(state_of(thing.object, 5), PAGE_ABSENT);
+	assert_int_equal(charged(world), 0);
+}
+
+/* Another's copy is waited for, a pin that stays is not. */
+static void test_invalidate_beside_pins(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(object_hold(thing.object, 3, 2, false), 0);
+	thread = start_thread(invalidate, NULL);
+	usleep(5000);
+	object_let_go(thing.object, 3, 1, false);
+	join_thread(thread);
+	assert_int_equal(state_of(thing.object, 3), PAGE_ABSENT);
+	assert_int_equal(state_of(thing.object, 4), PAGE_CLEAN);
+	object_let_go(thing.object, 4, 1, false);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
@@ -446,6 +495,8 @@ int main(void)
 		TEST(test_append_of_a_bad_buffer),
 		TEST(test_threads_append),
 		TEST(test_invalidate),
+		TEST(test_invalidate_beside_a_read),
+		TEST(test_invalidate_beside_pins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
