@@ -546,7 +546,8 @@ QUIRE_API int quire_space_set_limit(struct quire_space *space,
 /*
  * brk(2) as the kernel has it: moves the end of the data segment and returns
  * where it is then; with an address that cannot be, where it was.  NULL in a
- * child of the process.
+ * child of the process.  After mlockall(MCL_FUTURE) it blocks: what comes is
+ * brought in.
  */
 QUIRE_API void *quire_brk(struct quire_space *space, void *address);
 

@@ -1,6 +1,7 @@
 /* soft_space.c - address spaces on the software MMU begin, fork and end */
 /* SPDX-License-Identifier: MIT */
 #include "engine/object_open.h"
+#include "engine/populate.h"
 
 #include "mmu/mmu_soft.h"
 #include "os/memory.h"
@@ -290,12 +291,15 @@ int quire_space_set_limit(struct quire_space *space, enum quire_limit limit,
 
 void *quire_brk(struct quire_space *space, void *address)
 {
-	uint64_t now = 0;
+	struct space_range grown;
+	uint64_t now;
 
 	if (engine_check(space->quire))
 		return NULL;
 	error_clear();
-	space_brk(&space->space, (uint64_t)(uintptr_t)address, &now);
+	space_brk(&space->space, (uint64_t)(uintptr_t)address, &now, &grown);
 	soft_settle(space);
+	/* As Linux: what cannot be brought in is no error. */
+	(void)populate_range(space, grown.start, grown.end, VM_LOCKED, true);
 	return (void *)(uintptr_t)now;
 }

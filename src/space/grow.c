@@ -294,16 +294,19 @@ static int move_break(struct space *space, uint64_t address,
 	return 0;
 }
 
-int space_brk(struct space *space, uint64_t address, uint64_t *now)
+int space_brk(struct space *space, uint64_t address, uint64_t *now,
+	      struct space_range *grown)
 {
 	struct vma_stock stock;
 	int error;
 
 	rwlock_take_write(&space->lock);
+	grown->start = page_round_up(space->break_end);
 	error = vma_stock_init(space, &stock, 2);
 	if (!error && space->break_start && address >= space->break_start)
 		error = move_break(space, address, &stock);
 	*now = space->break_end;
+	grown->end = page_round_up(space->break_end);
 	vma_stock_end(space, &stock);
 	return error;
 }

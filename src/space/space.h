@@ -184,9 +184,12 @@ int space_expand_stack(struct space *space, uint64_t address);
 /*
  * brk(2): moves the end of the data segment.  *now: where it is then, moved or
  * not.  0; -ENOMEM, -EAGAIN, -EPERM, the mmu's own: why it stays.  An address
- * below the segment moves nothing, and is no error.
+ * below the segment moves nothing, and is no error.  *grown: what came, which is
+ * to be brought in if it is locked; it ends where it starts, or before, if
+ * nothing came.
  */
-int space_brk(struct space *space, uint64_t address, uint64_t *now);
+int space_brk(struct space *space, uint64_t address, uint64_t *now,
+	      struct space_range *grown);
 
 /* Pages that the caller should bring in, once the lock is released. */
 struct space_wanted {

@@ -189,10 +189,11 @@ static int start_heap(void **state)
 /* Moves the break to a byte of a page; where it is then, as bytes. */
 static int move(uint64_t address, uint64_t *now)
 {
+	struct space_range grown;
 	int error;
 
 	clear_log();
-	error = space_brk(&world.space, address, now);
+	error = space_brk(&world.space, address, now, &grown);
 	world_rest();
 	return error;
 }

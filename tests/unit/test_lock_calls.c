@@ -173,6 +173,31 @@ static void test_what_becomes_writable(void **state)
 	assert_int_equal(quire_munlockall(space), 0);
 }
 
+/* As the kernel: brk brings in what is locked, but for what is on fault. */
+static void test_data_segment(void **state)
+{
+	struct quire_space_options options = {
+		.size = sizeof(options),
+		.flags = QUIRE_SPACE_MAY_LOCK,
+		.break_start = UINT64_C(1) << 28,
+	};
+	char *start = (char *)(uintptr_t)options.break_start;
+
+	(void)state;
+	assert_int_equal(quire_space_create(quire, &options, &space), 0);
+	assert_int_equal(quire_mlockall(space, MCL_FUTURE), 0);
+	assert_ptr_equal(quire_brk(space, start + 8 * PAGE), start + 8 * PAGE);
+	assert_int_equal(resident(start, 8), 8);
+	assert_int_equal(quire_mlockall(space, MCL_FUTURE | MCL_ONFAULT), 0);
+	assert_ptr_equal(quire_brk(space, start + 10 * PAGE),
+			 start + 10 * PAGE);
+	assert_int_equal(resident(start + 8 * PAGE, 2), 0);
+	assert_ptr_equal(quire_brk(space, start + 4 * PAGE), start + 4 * PAGE);
+	assert_int_equal(quire_munlockall(space), 0);
+	assert_ptr_equal(quire_brk(space, start + 8 * PAGE), start + 8 * PAGE);
+	assert_int_equal(resident(start + 4 * PAGE, 4), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +209,8 @@ int main(void)
 		on_both(test_lock_refused),
 		on_both(test_lock_limit),
 		on_both(test_what_becomes_writable),
+		cmocka_unit_test_setup_teardown(test_data_segment, set_up_host,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
