@@ -80,24 +80,17 @@ static bool may_come_back(struct retry now)
 	return true;
 }
 
-static void resolve(struct fault_handler *handler, uint64_t page,
-		    const ucontext_t *context)
+static enum in_place resolve(struct fault_handler *handler, uint64_t page,
+			     bool write, struct page_sleep *sleep)
 {
-	struct page_sleep sleep;
-
-	page_sleep_prepare(&sleep, page);
-	if (!fault_take_in_place(handler, page, is_store(context))) {
-		sigset_t all;
-
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
-		page_sleep(&sleep);
-		pthread_sigmask(SIG_SETMASK, &all, NULL);
-	}
+	page_sleep_prepare(sleep, page);
+	return fault_take_in_place(handler, page, write) ? IN_PLACE_AGAIN
+							 : IN_PLACE_PARKED;
 }
 
 enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
-			   ucontext_t *context, uint64_t *layouts)
+			   const ucontext_t *context, struct page_sleep *sleep,
+			   uint64_t *layouts)
 {
 	struct retry now = {
 		.space = handler->space,
@@ -108,8 +101,7 @@ enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
 		return IN_PLACE_FAILED;
 	switch (place_of(handler, &now)) {
 	case INSIDE:
-		resolve(handler, now.page, context);
-		return IN_PLACE_AGAIN;
+		return resolve(handler, now.page, is_store(context), sleep);
 	case PAST_END:
 		return may_come_back(now) ? IN_PLACE_AGAIN : IN_PLACE_FAILED;
 	case REFUSED:
@@ -119,6 +111,16 @@ enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
 		*layouts += now.generation;
 		return IN_PLACE_ELSEWHERE;
 	}
+}
+
+void in_place_sleep(struct page_sleep *sleep, const ucontext_t *context)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
+	page_sleep(sleep);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
 bool in_place_once_more(const siginfo_t *info, uint64_t layouts)

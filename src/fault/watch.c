@@ -11,9 +11,9 @@
  * of the program's, or a copy of ours, and under no lock of ours but that of an
  * object's size, which ranks above (base/lock.h).  So this thread does not hold
  * the space's lock, and whoever does waits for no access.  All signals are
- * blocked meanwhile: no handler of the program's runs under the lock, or leaves
- * it by a long jump.  Nothing here may call malloc, which the access may have
- * interrupted.
+ * blocked until it touches nothing of the engine's any more: no handler of the
+ * program's runs under the lock, or leaves it by a long jump.  Nothing here may
+ * call malloc, which the access may have interrupted.
  *
  * A child of fork() has none of the mappings, and locks in whatever state: so
  * it is asked first whether this is the process that began.
@@ -22,6 +22,7 @@
 
 #include "fault/grow_down.h"
 #include "fault/in_place.h"
+#include "os/page_sleep.h"
 #include "os/process.h"
 #include "os/signals.h"
 
@@ -41,9 +42,10 @@ static struct watched watched[WATCHED];
 
 struct access {
 	const siginfo_t *info;
-	ucontext_t *context;
+	const ucontext_t *context;
 	enum in_place in_place; /* what the last one said of a SIGBUS */
-	uint64_t layouts;       /* in_place.h */
+	struct page_sleep sleep;
+	uint64_t layouts; /* in_place.h */
 };
 
 /* True: there is an answer. */
@@ -58,7 +60,7 @@ static bool see_to(struct watched *entry, struct access *access)
 		known = grow_down_try(handler->space, access->info);
 	} else if (handler && handler->mmu->in_place) {
 		access->in_place = in_place_try(handler, access->info,
-						access->context,
+						access->context, &access->sleep,
 						&access->layouts);
 		known = access->in_place != IN_PLACE_ELSEWHERE;
 	}
@@ -80,6 +82,11 @@ static bool on_signal(const siginfo_t *info, ucontext_t *context)
 	for (unsigned i = 0; i < WATCHED && !known; i++)
 		if (atomic_load(&watched[i].handler))
 			known = see_to(&watched[i], &access);
+	/* Not at the handler any more: a long jump would leave it so for ever. */
+	if (access.in_place == IN_PLACE_PARKED) {
+		in_place_sleep(&access.sleep, context);
+		return true;
+	}
 	if (access.in_place == IN_PLACE_ELSEWHERE)
 		return in_place_once_more(info, access.layouts);
 	return known && access.in_place == IN_PLACE_AGAIN;

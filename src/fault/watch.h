@@ -13,7 +13,8 @@
  * 0; -EAGAIN: 64 handlers of the process are watched; -errno of sigaction(2).
  */
 int fault_watch(struct fault_handler *handler);
-/* Nothing is mapped any more; returns when no signal handler is at it. */
+/* Nothing is mapped any more; returns when no signal handler is at it.  One that
+ * sleeps on a page is not. */
 void fault_unwatch(struct fault_handler *handler);
 
 #endif

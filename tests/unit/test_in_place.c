@@ -236,12 +236,23 @@ static void *load_slow(void *argument)
 	return at[0] == 7 ? at : NULL;
 }
 
-/* A caller's pager is read by the engine's threads; the program's signals are
- * let in meanwhile. */
-static void test_signals_while_it_waits(void **state)
+/* One page of a caller's pager, which is read by the engine's threads. */
+static unsigned char *map_slow(struct quire_object **slow)
 {
 	const struct quire_pager_ops ops = { .size = sizeof(ops),
 					     .read = slow_read };
+
+	atomic_store(&may_read, false);
+	atomic_store(&reads, 0);
+	assert_int_equal(quire_object_create(quire, "slow", PAGE, &ops, NULL,
+					     NULL, slow),
+			 0);
+	return map_object(quire, *slow, PAGE, PROT_READ);
+}
+
+/* The program's signals are let in meanwhile. */
+static void test_signals_while_it_waits(void **state)
+{
 	struct sigaction counted = { .sa_handler = count_alarm }, before;
 	struct quire_object *slow;
 	unsigned char *at;
@@ -252,12 +263,8 @@ static void test_signals_while_it_waits(void **state)
 #ifdef __SANITIZE_THREAD__
 	skip(); /* it holds signals back until a call that it knows */
 #endif
-	atomic_store(&may_read, false);
 	assert_int_equal(sigaction(SIGUSR1, &counted, &before), 0);
-	assert_int_equal(quire_object_create(quire, "slow", PAGE, &ops, NULL,
-					     NULL, &slow),
-			 0);
-	at = map_object(quire, slow, PAGE, PROT_READ);
+	at = map_slow(&slow);
 	assert_int_equal(pthread_create(&thread, NULL, load_slow, at), 0);
 	while (!atomic_load(&reads))
 		sched_yield();
@@ -269,6 +276,45 @@ static void test_signals_while_it_waits(void **state)
 	atomic_store(&may_read, true);
 	pthread_join(thread, &result);
 	assert_ptr_equal(result, at);
+	assert_int_equal(quire_munmap(space, at, PAGE), 0);
+	quire_object_close(slow);
+	sigaction(SIGUSR1, &before, NULL);
+}
+
+static void leave(int signal)
+{
+	(void)signal;
+	siglongjmp(place, 1);
+}
+
+static void *load_and_leave(void *argument)
+{
+	return sigsetjmp(place, 1) ? argument : load_slow(argument);
+}
+
+/* Nobody is thought to be at the engine then, which could not be closed. */
+static void test_a_long_jump_while_it_waits(void **state)
+{
+	struct sigaction leaving = { .sa_handler = leave }, before;
+	struct quire_object *slow;
+	unsigned char *at;
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* as above */
+#endif
+	assert_int_equal(sigaction(SIGUSR1, &leaving, &before), 0);
+	at = map_slow(&slow);
+	assert_int_equal(pthread_create(&thread, NULL, load_and_leave, at), 0);
+	while (!atomic_load(&reads))
+		sched_yield();
+	assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
+	pthread_join(thread, &result);
+	assert_ptr_equal(result, at);
+	atomic_store(&may_read, true);
+	assert_int_equal(at[0], 7);
 	assert_int_equal(quire_munmap(space, at, PAGE), 0);
 	quire_object_close(slow);
 	sigaction(SIGUSR1, &before, NULL);
@@ -379,6 +425,7 @@ int main(void)
 		TEST(test_past_the_end),
 		TEST(test_mapping_of_the_programs),
 		TEST(test_signals_while_it_waits),
+		TEST(test_a_long_jump_while_it_waits),
 		TEST(test_without_a_description),
 		TEST(test_a_cancelled_thread),
 		TEST(test_child),
