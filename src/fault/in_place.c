@@ -7,6 +7,8 @@
  *                               then the same
  *      past the end:            once more after a pause, as the size may just
  *                               be changing; then the same
+ *      about to be cut off:     again and again, after a pause each time, until
+ *                               the store has agreed or refused
  *      else: one round of a fault, which may read the page itself
  *              done:     the access is tried again
  *              parked:   the engine's threads have it now; sleeps until they
@@ -31,6 +33,7 @@
 enum place {
 	ELSEWHERE, /* no business of ours */
 	PAST_END,
+	BEING_CUT, /* the same, or the size comes back */
 	REFUSED,
 	INSIDE,
 };
@@ -46,6 +49,14 @@ static bool is_store(const ucontext_t *context)
 #endif
 }
 
+static enum place place_in(const struct object *object, uint64_t index)
+{
+	if (index < object_pages(object))
+		return INSIDE;
+	return object_cut_undecided(object, index << PAGE_SHIFT) ? BEING_CUT
+								 : PAST_END;
+}
+
 static enum place place_of(struct fault_handler *handler, struct retry *now)
 {
 	struct space *space = handler->space;
@@ -55,10 +66,8 @@ static enum place place_of(struct fault_handler *handler, struct retry *now)
 	rwlock_take_read(&space->lock);
 	vma = space_find(space, now->page);
 	if (vma)
-		place = vma_index_at(vma, now->page) <
-					object_pages(vma->handle->object)
-				? INSIDE
-				: PAST_END;
+		place = place_in(vma->handle->object,
+				 vma_index_at(vma, now->page));
 	now->generation = space->generation;
 	rwlock_drop_read(&space->lock);
 	/* The kernel's answer may be the same for what is absent and what is
@@ -69,15 +78,12 @@ static enum place place_of(struct fault_handler *handler, struct retry *now)
 	return place;
 }
 
-/* A size that is being cut may be as it was in a moment. */
-static bool may_come_back(struct retry now)
+static enum in_place pause_and_retry(void)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
-	if (!retry_first_time(&last, now))
-		return false;
 	nanosleep(&pause, NULL);
-	return true;
+	return IN_PLACE_AGAIN;
 }
 
 static enum in_place resolve(struct fault_handler *handler, uint64_t page,
@@ -103,7 +109,10 @@ enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
 	case INSIDE:
 		return resolve(handler, now.page, is_store(context), sleep);
 	case PAST_END:
-		return may_come_back(now) ? IN_PLACE_AGAIN : IN_PLACE_FAILED;
+		return retry_first_time(&last, now) ? pause_and_retry()
+						    : IN_PLACE_FAILED;
+	case BEING_CUT:
+		return pause_and_retry();
 	case REFUSED:
 		return IN_PLACE_FAILED;
 	case ELSEWHERE:

@@ -320,6 +320,74 @@ static void test_a_long_jump_while_it_waits(void **state)
 	sigaction(SIGUSR1, &before, NULL);
 }
 
+static _Atomic bool cutting, may_refuse;
+
+static int slow_refusal(void *context, uint64_t size)
+{
+	(void)context;
+	(void)size;
+	atomic_store(&cutting, true);
+	while (!atomic_load(&may_refuse))
+		usleep(1000);
+	return -EIO;
+}
+
+static ssize_t write_nothing(void *context, const void *buffer, size_t length,
+			     uint64_t offset)
+{
+	(void)context;
+	(void)buffer;
+	(void)offset;
+	return (ssize_t)length;
+}
+
+static void *cut(void *argument)
+{
+	return quire_object_resize(argument, PAGE) == -EIO ? argument : NULL;
+}
+
+static void load_it(void *argument)
+{
+	(void)*(volatile unsigned char *)argument;
+}
+
+static void *load_guarded(void *argument)
+{
+	return quire_guard(space, load_it, argument, NULL) ? NULL : argument;
+}
+
+/* Nothing was ever cut off. */
+static void test_a_cut_that_is_refused(void **state)
+{
+	const struct quire_pager_ops ops = { .size = sizeof(ops),
+					     .read = slow_read,
+					     .write = write_nothing,
+					     .resize = slow_refusal };
+	struct quire_object *slow;
+	pthread_t cutter, loader;
+	unsigned char *at;
+	void *result;
+
+	(void)state;
+	atomic_store(&may_read, true);
+	assert_int_equal(quire_object_create(quire, "slow", 4 * PAGE, &ops,
+					     NULL, NULL, &slow),
+			 0);
+	at = map_object(quire, slow, 4 * PAGE, PROT_READ);
+	cutter = start_thread(cut, slow);
+	while (!atomic_load(&cutting))
+		sched_yield();
+	loader = start_thread(load_guarded, at + 3 * PAGE);
+	usleep(50000);
+	atomic_store(&may_refuse, true);
+	pthread_join(cutter, &result);
+	assert_ptr_equal(result, slow);
+	pthread_join(loader, &result);
+	assert_ptr_equal(result, at + 3 * PAGE);
+	assert_int_equal(quire_munmap(space, at, 4 * PAGE), 0);
+	quire_object_close(slow);
+}
+
 /* As signal(), which knows no flags: a program that puts our handler back by it
  * takes its description away. */
 static void take_description(void)
@@ -426,6 +494,7 @@ int main(void)
 		TEST(test_mapping_of_the_programs),
 		TEST(test_signals_while_it_waits),
 		TEST(test_a_long_jump_while_it_waits),
+		TEST(test_a_cut_that_is_refused),
 		TEST(test_without_a_description),
 		TEST(test_a_cancelled_thread),
 		TEST(test_child),
