@@ -8,10 +8,13 @@
 #include "object/object_private.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 /* Of the budget, and not yet an error. */
 #define NO_ROOM (-ENOBUFS)
+/* Nobody holds zeros that stand in for a page for so long. */
+#define ZEROS_WAIT_NS UINT64_C(1000000000)
 
 struct hold {
 	struct object *object;
@@ -20,6 +23,7 @@ struct hold {
 	uint64_t sequence; /* of the budget, after NO_ROOM */
 	uint64_t progress; /* of the host, when the deadline was set */
 	uint64_t deadline_ns;
+	uint64_t zeros_ns; /* for the page in hand to leave; 0: not yet met */
 };
 
 static void let_go_one(struct object *object, uint64_t index, bool write)
@@ -54,17 +58,32 @@ static int say_read_error(struct object *object, uint64_t index)
 			 object->parameters.identity.name, strerror(-error));
 }
 
-/* Zeros stand in for what could not be read: tries to read it once more. */
-static int try_again(struct object *object, uint64_t index)
+/*
+ * Zeros stand in for what could not be read: tries to read it once more.  Others
+ * who do so, or look at the zeros, are in the way for a moment.
+ */
+static int try_again(struct hold *hold, uint64_t index)
 {
-	return cache_evict_range(object->host->cache, &object->table, index, 1)
-		       ? 0
-		       : say_read_error(object, index);
+	struct object *object = hold->object;
+	uint64_t now;
+
+	if (cache_evict_range(object->host->cache, &object->table, index, 1) ||
+	    !object_is_zeroed(object, index))
+		return 0;
+	now = clock_now_ns();
+	if (!hold->zeros_ns)
+		hold->zeros_ns = now + ZEROS_WAIT_NS;
+	if (now > hold->zeros_ns)
+		return say_read_error(object, index);
+	sched_yield();
+	return 0;
 }
 
 /* Pins if the page has bytes.  1: done; 0: not now; or an error. */
-static int try_hold(struct object *object, uint64_t index, bool write)
+static int try_hold(struct hold *hold, uint64_t index)
 {
+	struct object *object = hold->object;
+	bool write = hold->write;
 	enum page_taken taken =
 		write ? object_take_wpin(object, index, true)
 		      : page_take_rpin(object_word(object, index), true);
@@ -72,7 +91,7 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	if (taken == PAGE_NOT_VISIBLE)
 		return 0;
 	if (taken == PAGE_ZEROED)
-		return try_again(object, index);
+		return try_again(hold, index);
 	if (taken == PAGE_PINS_FULL)
 		return error_say(-EAGAIN, "page %llu of %s is pinned too often",
 				 (unsigned long long)index,
@@ -84,7 +103,7 @@ static int try_hold(struct object *object, uint64_t index, bool write)
 	}
 	if (object_is_zeroed(object, index)) {
 		let_go_one(object, index, write);
-		return try_again(object, index);
+		return try_again(hold, index);
 	}
 	return 1;
 }
@@ -154,10 +173,11 @@ static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 {
 	int result;
 
+	hold->zeros_ns = 0;
 	/* Whoever asks may be far beyond what the object can ever have. */
 	if (index >= object_pages(hold->object))
 		return -ENXIO;
-	result = try_hold(hold->object, index, hold->write);
+	result = try_hold(hold, index);
 	if (result == 1) {
 		count_add(hold->object->host->counters, COUNT_HITS, 1);
 		object_count(&hold->object->counts.hits, 1);
@@ -171,7 +191,7 @@ static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 			return -ENXIO;
 		result = approach(hold, index, ahead);
 		if (result == 0)
-			result = try_hold(hold->object, index, hold->write);
+			result = try_hold(hold, index);
 	}
 	return result == 1 ? 0 : result;
 }

@@ -202,7 +202,43 @@ static void *hold_page_3(void *argument)
 	return (void *)(intptr_t)error;
 }
 
-/* The same, by a store that answers later. */
+/* Zeros stand in for page 3, somebody looks at them, and the store works again. */
+static void pin_zeros(void)
+{
+	uint64_t sequence;
+
+	set_script(&thing, "read times 1 do fail EIO");
+	assert_int_equal(hold(3, 1, false), -EIO);
+	assert_int_equal(object_zero_page(thing.object, 3, &sequence), 1);
+	assert_int_equal(page_take_rpin(object_word(thing.object, 3), true),
+			 PAGE_TAKEN);
+}
+
+static void test_zeros_that_are_pinned_for_a_moment(void **state)
+{
+	pthread_t thread;
+	void *error;
+
+	(void)state;
+	pin_zeros();
+	thread = start_thread(hold_page_3, NULL);
+	usleep(5000);
+	let_go(3, 1, false);
+	pthread_join(thread, &error);
+	assert_null(error);
+	assert_false(object_is_zeroed(thing.object, 3));
+}
+
+static void test_zeros_that_stay(void **state)
+{
+	(void)state;
+	pin_zeros();
+	assert_int_equal(hold(3, 1, false), -EIO);
+	assert_true(object_is_zeroed(thing.object, 3));
+	let_go(3, 1, false);
+}
+
+/* A page that cannot be read, by a store that answers later. */
 static void test_a_page_that_is_gone(void **state)
 {
 	pthread_t threads[2];
@@ -381,6 +417,8 @@ int main(void)
 		TEST(test_scratch_is_not_throttled),
 		TEST(test_a_page_that_cannot_be_read),
 		TEST(test_a_store_with_errors_of_our_own),
+		TEST(test_zeros_that_are_pinned_for_a_moment),
+		TEST(test_zeros_that_stay),
 		TEST(test_a_page_that_is_gone),
 		TEST(test_a_read_is_shared),
 		TEST(test_more_than_the_budget),
