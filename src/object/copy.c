@@ -79,24 +79,20 @@ static uint64_t piece_length(const struct copy *copy, uint64_t offset,
 
 static int64_t move(struct copy *copy, uint64_t offset, uint64_t length)
 {
-	uint64_t moved = 0;
-	int error = 0;
+	uint64_t moved = 0, piece;
 
-	while (moved < length) {
-		uint64_t piece =
-			piece_length(copy, offset + moved, length - moved);
+	while (moved < length &&
+	       (piece = piece_length(copy, offset + moved, length - moved))) {
+		int error = move_piece(copy, offset + moved, piece);
 
-		if (piece == 0)
-			break;
-		error = move_piece(copy, offset + moved, piece);
+		if (error == -ENXIO) /* cut meanwhile: up to the end now */
+			continue;
 		if (error)
-			break;
+			return moved ? (int64_t)moved : error;
 		moved += piece;
 		copy->buffer += piece;
 	}
-	if (error == -ENXIO && offset + moved >= object_size(copy->object))
-		error = 0; /* cut meanwhile: short, as at any end */
-	return error && moved == 0 ? error : (int64_t)moved;
+	return (int64_t)moved;
 }
 
 static int64_t copy_bytes(struct object *object, char *buffer, bool in,

@@ -227,6 +227,33 @@ static void test_a_managed_buffer_that_fails(void **state)
 	assert_int_equal(object_dirty_pages(thing.object), 0);
 }
 
+/* The first time, the object is cut: its size was looked at already. */
+static int cut_and_copy(void *context, void *to, const void *from,
+			size_t length, bool to_managed)
+{
+	(void)context;
+	(void)to_managed;
+	if (object_size(thing.object) == SIZE)
+		assert_int_equal(object_resize(thing.object, 4 * PAGE_SIZE), 0);
+	memcpy(to, from, length);
+	return 0;
+}
+
+static void test_a_cut_meanwhile(void **state)
+{
+	unsigned char *bytes = new_buffer(SIZE);
+
+	(void)state;
+	atomic_store(&world->managed, true);
+	world->host.copy = cut_and_copy;
+	assert_int_equal(object_copy_in(thing.object, bytes, SIZE, 100),
+			 4 * PAGE_SIZE - 100);
+	assert_int_equal(object_resize(thing.object, SIZE), 0);
+	assert_int_equal(object_copy_in(thing.object, bytes, 10, 50000), 0);
+	assert_no_pins();
+	free(bytes);
+}
+
 /*
  * An object copied into memory where another is mapped, and into itself, with
  * a budget that holds a part of it: each copy traps in the middle.
@@ -319,6 +346,7 @@ int main(void)
 		TEST(test_a_budget_of_one_page),
 		TEST(test_a_managed_buffer),
 		TEST(test_a_managed_buffer_that_fails),
+		TEST(test_a_cut_meanwhile),
 		TEST(test_mapped_memory_of_an_engine),
 		TEST(test_threads),
 	};
