@@ -17,13 +17,15 @@ static int check_pin(const struct quire_object *handle, uint64_t offset,
 		     size_t length, int access)
 {
 	const char *name = object_identity(handle->object)->name;
-	uint64_t size = object_size(handle->object);
+	uint64_t most = UINT64_MAX - offset, size;
 
 	if (access & ~(PROT_READ | PROT_WRITE) || !(access & PROT_READ))
 		return error_say(-EINVAL, "a pin is for PROT_READ, or for "
 					  "PROT_READ | PROT_WRITE");
 	if (length == 0)
 		return error_say(-EINVAL, "a pin of no bytes");
+	size = object_await_size(handle->object,
+				 offset + (length < most ? length : most));
 	if (offset > size || length > size - offset)
 		return error_say(-EINVAL, "%s ends at byte %llu", name,
 				 (unsigned long long)size);

@@ -60,7 +60,7 @@ static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
 static uint64_t piece_length(const struct copy *copy, uint64_t offset,
 			     uint64_t length)
 {
-	uint64_t size = object_size(copy->object);
+	uint64_t size = object_await_size(copy->object, offset + length);
 	uint64_t pages = copy->bounce && copy->bounce->pages < COPY_PAGES
 				 ? copy->bounce->pages
 				 : COPY_PAGES;
@@ -100,9 +100,12 @@ static int64_t copy_bytes(struct object *object, char *buffer, bool in,
 {
 	struct object_host *host = object->host;
 	struct copy copy = { .object = object, .buffer = buffer, .in = in };
-	uint64_t size = object_size(object);
+	uint64_t size;
 	int64_t moved;
 
+	if (length > UINT64_MAX - offset)
+		length = UINT64_MAX - offset;
+	size = object_await_size(object, offset + length);
 	if (offset >= size)
 		return 0;
 	if (length > size - offset)

@@ -267,6 +267,15 @@ bool object_hold_resident(struct object *object, uint64_t index)
 	return false;
 }
 
+/* Pages were past the end: is the cut that took them refused?  Nothing is held,
+ * as a cut waits for pins. */
+static bool came_back(struct object *object, uint64_t index, uint64_t count)
+{
+	uint64_t pages = pages_of(object_await_size(object, UINT64_MAX));
+
+	return index < pages && count <= pages - index;
+}
+
 int object_hold(struct object *object, uint64_t index, uint64_t count,
 		bool write)
 {
@@ -282,6 +291,8 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 		return error;
 	for (;;) {
 		error = hold_all(&hold, index, count);
+		if (error == -ENXIO && came_back(object, index, count))
+			continue;
 		if (error != NO_ROOM)
 			return error;
 		if (!hold.deadline_ns)

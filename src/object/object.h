@@ -539,6 +539,9 @@ bool object_cut_undecided(const struct object *object, uint64_t end);
 /* How many cuts were refused; await: after one that is under way.  Blocks. */
 uint64_t object_cuts_refused(const struct object *object);
 uint64_t object_await_cut(struct object *object);
+/* The size; if a byte before end is about to be cut off, then after that was
+ * agreed to or refused.  Blocks, with nothing held. */
+uint64_t object_await_size(struct object *object, uint64_t end);
 
 /* ---- changing the size; all block ---- */
 

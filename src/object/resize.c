@@ -328,6 +328,18 @@ uint64_t object_await_cut(struct object *object)
 	return object_cuts_refused(object);
 }
 
+uint64_t object_await_size(struct object *object, uint64_t end)
+{
+	uint64_t size = object_size(object);
+
+	while (size < end && object_cut_undecided(object, size)) {
+		lock_take(&object->resize_lock);
+		lock_drop(&object->resize_lock);
+		size = object_size(object);
+	}
+	return size;
+}
+
 uint64_t object_drop_clean(struct object *object, uint64_t index,
 			   uint64_t count)
 {

@@ -167,23 +167,33 @@ static void thread_parks_too_late(void **state)
 	assert_sprung(0);
 }
 
-static void pin_of_what_is_cut(void)
+static pthread_t pinner;
+
+static void *pin_what_is_cut(void *argument)
 {
 	struct quire_pin pin;
 
+	(void)argument;
 	require(quire_object_pin(here.handle, PAGE, 1, PROT_READ, &pin) ==
 		-EINVAL);
 	require(object_hold(here.handle->object, 1, 1, true) == -ENXIO);
+	return NULL;
 }
 
-/* V_TRUNC: after the size is stored nobody gets in. */
+static void pin_beside(void)
+{
+	require(pthread_create(&pinner, NULL, pin_what_is_cut, NULL) == 0);
+}
+
+/* V_TRUNC: after the size is stored nobody gets in; he waits for the store. */
 static void pin_during_a_cut(void **state)
 {
 	(void)state;
 	mapped[PAGE] = 31;
-	lay(0, HOOK_SIZE_STORED, 1, pin_of_what_is_cut);
+	lay(0, HOOK_SIZE_STORED, 1, pin_beside);
 	assert_int_equal(quire_object_resize(here.handle, PAGE), 0);
 	assert_sprung(0);
+	assert_int_equal(pthread_join(pinner, NULL), 0);
 	assert_int_equal(quire_object_resize(here.handle, PAGES * PAGE), 0);
 	assert_zeros_from(PAGE);
 }

@@ -112,6 +112,55 @@ static void test_msync_does_not_pass_over_what_comes_back(void **state)
 	assert_int_equal(home_byte(&thing, 6 * PAGE_SIZE), 0xee);
 }
 
+/* What is there in the end is read and written, and nothing is past the end. */
+static void test_copies_wait(void **state)
+{
+	unsigned char *bytes = new_buffer(OLD);
+	pthread_t thread = begin_cut();
+	int64_t moved = object_copy_out(thing.object, bytes, OLD, 0);
+
+	(void)state;
+	end_cut(thread);
+	assert_int_equal(moved, OLD);
+	assert_int_equal(bytes[OLD - 1], byte_at(OLD - 1));
+	free(bytes);
+}
+
+static void test_pins_wait(void **state)
+{
+	pthread_t thread = begin_cut();
+	int held = object_hold(thing.object, 0, 9, true);
+
+	(void)state;
+	end_cut(thread);
+	assert_int_equal(held, 0);
+	object_let_go(thing.object, 0, 9, true);
+}
+
+static void *copy_page_6(void *argument)
+{
+	unsigned char byte;
+
+	(void)argument;
+	return (void *)(intptr_t)object_copy_out(thing.object, &byte, 1,
+						 6 * PAGE_SIZE);
+}
+
+static void test_what_is_cut_is_past_the_end(void **state)
+{
+	pthread_t cutter = begin_cut();
+	pthread_t copier = start_thread(copy_page_6, NULL);
+	void *moved;
+
+	(void)state;
+	usleep(5000);
+	object_let_go(thing.object, 3, 1, false);
+	join_thread(cutter);
+	pthread_join(copier, &moved);
+	assert_int_equal(resized, 0);
+	assert_null(moved);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +173,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_msync_does_not_pass_over_what_comes_back,
 			open_world, close_world),
+		cmocka_unit_test_setup_teardown(test_copies_wait, open_world,
+						close_world),
+		cmocka_unit_test_setup_teardown(test_pins_wait, open_world,
+						close_world),
+		cmocka_unit_test_setup_teardown(test_what_is_cut_is_past_the_end,
+						open_world, close_world),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
