@@ -101,6 +101,9 @@ static int install(const struct soft_context *context, uint64_t address,
 	vma->flags |= VM_SHOWN; /* it may be another one by now */
 	if (soft_set(space->mmu, address, &new))
 		return -ENOMEM;
+	/* Another space may still show it, and does not lock it by that. */
+	if (vma->flags & VM_LOCKED && seen->flags & SOFT_PRIVATE)
+		object_unlock_pages(seen->owner, seen->index, 1);
 	vma_prepare_anon(space, vma);
 	if (cut(vma, address))
 		soft_drop(space->mmu, address, address + PAGE_SIZE, true);

@@ -61,6 +61,21 @@ void vma_unlock_slots(const struct space *space, const struct vma *vma,
 		(void)change_slots(space, start, end, false);
 }
 
+void vma_unlock_going_slots(const struct space *space, const struct vma *first,
+			    uint64_t start, uint64_t end)
+{
+	const struct vma *vma = first;
+
+	for (; vma && vma->mapping.start < end; vma = space_next(vma)) {
+		uint64_t from = vma->mapping.start, to = vma->mapping.end;
+
+		if (vma->flags & VM_LOCKED)
+			vma_unlock_slots(space, vma,
+					 from > start ? from : start,
+					 to < end ? to : end);
+	}
+}
+
 /* The object's pages, but for those that another mapping locks. */
 static void unlock_object(const struct vma *vma, uint64_t start, uint64_t end)
 {

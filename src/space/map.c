@@ -275,9 +275,12 @@ static int map_host(const struct making *making)
 	};
 	int error;
 
-	if (mapping.replace)
+	if (mapping.replace) {
 		vma_may_be_strangers(making->replaced, vma->mapping.start,
 				     vma->mapping.end);
+		vma_unlock_going_slots(making->space, making->replaced,
+				       vma->mapping.start, vma->mapping.end);
+	}
 	error = mmu_map(making->space->mmu, &mapping);
 	if (error)
 		return error_say(error, "the host maps nothing at 0x%llx",

@@ -71,8 +71,8 @@ static int unmap_first(struct space *space)
 	vma_stock_begin(space, &stock, 0); /* takes none: cannot fail */
 	vma = vma_first(space);
 	vma_may_be_strangers(vma, vma->mapping.start, vma->mapping.end);
-	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
 	vma_unlock_part(space, vma, vma->mapping.start, vma->mapping.end);
+	error = mmu_unmap(space->mmu, vma->mapping.start, vma_bytes(vma));
 	vma_remove(space, vma, &stock);
 	vma_stock_end(space, &stock);
 	return error;

@@ -249,5 +249,9 @@ void vma_unlock_part(const struct space *space, const struct vma *vma,
 /* Of that, private pages on the software MMU only. */
 void vma_unlock_slots(const struct space *space, const struct vma *vma,
 		      uint64_t start, uint64_t end);
+/* Before the translations in [start, end) go, which tell them: what is locked,
+ * from first on.  A child may still show them. */
+void vma_unlock_going_slots(const struct space *space, const struct vma *first,
+			    uint64_t start, uint64_t end);
 
 #endif

@@ -131,6 +131,7 @@ static int unmap_runs(struct space *space, struct vma *first, uint64_t start,
 			start = vma->mapping.start;
 		run = run_end(vma, end);
 		vma_may_be_strangers(vma, start, run);
+		vma_unlock_going_slots(space, vma, start, run);
 		if (vma_may_show(space, vma, start, run))
 			error = mmu_unmap(space->mmu, start, run - start);
 		if (error)

@@ -173,6 +173,68 @@ static void test_what_becomes_writable(void **state)
 	assert_int_equal(quire_munlockall(space), 0);
 }
 
+/* Both show the same private pages, and the parent locks them. */
+static struct quire_space *locked_and_forked(char *place)
+{
+	struct quire_space *child;
+
+	for (size_t i = 0; i < 16; i++)
+		store(place + i * PAGE, 77);
+	assert_int_equal(quire_mlock(space, place, 16 * PAGE), 0);
+	assert_int_equal(quire_space_fork(space, &child), 0);
+	scan();
+	assert_int_equal(resident(place, 16), 16);
+	return child;
+}
+
+static void assert_unlocked(struct quire_space *child, char *place)
+{
+	struct quire_space *parent = space;
+
+	space = child;
+	assert_int_equal(advise(place, 16, MADV_PAGEOUT), 0);
+	assert_int_equal(resident(place, 16), 0);
+	assert_int_equal(load(place + 15 * PAGE), 77);
+	quire_space_close(child);
+	space = parent;
+}
+
+/* What only the child shows is not locked: it was the parent that did. */
+static void test_a_child_locks_nothing(void **state)
+{
+	char *place = map_with(NULL, 16, RW, MAP_PRIVATE);
+	struct quire_space *child;
+
+	(void)state;
+	child = locked_and_forked(place);
+	for (size_t i = 0; i < 16; i++)
+		store(place + i * PAGE, 78);
+	assert_unlocked(child, place);
+	assert_int_equal(resident(place, 16), 16); /* its own */
+	assert_int_equal(quire_munlock(space, place, 16 * PAGE), 0);
+	child = locked_and_forked(place);
+	assert_ptr_equal(quire_mmap(space, place, 16 * PAGE, RW,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				    NULL, 0),
+			 place);
+	assert_unlocked(child, place);
+	child = locked_and_forked(place);
+	assert_int_equal(quire_munmap(space, place, 16 * PAGE), 0);
+	assert_unlocked(child, place);
+}
+
+/* The parent ends first. */
+static void test_a_child_alone(void **state)
+{
+	char *place = map_with(NULL, 16, RW, MAP_PRIVATE);
+	struct quire_space *child = locked_and_forked(place);
+
+	(void)state;
+	quire_space_close(space);
+	space = quire_host_space(quire);
+	assert_unlocked(child, place);
+}
+
 /* As the kernel: brk brings in what is locked, but for what is on fault. */
 static void test_data_segment(void **state)
 {
@@ -209,6 +271,10 @@ int main(void)
 		on_both(test_lock_refused),
 		on_both(test_lock_limit),
 		on_both(test_what_becomes_writable),
+		cmocka_unit_test_setup_teardown(test_a_child_locks_nothing,
+						set_up_soft, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_child_alone, set_up_soft,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_data_segment, set_up_host,
 						tear_down),
 	};
