@@ -23,6 +23,7 @@
 #include "userfault.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -85,6 +86,16 @@ static bool may_grow(const struct wish *wish, int access)
 	return wish->shared && access == O_RDWR && !is_memory(wish->fd);
 }
 
+static bool is_asked_for(int fd)
+{
+	char path[PATH_MAX];
+
+	if (!client_settings.maps)
+		return true;
+	path_of(fd, path, sizeof(path));
+	return settings_is_mapped(&client_settings, path);
+}
+
 static bool is_worth_asking(const struct wish *wish, const struct look *look,
 			    int access)
 {
@@ -92,7 +103,8 @@ static bool is_worth_asking(const struct wish *wish, const struct look *look,
 		return true;
 	return !(wish->protection & PROT_EXEC) &&
 	       (wish->length >= client_settings.least ||
-		may_grow(wish, access));
+		may_grow(wish, access)) &&
+	       is_asked_for(wish->fd);
 }
 
 void *map_mmap(void *address, size_t length, int protection, int flags, int fd,

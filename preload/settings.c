@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 
+#include <fnmatch.h>
+#include <locale.h>
 #include <string.h>
 
 static uint64_t number(const char *digits)
@@ -40,8 +42,38 @@ void settings_parse(struct settings *settings)
 			settings->least = number(value);
 		if (after(line, "bind"))
 			settings->binds = true;
+		if (after(line, "map"))
+			settings->maps = true;
 		line = stop + 1;
 	}
+}
+
+static bool matches_any(const struct settings *settings, const char *path)
+{
+	const char *end = settings->text + settings->length;
+
+	for (const char *line = settings->text; line < end;
+	     line += strlen(line) + 1) {
+		const char *value = after(line, "map");
+
+		if (value && fnmatch(value, path, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of bytes, whatever the program's locale: in others fnmatch() allocates. */
+bool settings_is_mapped(const struct settings *settings, const char *path)
+{
+	locale_t before;
+	bool matches;
+
+	if (!settings->maps)
+		return true;
+	before = uselocale(newlocale(LC_ALL_MASK, "C", NULL));
+	matches = matches_any(settings, path);
+	uselocale(before);
+	return matches;
 }
 
 bool settings_is_bound(const struct settings *settings, const char *path)

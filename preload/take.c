@@ -23,7 +23,7 @@ struct opened {
 	char path[PATH_MAX];
 };
 
-static void path_of(int fd, char *path, size_t size)
+void path_of(int fd, char *path, size_t size)
 {
 	char link[32];
 	long length;

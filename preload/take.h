@@ -21,6 +21,8 @@ struct wish {
 	void *result;
 };
 
+/* The absolute path of what is open, in words; "": it has none. */
+void path_of(int fd, char *path, size_t size);
 /* 0: result; -EAGAIN: it is for the kernel to map; or what mmap() fails with. */
 int take(struct wish *wish);
 /* Nobody takes the file while this process lives.  -EBUSY: it is taken. */

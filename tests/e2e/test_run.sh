@@ -260,6 +260,17 @@ end
 check "the server of a mapping is killed: status 1" is_status 1
 refute "... nobody read zeros" [ -e "$WORK/never" ]
 
+# ---- which files ----
+
+total='import mmap, sys
+with open(sys.argv[1], "rb") as file:
+    sum(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)[::4096])'
+run "$QUIRE" run --map '/nomatch/*' -- python3 -c "$total" "$WORK/mapped"
+check "no --map matches: no file" one_sentence "no file was mapped"
+run "$QUIRE" run --map '/nomatch/*' --map '*/map?ed' -- \
+	python3 -c "$total" "$WORK/mapped"
+check "one of them matches" says " $WORK/mapped\$"
+
 # ---- summary, statistics ----
 
 run "$QUIRE" run --budget 8M true

@@ -42,6 +42,22 @@ static void test_bindings(void **state)
 	assert_false(settings_is_bound(&settings, "/a/b"));
 }
 
+static void test_patterns(void **state)
+{
+	(void)state;
+	parse("least 1\nbind /a/b.mdb\n");
+	assert_true(settings_is_mapped(&settings, "/any"));
+	parse("map *.mdb\nleast 1\nmap /a b/[xy]/*\n");
+	assert_true(settings_is_mapped(&settings, "/data/of/c.mdb"));
+	assert_true(settings_is_mapped(&settings, "/a b/x/.deep/er"));
+	assert_false(settings_is_mapped(&settings, "/a b/z/c"));
+	assert_false(settings_is_mapped(&settings, "/c.mdb.old"));
+	assert_false(settings_is_mapped(&settings, "c"));
+	assert_false(settings_is_mapped(&settings, ""));
+	parse("map /caf??\n"); /* bytes */
+	assert_true(settings_is_mapped(&settings, "/caf\303\251"));
+}
+
 /* A greeting of all the bytes that there can be. */
 static void test_longest(void **state)
 {
@@ -85,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_least),
 		cmocka_unit_test(test_bindings),
+		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_paths),
 	};
