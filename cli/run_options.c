@@ -1,28 +1,27 @@
 /* run_options.c - the options of `quire run` and `quire serve` */
 /* SPDX-License-Identifier: MIT */
 #include "run_options.h"
+#include "preload/path.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* An absolute path, malloc'ed; NULL: no memory, or no working directory. */
+/* As the program's paths are told from others, malloc'ed; NULL: no memory, no
+ * working directory, or too long. */
 static char *absolute(const char *path)
 {
-	char *folder;
-	char *whole;
+	char folder[PATH_MAX];
+	char whole[PATH_MAX];
 
-	if (*path == '/')
-		return strdup(path);
-	folder = getcwd(NULL, 0);
-	if (!folder)
+	if (!getcwd(folder, sizeof(folder)))
 		return NULL;
-	if (asprintf(&whole, "%s/%s", folder, path) < 0)
-		whole = NULL;
-	free(folder);
-	return whole;
+	errno = ENAMETOOLONG;
+	return path_absolute(folder, path, whole, sizeof(whole)) ? strdup(whole)
+								 : NULL;
 }
 
 /* "PATH=URI": at the first sign, as a URI may hold one. */

@@ -7,6 +7,7 @@
 #include "bound.h"
 
 #include "client.h"
+#include "path.h"
 #include "raw.h"
 #include "real.h"
 #include "settings.h"

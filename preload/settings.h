@@ -24,11 +24,5 @@ void settings_parse(struct settings *settings);
 bool settings_is_mapped(const struct settings *settings, const char *path);
 /* path, which is absolute and without . and .., is bound. */
 bool settings_is_bound(const struct settings *settings, const char *path);
-/*
- * path, seen from folder if it is relative, without //, . and .., in result:
- * in words, links are not followed.  False: longer than size.
- */
-bool path_absolute(const char *folder, const char *path, char *result,
-		   size_t size);
 
 #endif

@@ -271,6 +271,14 @@ run "$QUIRE" run --map '/nomatch/*' --map '*/map?ed' -- \
 	python3 -c "$total" "$WORK/mapped"
 check "one of them matches" says " $WORK/mapped\$"
 
+# ---- what is bound ----
+
+cd "$WORK" || exit
+for path in ./none ../"${WORK##*/}"/none "$WORK/./none" "/$WORK//none"; do
+	run "$QUIRE" run --quiet --bind "$path=mem:8" -- wc -c none
+	check "--bind $path: however it is spelt" grep -q '^8 ' "$WORK/out"
+done
+
 # ---- summary, statistics ----
 
 run "$QUIRE" run --budget 8M true

@@ -111,6 +111,13 @@ static void test_what_is_bound_is_absolute(void **state)
 	assert_true(parse(RUN_PROGRAM,
 			  WORDS("--bind", "some/x=mem:4K", "program")));
 	assert_string_equal(options.settings.server.bindings[0].path, expected);
+	assert_true(
+		parse(RUN_PROGRAM,
+		      WORDS("--bind", "./other/..//some/x=mem:4K", "program")));
+	assert_string_equal(options.settings.server.bindings[0].path, expected);
+	assert_true(parse(RUN_PROGRAM,
+			  WORDS("--bind", "//a/./b/../c/=mem:4K", "program")));
+	assert_string_equal(options.settings.server.bindings[0].path, "/a/c");
 }
 
 static void test_the_programs_options_are_its_own(void **state)

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
+#include "preload/path.h"
 #include "preload/settings.h"
 
 static struct settings settings;
