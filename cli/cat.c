@@ -95,7 +95,7 @@ int cat_run(const struct command *command, int argc, char **argv)
 {
 	uint64_t budget = 0;
 	const struct option_rule rules[] = {
-		{ "budget", OPTION_SIZE, &budget, 0 },
+		{ "budget", OPTION_BUDGET, &budget, 0 },
 	};
 	struct arguments arguments = {
 		.rules = rules,

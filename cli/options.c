@@ -1,6 +1,7 @@
 /* options.c - a command's options and operands, checked */
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
+#include "quire/quire.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -76,6 +77,31 @@ static bool text_add(struct texts *texts, const char *text)
 	return true;
 }
 
+static bool size_apply(const struct command *command,
+		       const struct option_rule *rule, const char *text)
+{
+	if (size_read(text, rule->value))
+		return true;
+	wrong(command, "--%s: '%s' is not a size such as 4096, 64M or 2G",
+	      rule->name, text);
+	return false;
+}
+
+/* 0 would be the library's default. */
+static bool budget_apply(const struct command *command,
+			 const struct option_rule *rule, const char *text)
+{
+	const uint64_t *bytes = rule->value;
+
+	if (!size_apply(command, rule, text))
+		return false;
+	if (*bytes >= QUIRE_PAGE_SIZE)
+		return true;
+	wrong(command, "--%s: a budget of %ju byte%s is less than one page",
+	      rule->name, (uintmax_t)*bytes, *bytes == 1 ? "" : "s");
+	return false;
+}
+
 static bool rule_apply(const struct command *command,
 		       const struct option_rule *rule, const char *text)
 {
@@ -84,12 +110,9 @@ static bool rule_apply(const struct command *command,
 		*(bool *)rule->value = true;
 		return true;
 	case OPTION_SIZE:
-		if (size_read(text, rule->value))
-			return true;
-		wrong(command,
-		      "--%s: '%s' is not a size such as 4096, 64M or 2G",
-		      rule->name, text);
-		return false;
+		return size_apply(command, rule, text);
+	case OPTION_BUDGET:
+		return budget_apply(command, rule, text);
 	case OPTION_COUNT:
 		if (count_read(text, rule->most, rule->value))
 			return true;

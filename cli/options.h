@@ -9,11 +9,12 @@
 #include <stdint.h>
 
 enum option_kind {
-	OPTION_FLAG,  /* value is a bool: the option has no argument */
-	OPTION_SIZE,  /* value is a uint64_t: bytes, "64M" */
-	OPTION_COUNT, /* value is a uint32_t: 1 to most */
-	OPTION_TEXT,  /* value is a const char *: as it stands */
-	OPTION_TEXTS, /* value is a struct texts: may be given again */
+	OPTION_FLAG,   /* value is a bool: the option has no argument */
+	OPTION_SIZE,   /* value is a uint64_t: bytes, "64M" */
+	OPTION_BUDGET, /* the same, a page at least */
+	OPTION_COUNT,  /* value is a uint32_t: 1 to most */
+	OPTION_TEXT,   /* value is a const char *: as it stands */
+	OPTION_TEXTS,  /* value is a struct texts: may be given again */
 };
 
 #define MOST_TEXTS 256 /* of one option */

@@ -96,7 +96,7 @@ bool run_options_parse(const struct command *command, enum run_kind kind,
 		       int argc, char **argv)
 {
 	const struct option_rule rules[] = {
-		{ "budget", OPTION_SIZE, &options->budget, 0 },
+		{ "budget", OPTION_BUDGET, &options->budget, 0 },
 		{ "least", OPTION_SIZE, &options->least, 0 },
 		{ "map", OPTION_TEXTS, &options->globs, 0 },
 		{ "bind", OPTION_TEXTS, &options->bindings, 0 },

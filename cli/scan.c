@@ -122,7 +122,7 @@ int scan_run(const struct command *command, int argc, char **argv)
 {
 	struct scan scan = { .threads = 1, .verify_fd = -1 };
 	const struct option_rule rules[] = {
-		{ "budget", OPTION_SIZE, &scan.budget, 0 },
+		{ "budget", OPTION_BUDGET, &scan.budget, 0 },
 		{ "random", OPTION_FLAG, &scan.random, 0 },
 		{ "threads", OPTION_COUNT, &scan.threads, MOST_THREADS },
 		{ "verify", OPTION_FLAG, &scan.verify, 0 },

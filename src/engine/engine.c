@@ -170,10 +170,12 @@ static int read_options(const struct quire_options *given,
 	if (options->budget == 0)
 		options->budget = DEFAULT_BUDGET;
 	if (options->budget < PAGE_SIZE)
-		return error_say(-EINVAL,
-				 "a budget of %llu bytes is less than one page "
-				 "of 4096",
-				 (unsigned long long)options->budget);
+		return error_say(
+			-EINVAL,
+			"a budget of %llu byte%s is less than one page "
+			"of 4096",
+			(unsigned long long)options->budget,
+			options->budget == 1 ? "" : "s");
 	options->trap_threads = or_default(options->trap_threads, 1);
 	options->io_threads =
 		or_default(options->io_threads, DEFAULT_IO_THREADS);

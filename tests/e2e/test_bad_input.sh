@@ -15,8 +15,10 @@ check_refused "what the kernel makes up" 1 "makes it up" \
 	"$QUIRE" cat /proc/version
 check_refused "an unknown scheme" 1 "known" "$QUIRE" cat nosuch://host/x
 check_refused "a wrong size" 1 "size" "$QUIRE" cat anon:lots
-check_refused "a budget below one page" 1 "budget" \
+check_refused "a budget below one page" 2 "a budget of 4095 bytes" \
 	"$QUIRE" cat --budget 4095 "$WORK/file"
+check_refused "no budget" 2 "a budget of 0 bytes" \
+	"$QUIRE" scan --budget 0 "$WORK/file"
 check_refused "an empty name" 1 "No such file" "$QUIRE" cat ""
 
 check_refused "no command" 2 "command" "$QUIRE"

@@ -61,8 +61,9 @@ check_refused "serve alone knows --everybody" 2 "no option" \
 	"$QUIRE" run --everybody true
 check_refused "nobody at the socket" 1 "no server answers" \
 	"$QUIRE" run --socket "$WORK/none" true
-check_refused "a budget that no engine takes" 1 "the server cannot start" \
-	"$QUIRE" run --budget 1 touch "$WORK/began"
+check_refused "no budget" 2 "a budget of 0 bytes" "$QUIRE" run --budget 0 true
+check_refused "a pattern that no server takes" 1 "the server cannot start" \
+	"$QUIRE" run --map $'a\nb' touch "$WORK/began"
 check_refused "statistics that cannot be written" 1 "cannot write to" \
 	"$QUIRE" run --stats "$WORK/none/stats" touch "$WORK/began"
 QUIRE_PRELOAD=$WORK/none.so check_refused "no library" 1 "QUIRE_PRELOAD" \

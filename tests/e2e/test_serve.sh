@@ -47,8 +47,10 @@ echo text >"$WORK/text"
 check_refused "a file in its place" 1 "something is there" \
 	"$QUIRE" serve --socket "$WORK/text"
 check "... stays" grep -q text "$WORK/text"
-check_refused "a budget that no engine takes" 1 "the server cannot start" \
+check_refused "a budget below one page" 2 "a budget of 1 byte is" \
 	"$QUIRE" serve --budget 1
+check_refused "a pattern that no server takes" 1 "the server cannot start" \
+	"$QUIRE" serve --socket "$socket" --map $'a\nb'
 refute "... and no socket is left" [ -e "$socket" ]
 
 # ---- the socket is there once it answers ----

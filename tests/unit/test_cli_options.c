@@ -33,6 +33,7 @@ void help_print(const char *const *lines)
 struct values {
 	bool flag;
 	uint64_t size;
+	uint64_t budget;
 	uint32_t count;
 	struct texts texts;
 };
@@ -46,6 +47,7 @@ static bool parse(struct arguments *arguments, struct values *values,
 	const struct option_rule rules[] = {
 		{ "flag", OPTION_FLAG, &values->flag, 0 },
 		{ "size", OPTION_SIZE, &values->size, 0 },
+		{ "budget", OPTION_BUDGET, &values->budget, 0 },
 		{ "count", OPTION_COUNT, &values->count, 9 },
 		{ "text", OPTION_TEXTS, &values->texts, 0 },
 	};
@@ -57,7 +59,7 @@ static bool parse(struct arguments *arguments, struct values *values,
 	*values = (struct values){ 0 };
 	*arguments = (struct arguments){
 		.rules = rules,
-		.rule_count = 4,
+		.rule_count = 5,
 		.least = 1,
 		.most = 2,
 		.names = "FILE [FILE]",
@@ -111,6 +113,23 @@ static void test_sizes(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(size_read(bad[i], &bytes));
 	assert_true(bytes == 77);
+}
+
+static void test_budgets(void **state)
+{
+	struct arguments arguments;
+	struct values values;
+
+	(void)state;
+	assert_true(parse(&arguments, &values, WORDS("a", "--budget", "4096")));
+	assert_int_equal(values.budget, 4096);
+	assert_false(parse(&arguments, &values, WORDS("a", "--budget", "0")));
+	assert_int_equal(arguments.status, EXIT_USAGE);
+	assert_non_null(strstr(said, "a budget of 0 bytes"));
+	assert_false(parse(&arguments, &values, WORDS("a", "--budget", "1")));
+	assert_non_null(strstr(said, "a budget of 1 byte is"));
+	assert_false(parse(&arguments, &values, WORDS("a", "--budget", "x")));
+	assert_non_null(strstr(said, "is not a size"));
 }
 
 static void test_counts(void **state)
@@ -213,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_budgets),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_options_and_operands_in_any_order),
 		cmocka_unit_test(test_two_dashes_end_the_options),

@@ -47,7 +47,8 @@ static void assert_refused(const struct quire_options *options,
 static void test_refused_options(void **state)
 {
 	(void)state;
-	assert_refused(OPTIONS(.budget = 1), "less than one page");
+	assert_refused(OPTIONS(.budget = 1),
+		       "a budget of 1 byte is less than one page");
 	assert_refused(OPTIONS(.budget = PAGE - 1), "4095 bytes");
 	assert_refused(OPTIONS(.trap_threads = 100000), "trap threads");
 	assert_refused(OPTIONS(.io_threads = 1025), "1024 I/O threads");
