@@ -37,6 +37,11 @@ static bool bind_one(const struct command *command, struct run_options *options,
 			wrong(command, "--bind: '%s' is not PATH=URI", text);
 		return false;
 	}
+	if (server_check_uri(sign + 1)) {
+		arguments->status =
+			wrong(command, "--bind: %s", quire_strerror_last());
+		return false;
+	}
 	path = strndup(text, (size_t)(sign - text));
 	options->bound_text[i] = path ? absolute(path) : NULL;
 	free(path);

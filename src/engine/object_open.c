@@ -391,17 +391,25 @@ static int open_path(struct quire *quire, const char *path, int flags,
 
 /* ---- URIs ---- */
 
+static int read_size(const char *uri, const char *text, uint64_t *size)
+{
+	if (size_parse(text, size) == 0 && *size <= INT64_MAX)
+		return 0;
+	return error_say(-EINVAL,
+			 "%s: '%s' is no size (a number with an optional "
+			 "K, M, G or T)",
+			 uri, text);
+}
+
 static int open_sized(struct quire *quire, const char *uri, const char *text,
 		      bool swap, const struct quire_object_options *options,
 		      struct quire_object **handle)
 {
 	uint64_t size;
+	int error = read_size(uri, text, &size);
 
-	if (size_parse(text, &size) || size > INT64_MAX)
-		return error_say(-EINVAL,
-				 "%s: '%s' is no size (a number with an "
-				 "optional K, M, G or T)",
-				 uri, text);
+	if (error)
+		return error;
 	return swap ? object_over_swap(quire, uri, size, options, handle)
 		    : object_over_memory(quire, uri, size, options, handle);
 }
@@ -419,6 +427,24 @@ static bool scheme_is(const char *uri, size_t length, const char *scheme)
 	return strlen(scheme) == length && !strncmp(uri, scheme, length);
 }
 
+static int say_unknown(const char *uri, size_t length)
+{
+	return error_say(-EINVAL, "%s: unknown scheme '%.*s' (known: %s)", uri,
+			 (int)length, uri, KNOWN_SCHEMES);
+}
+
+int object_check_uri(const char *uri)
+{
+	size_t length = scheme_length(uri);
+	uint64_t size;
+
+	if (length == 0 || scheme_is(uri, length, "file"))
+		return 0;
+	if (scheme_is(uri, length, "anon") || scheme_is(uri, length, "mem"))
+		return read_size(uri, uri + length + 1, &size);
+	return say_unknown(uri, length);
+}
+
 static int open_uri(struct quire *quire, const char *uri, int flags,
 		    const struct quire_object_options *options,
 		    struct quire_object **handle)
@@ -434,8 +460,7 @@ static int open_uri(struct quire *quire, const char *uri, int flags,
 		return open_sized(quire, uri, rest, true, options, handle);
 	if (scheme_is(uri, length, "mem"))
 		return open_sized(quire, uri, rest, false, options, handle);
-	return error_say(-EINVAL, "%s: unknown scheme '%.*s' (known: %s)", uri,
-			 (int)length, uri, KNOWN_SCHEMES);
+	return say_unknown(uri, length);
 }
 
 int quire_object_open(struct quire *quire, const char *uri, int open_flags,

@@ -28,6 +28,8 @@ void handle_forget_options(struct quire_object *handle);
 
 /* ---- object_open.c, object_create.c ---- */
 
+/* -EINVAL and its sentence: uri is none, whatever there is.  Opens nothing. */
+int object_check_uri(const char *uri);
 /* An object over a store, which is taken over, also when this fails.
  * identity: of a file, or NULL. */
 int object_over_store(struct quire *quire, const char *name,

@@ -6,6 +6,7 @@
  * read or written asks here.
  */
 #include "server/server_private.h"
+#include "engine/object_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int server_check_uri(const char *uri)
+{
+	error_clear();
+	return object_check_uri(uri);
+}
 
 /* ---- the first time ---- */
 

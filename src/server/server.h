@@ -40,6 +40,8 @@ struct server_options {
 	bool restarts;
 };
 
+/* -EINVAL and its sentence: nothing can be bound to uri.  Opens nothing. */
+int server_check_uri(const char *uri);
 /* 0 or a negative errno, with its sentence.  The engine is open then. */
 int server_create(const struct server_options *options, struct server **server);
 /*

@@ -54,6 +54,8 @@ check_refused "--bind without a sign" 2 "PATH=URI" \
 	"$QUIRE" run --bind /tmp/x true
 check_refused "--bind without a URI" 2 "PATH=URI" \
 	"$QUIRE" run --bind /tmp/x= true
+check_refused "--bind to what is no URI" 2 "unknown scheme 'nosuch'" \
+	"$QUIRE" run --bind /tmp/x=nosuch:x touch "$WORK/began"
 check_refused "an empty pattern" 2 "empty pattern" "$QUIRE" run --map '' true
 check_refused "--socket with settings" 2 "settings of its own" \
 	"$QUIRE" run --socket "$WORK/none" --budget 1M true

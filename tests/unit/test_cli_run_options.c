@@ -88,7 +88,7 @@ static void test_settings_reach_the_server(void **state)
 	assert_true(
 		parse(RUN_PROGRAM, WORDS("--budget", "8M", "--least=1", "--map",
 					 "*.a", "--map", "*.b", "--bind",
-					 "/x=anon:1M=", "--quiet", "program")));
+					 "/x=file:1M=", "--quiet", "program")));
 	assert_true(server->engine.budget == 8 << 20);
 	assert_true(server->least == 1);
 	assert_true(server->glob_count == 2);
@@ -96,7 +96,7 @@ static void test_settings_reach_the_server(void **state)
 	assert_string_equal(server->globs[1], "*.b");
 	assert_true(server->binding_count == 1);
 	assert_string_equal(server->bindings[0].path, "/x");
-	assert_string_equal(server->bindings[0].uri, "anon:1M=");
+	assert_string_equal(server->bindings[0].uri, "file:1M=");
 	assert_true(options.settings.quiet);
 }
 
@@ -148,6 +148,10 @@ static void test_wrong_lines_name_what_is_wrong(void **state)
 	expect_wrong(RUN_PROGRAM, WORDS("--bind", "x", "p"), "'x' is not");
 	expect_wrong(RUN_PROGRAM, WORDS("--bind", "=x", "p"), "'=x' is not");
 	expect_wrong(RUN_PROGRAM, WORDS("--bind", "x=", "p"), "'x=' is not");
+	expect_wrong(RUN_PROGRAM, WORDS("--bind", "x=no:y", "p"),
+		     "--bind: no:y: unknown scheme 'no'");
+	expect_wrong(RUN_PROGRAM, WORDS("--bind", "x=mem:y", "p"),
+		     "'y' is no size");
 	expect_wrong(RUN_PROGRAM, WORDS("--map", "", "p"), "empty pattern");
 	expect_wrong(RUN_PROGRAM, WORDS("--everybody", "p"), "'--everybody'");
 	expect_wrong(RUN_PROGRAM, WORDS("--socket", "s", "--least", "1", "p"),
