@@ -65,7 +65,7 @@ static int send_request(int fd, struct call *call)
 		{ (void *)(uintptr_t)call->bytes, call->byte_count },
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-	union control control;
+	union control control = { .bytes = { 0 } };
 	long result;
 
 	call->request.version = PROTOCOL_VERSION;

@@ -69,6 +69,18 @@ else
 	note "skipped: without privileges, for the others were"
 fi
 
+# What is sent is all ours: no bytes of the program's stack.
+if type valgrind >/dev/null 2>&1; then
+	mkdir "$WORK/valgrind"
+	run timeout 100 "$QUIRE" run -- valgrind "$QUIRE_PROGRAMS/preload_places" \
+		"$WORK/valgrind"
+	check "valgrind was there" grep -q Memcheck "$WORK/err"
+	refute "valgrind: no byte is sent that nobody wrote" \
+		grep -q "sendmsg.*uninitialised" "$WORK/err"
+else
+	note "no valgrind: what is sent is not looked at"
+fi
+
 # A bound path: what another file holds.  Natively it is a link.
 mkdir -p "$WORK/native/bound" "$WORK/8M/bound"
 python3 - "$WORK/native/bound/real" "$WORK/8M/bound/real" <<'PYTHON'
