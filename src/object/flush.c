@@ -5,7 +5,8 @@
  * done: what it was given since the flush before may be lost.  So the pages
  * that were written since then are remembered, and are DIRTY again if they are
  * still in memory; and whoever had his written by then, and comes to flush
- * them too late to be told by the store, is told here.
+ * them too late to be told by the store, is told here.  Of those who come while
+ * one flushes one flushes for all.
  *
  *     end of a write                flush begins         ends well    failed
  *   CLEAN ---------> written ---------------> flushing ---------->    DIRTY
@@ -70,6 +71,7 @@ static int flush(struct object *object)
 {
 	int error;
 
+	atomic_fetch_add(&object->flushes, 1); /* object_flush() */
 	begin(object);
 	error = pager_flush(object_writer(object));
 	if (!error) {
@@ -93,17 +95,20 @@ uint64_t object_flush_failures(const struct object *object)
 	return atomic_load(&object->flush_failures);
 }
 
+/* Who waited while another one flushed shares the next flush with all that did:
+ * one that began after he came, and has ended now, was his as well. */
 int object_flush(struct object *object, uint64_t failures)
 {
-	int error;
+	uint64_t before = atomic_load(&object->flushes);
+	int error = 0;
 
 	lock_take(&object->flush_lock);
-	if (atomic_load(&object->flush_failures) == failures)
-		error = flush(object);
-	else
+	if (atomic_load(&object->flush_failures) != failures)
 		error = error_say(object->flush_error,
 				  "%s could not be made durable",
 				  object->parameters.identity.name);
+	else if (atomic_load(&object->flushes) == before)
+		error = flush(object);
 	lock_drop(&object->flush_lock);
 	return error;
 }

@@ -87,6 +87,7 @@ struct object {
 	void *flush_bits;                /* [I] memory of the two */
 	struct bitmap written;           /* [dirty_lock] since the last flush */
 	struct bitmap flushing;          /* [flush_lock] before it */
+	_Atomic uint64_t flushes;        /* begun; changed under flush_lock */
 	int flush_error;                 /* [flush_lock] of the last failure */
 	_Atomic uint64_t flush_failures; /* changed under flush_lock */
 

@@ -165,6 +165,48 @@ static void test_a_flush_that_failed(void **state)
 	assert_calls(&thing, PAGER_WRITE, "");
 }
 
+static void *make_durable_beside(void *arrived)
+{
+	if (arrived)
+		atomic_fetch_add((_Atomic int *)arrived, 1);
+	return make_durable() ? arrived : NULL;
+}
+
+/* Who comes while one flushes is not content with that: but one more is enough
+ * for all of them.  Some may come late, and flush by themselves. */
+static void test_flushes_are_shared(void **state)
+{
+	_Atomic int arrived = 0;
+	pthread_t threads[5];
+	void *failed;
+
+	(void)state;
+	dirty(1, 5);
+	set_script(&thing, "flush times 1 do hold");
+	threads[0] = start_thread(make_durable_beside, NULL);
+	wait_until_held(&thing, 1);
+	for (int i = 1; i < 5; i++)
+		threads[i] = start_thread(make_durable_beside, &arrived);
+	while (atomic_load(&arrived) < 4)
+		sched_yield();
+	for (int i = 0; i < 1000; i++)
+		sched_yield();
+	forget_calls(&thing);
+	faulty_store_release(thing.faulty);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	lock_take(&thing.pager->lock);
+	assert_in_range(thing.pager->count, 1, 4);
+	lock_drop(&thing.pager->lock);
+	forget_calls(&thing);
+	/* One after the other: each its own. */
+	assert_int_equal(make_durable(), 0);
+	assert_int_equal(make_durable(), 0);
+	assert_calls(&thing, PAGER_FLUSH, "0+0 0+0");
+}
+
 /* What has left, or was cut off, is not brought back for it. */
 static void test_a_flush_that_failed_late(void **state)
 {
@@ -345,6 +387,7 @@ int main(void)
 		TEST(test_durable),
 		TEST(test_a_flush_that_failed),
 		TEST(test_a_flush_that_failed_late),
+		TEST(test_flushes_are_shared),
 		TEST(test_a_failed_write),
 		TEST(test_a_store_that_recovers_gets_everything),
 		TEST(test_one_bad_page),
