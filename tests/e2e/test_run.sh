@@ -188,9 +188,12 @@ end
 check "... until it is gone" [ -e "$WORK/done" ]
 check "... and the status is the program's" is_status 4
 refute "it is gone" is_alive "$daemon"
+# Once the program is gone: until then the signal is for it alone.
 start "${quire_run[@]}" sh -c '
-	setsid sh -c "trap \"exit 0\" TERM; echo \$\$ >\$0
-		while :; do sleep 0.05; done" "$0" &
+	setsid sh -c "trap \"exit 0\" TERM
+		while kill -0 \$1 2>/dev/null; do sleep 0.01; done
+		echo \$\$ >\$0
+		while :; do sleep 0.05; done" "$0" $$ &
 	exit 4' "$WORK/ready"
 read -r daemon <"$WORK/ready"
 kill -TERM "$child"
