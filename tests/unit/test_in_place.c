@@ -289,7 +289,9 @@ static void leave(int signal)
 
 static void *load_and_leave(void *argument)
 {
-	return sigsetjmp(place, 1) ? argument : load_slow(argument);
+	void *volatile at = argument;
+
+	return sigsetjmp(place, 1) ? at : load_slow(at);
 }
 
 /* Nobody is thought to be at the engine then, which could not be closed. */
