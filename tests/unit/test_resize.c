@@ -291,6 +291,18 @@ static void test_a_write_under_way(void **state)
 
 /* ---- allocate and append ---- */
 
+/* What others have added behind our end is theirs. */
+static void test_a_store_that_has_grown(void **state)
+{
+	(void)state;
+	assert_int_equal(store_resize(thing.home, OLD + 8 * PAGE_SIZE), 0);
+	assert_int_equal(object_allocate(thing.object, OLD, PAGE_SIZE), 0);
+	assert_int_equal(size_of_store(thing.home), OLD + 8 * PAGE_SIZE);
+	assert_int_equal(
+		object_resize(thing.object, object_size(thing.object) + 1), 0);
+	assert_int_equal(size_of_store(thing.home), OLD + 8 * PAGE_SIZE);
+}
+
 static void test_allocate(void **state)
 {
 	(void)state;
@@ -489,6 +501,7 @@ int main(void)
 		TEST(test_a_store_that_cannot_shrink),
 		TEST(test_a_read_under_way),
 		TEST(test_a_write_under_way),
+		TEST(test_a_store_that_has_grown),
 		TEST(test_allocate),
 		TEST(test_append),
 		TEST(test_append_without_room),
