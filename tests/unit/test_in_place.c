@@ -250,6 +250,23 @@ static unsigned char *map_slow(struct quire_object **slow)
 	return map_object(quire, *slow, PAGE, PROT_READ);
 }
 
+/* Returns when the thread's read is under way, and cannot end. */
+static pthread_t start_slow(void *(*run)(void *), unsigned char *at)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, run, at), 0);
+	while (!atomic_load(&reads))
+		sched_yield();
+	return thread;
+}
+
+static void end_slow(struct quire_object *slow, unsigned char *at)
+{
+	assert_int_equal(quire_munmap(space, at, PAGE), 0);
+	quire_object_close(slow);
+}
+
 /* The program's signals are let in meanwhile. */
 static void test_signals_while_it_waits(void **state)
 {
@@ -265,9 +282,7 @@ static void test_signals_while_it_waits(void **state)
 #endif
 	assert_int_equal(sigaction(SIGUSR1, &counted, &before), 0);
 	at = map_slow(&slow);
-	assert_int_equal(pthread_create(&thread, NULL, load_slow, at), 0);
-	while (!atomic_load(&reads))
-		sched_yield();
+	thread = start_slow(load_slow, at);
 	for (unsigned sent = 1; sent <= 3; sent++) {
 		assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
 		while (atomic_load(&alarms) < sent)
@@ -276,8 +291,7 @@ static void test_signals_while_it_waits(void **state)
 	atomic_store(&may_read, true);
 	pthread_join(thread, &result);
 	assert_ptr_equal(result, at);
-	assert_int_equal(quire_munmap(space, at, PAGE), 0);
-	quire_object_close(slow);
+	end_slow(slow, at);
 	sigaction(SIGUSR1, &before, NULL);
 }
 
@@ -309,16 +323,13 @@ static void test_a_long_jump_while_it_waits(void **state)
 #endif
 	assert_int_equal(sigaction(SIGUSR1, &leaving, &before), 0);
 	at = map_slow(&slow);
-	assert_int_equal(pthread_create(&thread, NULL, load_and_leave, at), 0);
-	while (!atomic_load(&reads))
-		sched_yield();
+	thread = start_slow(load_and_leave, at);
 	assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
 	pthread_join(thread, &result);
 	assert_ptr_equal(result, at);
 	atomic_store(&may_read, true);
 	assert_int_equal(at[0], 7);
-	assert_int_equal(quire_munmap(space, at, PAGE), 0);
-	quire_object_close(slow);
+	end_slow(slow, at);
 	sigaction(SIGUSR1, &before, NULL);
 }
 
