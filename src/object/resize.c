@@ -58,7 +58,7 @@ static int zero_tail(struct object *object, uint64_t size)
 }
 
 /* Others may have made the store longer than we know: never shorter.  before:
- * its size, or size. */
+ * how long it was; as the object, if it cannot say. */
 static int lengthen(struct object *object, uint64_t size, uint64_t *before)
 {
 	struct pager *pager = object_writer(object);

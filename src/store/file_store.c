@@ -98,7 +98,9 @@ static int step_descriptor(const struct file_store *file, struct store_io *io)
 /*
  * The kernel takes the pages of its cache that it could not write for clean,
  * and knows of some file systems' blocks what is not so: what is written to
- * them once more would be lost without an error.  It begins anew.
+ * them once more would be lost without an error.  It begins anew.  Pages that
+ * others wrote and that failed go with them: whoever wrote these is told by his
+ * own fsync(2).
  */
 static void forget_what_failed(const struct file_store *file,
 			       const struct store_io *io, int64_t result)
@@ -260,7 +262,8 @@ static void undo_room(struct file_store *file, uint64_t before)
 /*
  * First the room, then the length: where there is no room nobody sees another
  * length, and there is none to be taken back, which others may have added to.
- * Never shorter, whatever others do.
+ * Never shorter, whatever others do; where a file system cannot keep the length,
+ * what a failure leaves behind stays.
  */
 static int take_room(struct file_store *file, uint64_t offset, uint64_t length)
 {
