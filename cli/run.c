@@ -1,5 +1,6 @@
 /* run.c - `quire run`: a program, its mapped files within a budget */
 /* SPDX-License-Identifier: MIT */
+#include "interpreter.h"
 #include "preload.h"
 #include "program.h"
 #include "run_options.h"
@@ -90,6 +91,15 @@ static int run_connected(const char *path, struct program *program)
 	return program_become(program);
 }
 
+/* It is run all the same: it may start others. */
+static void tell_of_static(const char *name)
+{
+	if (interpreter_lacks(name))
+		fail("%s is linked statically: what it maps itself is the "
+		     "kernel's",
+		     name);
+}
+
 int run_run(const struct command *command, int argc, char **argv)
 {
 	static struct run_options options; /* large */
@@ -108,6 +118,8 @@ int run_run(const struct command *command, int argc, char **argv)
 	if (preload_find(library, sizeof(library)))
 		return EXIT_FAILURE;
 	program.words = arguments.operands;
+	if (!options.quiet)
+		tell_of_static(program.words[0]);
 	if (options.socket)
 		return run_connected(options.socket, &program);
 	return run_own(&options, &program);

@@ -73,6 +73,27 @@ QUIRE_PRELOAD=$WORK/none.so check_refused "no library" 1 "QUIRE_PRELOAD" \
 refute "... and the program was not started" [ -e "$WORK/began" ]
 check "nothing remains of all that" nothing_left
 
+# ---- a program that nothing is loaded before ----
+
+# Debian's ldconfig is linked statically, as it must run without libraries.
+static=/sbin/ldconfig
+printf '#!%s\n' "$static" >"$WORK/static-script"
+chmod +x "$WORK/static-script"
+run "$QUIRE" run "$static" --version
+check "a program that is linked statically is told of" \
+	grep -q "^quire: $static is linked statically" "$WORK/err"
+check "... and run" grep -q ldconfig "$WORK/out"
+run env PATH="/nowhere:${static%/*}" "$QUIRE" run ldconfig --version
+check "... where it is found by its name" \
+	grep -q "^quire: ldconfig is linked statically" "$WORK/err"
+run "$QUIRE" run "$WORK/static-script"
+check "... and where it is a script's interpreter" \
+	grep -q "static-script is linked statically" "$WORK/err"
+run "${quire_run[@]}" "$static" --version
+check "... but not where all shall be quiet" [ ! -s "$WORK/err" ]
+run "$QUIRE" run cat /dev/null
+refute "of another one that is not said" grep -q statically "$WORK/err"
+
 # ---- what the program finds ----
 
 run "${quire_run[@]}" sh -c 'echo "$QUIRE_SOCKET"; echo "$LD_PRELOAD"
