@@ -5,6 +5,9 @@
 
 #include "unit/writeback_world.h"
 
+#define LAST (PAGES - 1)
+#define OLD SIZE /* inside the last page */
+
 static inline uint64_t at(uint64_t index, uint64_t offset)
 {
 	return index * PAGE_SIZE + offset;
@@ -44,6 +47,41 @@ static inline void lock_page(uint64_t index)
 {
 	assert_int_equal(object_lock_pages(thing.object, index, 1), 0);
 	object_byte(thing.object, at(index, 0));
+}
+
+/* The store becomes longer, by bytes that are all this one. */
+static inline void grow_home(uint64_t size, unsigned char byte)
+{
+	uint64_t old = size_of_store(thing.home);
+	unsigned char *bytes = new_buffer(size - old);
+
+	memset(bytes, byte, size - old);
+	assert_int_equal(store_resize(thing.home, size), 0);
+	assert_int_equal(write_at(thing.home, bytes, size - old, old),
+			 size - old);
+	free(bytes);
+}
+
+static inline void cut_home(uint64_t size)
+{
+	assert_int_equal(store_resize(thing.home, size), 0);
+}
+
+static inline void assert_all(uint64_t from, uint64_t to, unsigned char byte)
+{
+	for (uint64_t i = from; i < to; i += i % 7 + 1)
+		assert_object(i, byte);
+	assert_object(to - 1, byte);
+}
+
+/* A store through a mapping may go past the end, inside the last page. */
+static inline void soil_tail(void)
+{
+	unsigned char *bytes = object_window(thing.object, 0);
+
+	assert_int_equal(object_hold(thing.object, LAST, 1, true), 0);
+	memset(bytes + OLD, 0xbb, page_round_up(OLD) - OLD);
+	object_let_go(thing.object, LAST, 1, true);
 }
 
 #ifdef QUIRE_DEBUG

@@ -11,30 +11,9 @@
  */
 #include "unit/foreign_world.h"
 
-#define LAST (PAGES - 1)
-#define OLD SIZE
-
 static int follow(void)
 {
 	return object_follow_size(thing.object);
-}
-
-/* The store becomes longer, by bytes that are all this one. */
-static void grow_home(uint64_t size, unsigned char byte)
-{
-	uint64_t old = size_of_store(thing.home);
-	unsigned char *bytes = new_buffer(size - old);
-
-	memset(bytes, byte, size - old);
-	assert_int_equal(store_resize(thing.home, size), 0);
-	assert_int_equal(write_at(thing.home, bytes, size - old, old),
-			 size - old);
-	free(bytes);
-}
-
-static void cut_home(uint64_t size)
-{
-	assert_int_equal(store_resize(thing.home, size), 0);
 }
 
 /* Nothing but the size was followed, and the store not asked. */
@@ -44,23 +23,6 @@ static void assert_size(uint64_t size)
 	assert_int_equal(size_of_store(thing.home), size);
 	assert_int_equal(atomic_load(&thing.pager->resizes), 0);
 	assert_int_equal(object_before_foreign(thing.object, 0, 9), 9);
-}
-
-static void assert_all(uint64_t from, uint64_t to, unsigned char byte)
-{
-	for (uint64_t i = from; i < to; i += i % 7 + 1)
-		assert_object(i, byte);
-	assert_object(to - 1, byte);
-}
-
-/* A store through a mapping may go past the end, inside the last page. */
-static void soil_tail(void)
-{
-	unsigned char *bytes = object_window(thing.object, 0);
-
-	assert_int_equal(object_hold(thing.object, LAST, 1, true), 0);
-	memset(bytes + OLD, 0xbb, page_round_up(OLD) - OLD);
-	object_let_go(thing.object, LAST, 1, true);
 }
 
 static void test_the_same(void **state)
