@@ -545,9 +545,12 @@ uint64_t object_await_size(struct object *object, uint64_t end);
 
 /* ---- changing the size; all block ---- */
 
+/* Growing: behind the old end stands what others have made the store longer by,
+ * then zeros.  After an error nothing has changed. */
 int object_resize(struct object *object, uint64_t size);
 int object_allocate(struct object *object, uint64_t offset, uint64_t length);
-/* *offset: where the bytes went. */
+/* *offset: where the bytes went: the end of the object, or of the store, if that
+ * is longer; as long the object may be after an error. */
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset);
 /* Drops clean pages of the range that nobody pins or locks: they will be read

@@ -186,6 +186,16 @@ uint64_t object_before_discard(const struct object *object, uint64_t index,
 /* As object_resize() to less, and nothing is refused yet: the resize lock is
  * held.  cut: what the store's end belongs to; NULL: it is there already. */
 int object_shrink(struct object *object, uint64_t size, struct pager *cut);
+/*
+ * As object_resize() to more: the store is that long, and was so long before,
+ * which it becomes again if this fails.  More than the object: by others, and
+ * behind the old end stands what they wrote.
+ */
+int object_grow(struct object *object, uint64_t size, uint64_t before);
+/* What is in memory of the page that the old end lies in, from there up to size,
+ * becomes what the store has: as object_refresh(), but the holders are told of
+ * no error.  The resize lock is held, and the extent is the new one. */
+int object_refresh_tail(struct object *object, uint64_t old, uint64_t size);
 /* Counts pages that come, before they are CLEAN; that go, in EVICTING. */
 void object_count_come(struct object *object, uint64_t count);
 void object_count_gone(struct object *object, uint64_t count);

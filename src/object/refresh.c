@@ -184,8 +184,6 @@ static int refresh_bytes(struct refresh *refresh)
 		object_drop_clean(object, index, last - index); /* in runs */
 	while ((index = page_table_next(&object->table, index)) < last)
 		index += fill_run(refresh, index, last);
-	if (refresh->error)
-		object_record_error(object, refresh->error, "read");
 	return refresh->error;
 }
 
@@ -225,6 +223,8 @@ static int refresh_range(struct object *object, uint64_t offset,
 				     pages_of(refresh.end) - first);
 		error = refresh_bytes(&refresh);
 		object_foreign_end(object, &write);
+		if (error)
+			object_record_error(object, error, "read");
 	}
 	lock_drop(&object->resize_lock);
 	return error;
@@ -291,28 +291,32 @@ bool object_refresh_at_once(struct object *object, uint64_t offset,
 
 /* ---- the size ---- */
 
-/* As grow() in resize.c; but behind the old end stands what the store has. */
-static int follow_growth(struct object *object, uint64_t old, uint64_t size)
+int object_refresh_tail(struct object *object, uint64_t old, uint64_t size)
 {
-	uint64_t edge = page_round_up(old) < size ? page_round_up(old) : size;
-	struct refresh tail = { .object = object, .start = old, .end = edge };
-	int error = memory_file_resize(object->memory, page_round_up(size));
+	uint64_t edge = page_round_up(old);
+	struct refresh tail = {
+		.object = object,
+		.start = old,
+		.end = edge < size ? edge : size,
+	};
+	struct foreign_write write;
+	int error;
+
+	if (old == edge)
+		return 0;
+	object_foreign_begin(object, &write, old >> PAGE_SHIFT, 1);
+	error = refresh_bytes(&tail);
+	object_foreign_end(object, &write);
+	return error;
+}
+
+static int follow_growth(struct object *object, uint64_t end, uint64_t size)
+{
+	int error = object_grow(object, end, size);
 
 	if (error)
-		return error;
-	/* Rule 11: a read that begins now brings those bytes, and what began
-	 * before is seen. */
-	atomic_store(&object->extent, size);
-	if (old < edge)
-		error = refresh_bytes(&tail);
-	if (error) {
-		atomic_store(&object->extent, old);
-		memory_file_resize(object->memory, page_round_up(old));
-		return error;
-	}
-	atomic_store(&object->size, size); /* read by object_size() */
-	object_record_size(object, size);
-	return 0;
+		object_record_error(object, error, "read");
+	return error;
 }
 
 static int follow(struct object *object)
@@ -325,7 +329,7 @@ static int follow(struct object *object)
 	if (!error && end < old)
 		error = object_shrink(object, end, NULL);
 	else if (!error && end > old)
-		error = follow_growth(object, old, end);
+		error = follow_growth(object, end, size);
 	if (error || size == end)
 		return error;
 	return error_say(-EFBIG,

@@ -1,8 +1,10 @@
 /* resize.c - an object changes its size; mappings and addresses stay */
 /* SPDX-License-Identifier: MIT */
 /*
- * Grow: the store first, the tail of the old last page becomes zero, then the
- * memory, then the size: nobody sees a page that is not all there.
+ * Grow: the store first, then the memory, then the tail of the old last page,
+ * then the size: nobody sees a page that is not all there.  The tail becomes
+ * zero, or, if others have made the store longer than the object, what they
+ * have written there.
  *
  * Shrink: the size first, so that nobody new comes in (rule 11); what is under
  * way behind the new end is waited for, a pin there refuses; then the store is
@@ -57,48 +59,96 @@ static int zero_tail(struct object *object, uint64_t size)
 	return error;
 }
 
-/* Others may have made the store longer than we know: never shorter.  before:
- * how long it was; as the object, if it cannot say. */
-static int lengthen(struct object *object, uint64_t size, uint64_t *before)
+static int check_writable(const struct object *object)
 {
-	struct pager *pager = object_writer(object);
-
-	if (pager_size(pager, before)) /* one that cannot say */
-		*before = object_size(object);
-	return *before >= size ? 0 : pager_resize(pager, size);
+	if (object_writable(object))
+		return 0;
+	return error_say(-EACCES, "%s is read-only",
+			 object->parameters.identity.name);
 }
 
-/* Takes that back, unless somebody has been there since. */
-static void shorten(struct object *object, uint64_t size, uint64_t before)
+static int check_capacity(const struct object *object, uint64_t size)
 {
-	struct pager *pager = object_writer(object);
+	if (size <= object->parameters.capacity)
+		return 0;
+	return error_say(-EFBIG,
+			 "%s cannot grow beyond its capacity of %llu "
+			 "bytes (set it when it is opened)",
+			 object->parameters.identity.name,
+			 (unsigned long long)object->parameters.capacity);
+}
+
+/* How long the store is before it is made longer; as the object, if it cannot
+ * say. */
+static int ask_length(const struct object *object, uint64_t *before)
+{
+	int error = check_writable(object);
+
+	if (!error)
+		error = pager_size(object_writer(object), before);
+	if (error != -EOPNOTSUPP)
+		return error;
+	*before = object_size(object);
+	return 0;
+}
+
+/* Takes that back, unless somebody has been there since; but for what the object
+ * has, which may have gone home meanwhile. */
+static int shorten(struct object *object, uint64_t size, uint64_t before)
+{
 	uint64_t now = size;
+	int error;
 
-	if (before < size && (pager_size(pager, &now) || now == size))
-		pager_resize(pager, before);
+	if (before < object_size(object))
+		before = object_size(object);
+	if (before >= size)
+		return 0;
+	error = pager_size(object_writer(object), &now);
+	if ((error && error != -EOPNOTSUPP) || now != size)
+		return error;
+	return pager_resize(object_writer(object), before);
 }
 
-static int grow(struct object *object, uint64_t size)
+/* What the page has, that the old end lies in, from there on. */
+static int make_tail(struct object *object, uint64_t size, uint64_t before)
 {
-	uint64_t old = object_size(object), before;
+	uint64_t old = object_size(object);
+
+	if (before <= old)
+		return zero_tail(object, old);
+	/* Rule 11: a read that begins now brings those bytes, and what began
+	 * before is seen. */
+	atomic_store(&object->extent, size);
+	return object_refresh_tail(object, old, size);
+}
+
+int object_grow(struct object *object, uint64_t size, uint64_t before)
+{
+	uint64_t old = object_size(object);
 	int error = memory_file_resize(object->memory, page_round_up(size));
 
-	if (error)
-		return error;
-	error = lengthen(object, size, &before);
-	if (!error) {
-		error = zero_tail(object, old);
-		if (error)
-			shorten(object, size, before);
-	}
+	if (!error)
+		error = make_tail(object, size, before);
 	if (error) {
+		atomic_store(&object->extent, old);
 		memory_file_resize(object->memory, page_round_up(old));
+		shorten(object, size, before);
 		return error;
 	}
 	atomic_store(&object->extent, size);
 	atomic_store(&object->size, size); /* read by object_size() */
 	object_record_size(object, size);
 	return 0;
+}
+
+/* Others may have made the store longer than we know: never shorter. */
+static int grow(struct object *object, uint64_t size, uint64_t before)
+{
+	int error = check_capacity(object, size);
+
+	if (!error && before < size)
+		error = pager_resize(object_writer(object), size);
+	return error ? error : object_grow(object, size, before);
 }
 
 /* Waits until page index can be cut; false: it remains pinned. */
@@ -201,22 +251,19 @@ int object_shrink(struct object *object, uint64_t size, struct pager *cut)
 
 static int resize_locked(struct object *object, uint64_t size)
 {
-	uint64_t old = object_size(object);
+	uint64_t old = object_size(object), before;
+	int error;
 
 	if (size == old)
 		return 0;
-	if (!object_writable(object))
-		return error_say(-EACCES, "%s is read-only",
-				 object->parameters.identity.name);
-	if (size > object->parameters.capacity)
-		return error_say(
-			-EFBIG,
-			"%s cannot grow beyond its capacity of %llu "
-			"bytes (set it when it is opened)",
-			object->parameters.identity.name,
-			(unsigned long long)object->parameters.capacity);
-	return size > old ? grow(object, size)
-			  : object_shrink(object, size, object_writer(object));
+	if (size < old) {
+		error = check_writable(object);
+		return error ? error
+			     : object_shrink(object, size,
+					     object_writer(object));
+	}
+	error = ask_length(object, &before);
+	return error ? error : grow(object, size, before);
 }
 
 int object_resize(struct object *object, uint64_t size)
@@ -229,30 +276,22 @@ int object_resize(struct object *object, uint64_t size)
 	return error;
 }
 
-static int allocate_locked(struct object *object, uint64_t offset,
-			   uint64_t length)
+/* before: as ask_length() had it. */
+static int allocate(struct object *object, uint64_t offset, uint64_t length,
+		    uint64_t before)
 {
-	uint64_t old = object_size(object), end = offset + length;
-	uint64_t before;
+	uint64_t end = offset + length;
 	int error;
 
 	if (end < offset)
 		return error_say(-EFBIG, "%s: no such range",
 				 object->parameters.identity.name);
+	error = check_capacity(object, end);
 	/* Room first: the size tells of nothing that has none. */
-	if (end > object->parameters.capacity)
-		return resize_locked(object, end);
-	if (!object_writable(object))
-		return error_say(-EACCES, "%s is read-only",
-				 object->parameters.identity.name);
-	if (pager_size(object_writer(object), &before))
-		before = old;
-	error = pager_allocate(object_writer(object), offset, length);
-	if (!error && end > old) {
-		error = resize_locked(object, end);
-		if (error) /* the store is longer already */
-			shorten(object, end, before);
-	}
+	if (!error)
+		error = pager_allocate(object_writer(object), offset, length);
+	if (!error && end > object_size(object))
+		error = object_grow(object, end, before);
 	if (error == -ENOSPC)
 		error_say_first(error, "no space left in the store of %s",
 				object->parameters.identity.name);
@@ -261,10 +300,13 @@ static int allocate_locked(struct object *object, uint64_t offset,
 
 int object_allocate(struct object *object, uint64_t offset, uint64_t length)
 {
+	uint64_t before;
 	int error;
 
 	lock_take(&object->resize_lock);
-	error = allocate_locked(object, offset, length);
+	error = ask_length(object, &before);
+	if (!error)
+		error = allocate(object, offset, length, before);
 	lock_drop(&object->resize_lock);
 	return error;
 }
@@ -286,26 +328,39 @@ static int copy_all(struct object *object, const char *bytes, uint64_t length,
 	return 0;
 }
 
+/* What others have added behind it since stays, and so does the rest then. */
+static void undo_append(struct object *object, uint64_t length, uint64_t offset,
+			uint64_t before)
+{
+	if (object_shrink(object, offset, NULL) ||
+	    shorten(object, offset + length, before))
+		log_line(object->host->log, LOG_WARNING,
+			 "%s: a failed append could not be undone",
+			 object->parameters.identity.name);
+}
+
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset)
 {
-	uint64_t old;
+	uint64_t end, before;
 	int error;
 
 	lock_take(&object->resize_lock);
-	old = object_size(object);
-	error = allocate_locked(object, old, length);
+	end = object_size(object);
+	error = ask_length(object, &before);
+	if (!error && before > end)
+		end = before;
+	if (!error)
+		error = allocate(object, end, length, before);
 	if (error == -EOPNOTSUPP) /* a store without allocation: just grow */
-		error = resize_locked(object, old + length);
+		error = grow(object, end + length, before);
 	if (!error) {
-		error = copy_all(object, bytes, length, old);
-		if (error && resize_locked(object, old))
-			log_line(object->host->log, LOG_WARNING,
-				 "%s: a failed append could not be undone",
-				 object->parameters.identity.name);
+		error = copy_all(object, bytes, length, end);
+		if (error)
+			undo_append(object, length, end, before);
 	}
 	lock_drop(&object->resize_lock);
-	*offset = old;
+	*offset = end;
 	return error;
 }
 

@@ -278,6 +278,38 @@ static void append_extends_the_file(void **state)
 	unlink(path);
 }
 
+/* As a log that several processes write. */
+static void append_goes_behind_what_others_appended(void **state)
+{
+	unsigned char *mapped, expected[6000];
+	uint64_t offset;
+	int others;
+
+	(void)state;
+	make_file(5000);
+	open_file(64, 1000);
+	mapped = map_bytes(8192);
+	for (size_t i = 0; i < 5000; i++)
+		expected[i] = home_byte(i);
+	mapped[4999] = expected[4999] = 'x';
+	mapped[5100] = 'y'; /* past the end: nobody's */
+	memset(expected + 5000, 'o', 500);
+	others = open(path, O_WRONLY | O_APPEND);
+	assert_int_equal(write(others, expected + 5000, 500), 500);
+	close(others);
+	memset(expected + 5500, 'a', 500);
+	assert_int_equal(quire_object_append(object, expected + 5500, 500,
+					     MS_SYNC, &offset),
+			 0);
+	assert_int_equal(offset, 5500);
+	assert_int_equal(quire_object_size(object), 6000);
+	assert_memory_equal(mapped, expected, 6000);
+	unmap(quire, mapped, 8192);
+	close_file();
+	assert_file(expected, 6000);
+	unlink(path);
+}
+
 #define FULL_BYTES ((size_t)1 << 20)
 
 static void append_until_full(const unsigned char *bytes, size_t length)
@@ -464,6 +496,7 @@ int main(void)
 		cmocka_unit_test(empty_file_grows_under_its_mapping),
 		cmocka_unit_test(resize_keeps_addresses_both_ways),
 		cmocka_unit_test(append_extends_the_file),
+		cmocka_unit_test(append_goes_behind_what_others_appended),
 		cmocka_unit_test(full_file_system_refuses_and_never_signals),
 		cmocka_unit_test(buffered_system_calls_work),
 		cmocka_unit_test(direct_system_calls_work),
