@@ -420,6 +420,8 @@ static int set_size(struct job *job, struct server_file *file)
 	int error;
 
 	file_begin_change(server, file);
+	/* What is a cut of the file is none of the object that is behind. */
+	write_follow_size(server, file);
 	robust_cut(server, file, job->request.length);
 	error = cut(server, file, job->fds[0], job->request.length);
 	file_end_change(server, file);

@@ -119,6 +119,29 @@ static void test_growth_that_comes_too_late(void **state)
 	run(grows_too_late);
 }
 
+/* To a length between what is mapped and what the file has. */
+static void cuts_beside_others(struct user *user)
+{
+	int fd = open(user->world->file, O_RDWR);
+	unsigned char *at = user_map_fd(user, fd, FILE_BYTES, true, NULL);
+	struct stat status;
+
+	at[at_page(30)] = 9;
+	expect(pwrite(fd, "x", 1, FILE_BYTES + 900) == 1);
+	expect(file_request(user, REQUEST_TRUNCATE, fd, 0, FILE_BYTES + 500) ==
+	       0);
+	expect(!fstat(fd, &status));
+	expect((size_t)status.st_size == FILE_BYTES + 500);
+	expect(user_sync(user, at, FILE_BYTES, MS_SYNC) == 0);
+	expect(byte_in_file(user->world->file, at_page(30)) == 9);
+}
+
+static void test_a_cut_of_what_others_made_longer(void **state)
+{
+	(void)state;
+	run(cuts_beside_others);
+}
+
 static void dies_cutting(struct user *user)
 {
 	int fd = open(user->world->file, O_RDWR);
@@ -146,6 +169,7 @@ int main(void)
 		TEST(test_truncate_under_a_mapping),
 		TEST(test_truncate_where_all_only_read),
 		TEST(test_growth_that_comes_too_late),
+		TEST(test_a_cut_of_what_others_made_longer),
 		TEST(test_a_dead_process_cuts_nothing),
 	};
 
