@@ -71,14 +71,42 @@ static bool is_gone(uint64_t page)
 	return memory_resident(page, PAGE_SIZE, &there) == -ENOMEM;
 }
 
+/* Where what is there at start ends, or what is not; *gone: which. */
+static uint64_t piece(uint64_t start, uint64_t end, bool *gone)
+{
+	uint64_t at = start + PAGE_SIZE;
+
+	*gone = is_gone(start);
+	while (at < end && is_gone(at) == *gone)
+		at += PAGE_SIZE;
+	return at;
+}
+
+static void note_hidden(uint64_t start, uint64_t end)
+{
+	uint32_t shadow;
+	uint64_t next;
+
+	for (uint64_t at = start; at < end; at = next) {
+		next = shadow_run(at, end, &shadow);
+		if (shadow & SHADOW_SHOWN)
+			shadow_set(at, next, hidden(shadow));
+	}
+}
+
+/* A hole is a border, too: page by page it would take new mappings. */
 static int hide_what_is_left(uint64_t start, uint64_t end)
 {
+	uint64_t next;
+	bool gone;
 	int error = 0;
 
-	for (uint64_t at = start; at < end && !error; at += PAGE_SIZE) {
-		error = memory_protect(at, PAGE_SIZE, PROT_NONE);
-		if (error == -ENOMEM && is_gone(at))
-			error = 0;
+	for (uint64_t at = start; at < end && !error; at = next) {
+		next = piece(at, end, &gone);
+		if (!gone)
+			error = memory_protect(at, next - at, PROT_NONE);
+		if (!error)
+			note_hidden(at, next);
 	}
 	return error;
 }
@@ -87,23 +115,16 @@ static int hide_what_is_left(uint64_t start, uint64_t end)
 static int hide_stretch(uint64_t start, uint64_t end)
 {
 	int error = memory_protect(start, end - start, PROT_NONE);
-	uint32_t shadow;
-	uint64_t next;
 
 	if (error == -ENOMEM) {
 		widen(&start, &end);
 		error = memory_protect(start, end - start, PROT_NONE);
 	}
 	if (error == -ENOMEM)
-		error = hide_what_is_left(start, end);
-	if (error)
-		return error;
-	for (uint64_t at = start; at < end; at = next) {
-		next = shadow_run(at, end, &shadow);
-		if (shadow & SHADOW_SHOWN)
-			shadow_set(at, next, hidden(shadow));
-	}
-	return 0;
+		return hide_what_is_left(start, end);
+	if (!error)
+		note_hidden(start, end);
+	return error;
 }
 
 int rights_hide(uint64_t start, uint64_t end)

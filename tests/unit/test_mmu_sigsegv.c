@@ -494,6 +494,53 @@ static void test_more_pieces_than_the_kernel_allows(void **state)
 	assert_int_equal(mmu_unmap(mmu, far, MANY * PAGE_SIZE), 0);
 }
 
+#define SPENT (UINT64_C(1) << 18) /* pages */
+
+/* Of a stranger, who leaves the kernel no mapping to give. */
+static uint64_t spend_mappings(void)
+{
+	uint64_t start = base + (UINT64_C(1) << 37);
+	uint64_t end = start + SPENT * PAGE_SIZE, at = start;
+
+	assert_int_equal(memory_map_at(start, SPENT * PAGE_SIZE, PROT_NONE,
+				       false, -1, 0, false),
+			 0);
+	while (at < end && !memory_protect(at, PAGE_SIZE, PROT_READ))
+		at += 2 * PAGE_SIZE;
+	if (at >= end) { /* there are more than that */
+		memory_unmap_at(start, SPENT * PAGE_SIZE);
+		skip();
+	}
+	return start;
+}
+
+/* [ shown | unmapped by the program | shown ]: one of them is to be hidden. */
+static void test_hide_beside_a_hole_without_mappings(void **state)
+{
+	int memory = *(int *)*state, error;
+	struct touch touch;
+	uint64_t spent;
+
+	fill_page(memory, 0);
+	fill_page(memory, 5);
+	map(memory, true);
+	assert_int_equal(mmu_grant(mmu, base, LENGTH), 0);
+	assert_int_equal(memory_unmap_at(base + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+	spent = spend_mappings();
+	error = mmu_hide(mmu, base + 5 * PAGE_SIZE, PAGE_SIZE);
+	assert_int_equal(memory_unmap_at(spent, SPENT * PAGE_SIZE), 0);
+	assert_int_equal(error, 0);
+	/* What was hidden with it is noted. */
+	for (uint64_t i = 0; i < PAGES; i += 5) {
+		uint64_t address = base + i * PAGE_SIZE;
+
+		start_load(&touch, address);
+		expect_trap(address, false);
+		assert_int_equal(mmu_install(mmu, address, PAGE_SIZE, true), 0);
+		assert_int_equal(finish(&touch), 'a' + i);
+	}
+}
+
 /* Neighbours of one kind are one piece. */
 static void test_borders(void **state)
 {
@@ -584,6 +631,7 @@ int main(void)
 		TEST(test_move_shared),
 		TEST(test_move_private),
 		TEST(test_more_pieces_than_the_kernel_allows),
+		TEST(test_hide_beside_a_hole_without_mappings),
 		TEST(test_borders),
 		TEST(test_many_wait_for_one_page),
 		cmocka_unit_test(test_engines_beyond_the_last),
