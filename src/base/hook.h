@@ -13,6 +13,7 @@
 enum hook {
 	HOOK_GRANT,         /* the write pin is held, the page not yet shown */
 	HOOK_INSTALL,       /* the same with read pins */
+	HOOK_REMEMBERED,    /* what it was is remembered, not yet DIRTY */
 	HOOK_DIRTY,         /* CLEAN -> DIRTY, not yet in the set */
 	HOOK_WRITE_BEGUN,   /* WRITING, not yet protected */
 	HOOK_WRITE_GUARDED, /* protected, not yet copied */

@@ -63,8 +63,9 @@ struct object {
 	struct lock foreign_lock;       /* LOCK_RANK_OBJECT */
 	struct list foreign;            /* [foreign_lock] of foreign_write */
 	struct condition foreign_ended; /* with foreign_lock */
-	/* How many have begun to remember; looked at by who dirties a page. */
-	_Atomic uint64_t foreign_remembering;
+	/* Goes up when somebody begins to remember, and when pages get other
+	 * bytes while they are not dirty; looked at by who dirties a page. */
+	_Atomic uint64_t foreign_changes;
 
 	struct lock watch_lock;    /* LOCK_RANK_OBJECT */
 	struct write_watch *watch; /* [watch_lock] or NULL */

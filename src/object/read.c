@@ -314,6 +314,9 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 			       count - won, false);
 	if (won > 0)
 		hook_point(HOOK_READ_BEGUN, &object->table, index);
+	/* What was remembered of a page that left may be old. */
+	if (atomic_load(&object->foreign_count) > 0)
+		atomic_fetch_add(&object->foreign_changes, 1);
 	/* Rule 11: store, then look.  A resize stores the size and then looks
 	 * at the pages; one of the two sees the other. */
 	inside = clip(object, index, won);

@@ -86,13 +86,15 @@ static int fill_page(const struct refresh *refresh, uint64_t index,
 
 	if (end > refresh->end)
 		end = refresh->end;
-	/* Nobody can store to it before it is in the set. */
+	/* Nobody can store to it before it is in the set; and who copies it
+	 * before that copies it once more (object_lock_dirty()). */
 	lock_take(&object->dirty_lock);
 	if (!refresh->clean_only ||
 	    word_state(atomic_load(object_word(object, index))) == PAGE_CLEAN)
 		error = memory_file_write(object->memory,
 					  bytes + (start - first), end - start,
 					  start);
+	atomic_fetch_add(&object->foreign_changes, 1);
 	lock_drop(&object->dirty_lock);
 	return error;
 }

@@ -6,12 +6,15 @@
  * newer, the store's bytes or those in memory?  If it is known what it was
  * while it was CLEAN: what differs from that was stored since.
  *
- *	remembers   it is counted how many do; then the set of dirty pages is
- *	            looked at
- *	dirties     the count; the page is copied for all who remember; under
- *	            the set's lock the count again, then DIRTY
+ *	remembers   counts it; then looks at the set of dirty pages
+ *	refreshes   under the set's lock a page is filled, then counts it
+ *	reads anew  counts it while the page is READING
+ *	dirties     the count; the page is copied for all who remember, if the
+ *	            count is the same; under the set's lock the count again,
+ *	            then DIRTY
  *
- * (rule 11): a page is in the set by then, or its copy is made.
+ * (rule 11): a page is in the set by then, or its copy is made, and is of the
+ * bytes that it became dirty with.
  */
 #include "object/object_private.h"
 
@@ -70,8 +73,10 @@ static void enter(struct foreign_write *write, uint64_t index,
 	memcpy(page->bytes, bytes, PAGE_SIZE);
 }
 
+/* But if the page may have changed since: the newer ones are entered, by us or
+ * by who was faster. */
 static void enter_all(struct object *object, uint64_t index,
-		      const unsigned char *bytes)
+		      const unsigned char *bytes, uint64_t seen)
 {
 	struct list *link;
 
@@ -80,7 +85,8 @@ static void enter_all(struct object *object, uint64_t index,
 		struct foreign_write *write =
 			container_of(link, struct foreign_write, link);
 
-		if (asks(write, index))
+		if (asks(write, index) &&
+		    atomic_load(&object->foreign_changes) == seen)
 			enter(write, index, bytes);
 	}
 	lock_drop(&object->foreign_lock);
@@ -120,12 +126,13 @@ static bool is_asked(struct object *object, uint64_t index)
 }
 
 static __attribute__((noinline)) void remember(struct object *object,
-					       uint64_t index)
+					       uint64_t index, uint64_t seen)
 {
 	unsigned char bytes[PAGE_SIZE];
 
 	if (copy_clean(object, index, bytes))
-		enter_all(object, index, bytes);
+		enter_all(object, index, bytes, seen);
+	hook_point(HOOK_REMEMBERED, &object->table, index);
 }
 
 void object_lock_dirty(struct object *object, uint64_t index)
@@ -133,12 +140,12 @@ void object_lock_dirty(struct object *object, uint64_t index)
 	uint64_t seen;
 
 	for (;;) {
-		seen = atomic_load(&object->foreign_remembering);
+		seen = atomic_load(&object->foreign_changes);
 		if (is_asked(object, index))
-			remember(object, index);
+			remember(object, index, seen);
 		lock_take(&object->dirty_lock);
-		/* Pairs with object_foreign_remember(). */
-		if (atomic_load(&object->foreign_remembering) == seen)
+		/* Pairs with all who count. */
+		if (atomic_load(&object->foreign_changes) == seen)
 			return;
 		lock_drop(&object->dirty_lock);
 	}
@@ -148,7 +155,7 @@ void object_foreign_remember(struct object *object, struct foreign_write *write)
 {
 	lock_take(&object->foreign_lock);
 	write->remembers = true;
-	atomic_fetch_add(&object->foreign_remembering, 1);
+	atomic_fetch_add(&object->foreign_changes, 1);
 	lock_drop(&object->foreign_lock);
 }
 

@@ -378,6 +378,54 @@ static void test_a_write_that_is_taken_back_whole(void **state)
 	assert_int_equal(home(3), 71);
 	assert_int_equal(home_byte(&thing, F), 72);
 }
+
+/* ---- the page changes while it is remembered ---- */
+
+static void refresh_it(void)
+{
+	set_home(F, 75);
+	assert_int_equal(object_refresh_clean(thing.object, F, 1), 0);
+}
+
+static void read_it_anew(void)
+{
+	set_home(F, 75);
+	assert_int_equal(object_drop_clean(thing.object, 3, 1), 1);
+	assert_object(F, 75);
+}
+
+/* What another one wrote meanwhile is no store. */
+static void remember_beside(void (*change)(void))
+{
+	int was_m, was_f;
+
+	object_byte(thing.object, M);
+	begin(0, 3, 1);
+	begin(1, 3, 1);
+	object_foreign_remember(thing.object, &write_of[0]);
+	lay_trap(HOOK_REMEMBERED, 3, change);
+	set_byte(thing.object, M, 71);
+	wait_until_sprung();
+	was_m = was(0, M);
+	was_f = was(0, F);
+	end(1);
+	end(0);
+	assert_int_equal(was_m, byte_at(M));
+	assert_int_equal(was_f, 75);
+}
+
+static void test_what_a_page_was_beside_a_refresh(void **state)
+{
+	(void)state;
+	remember_beside(refresh_it);
+}
+
+static void test_what_a_page_was_that_left_and_came(void **state)
+{
+	(void)state;
+	remember_beside(read_it_anew);
+}
+
 #define TRAP_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_world, leave_traps)
 #endif
@@ -401,6 +449,8 @@ int main(void)
 		TRAP_TEST(test_msync_waits_for_each),
 		TRAP_TEST(test_a_write_that_has_just_begun),
 		TRAP_TEST(test_a_write_that_is_taken_back_whole),
+		TRAP_TEST(test_what_a_page_was_beside_a_refresh),
+		TRAP_TEST(test_what_a_page_was_that_left_and_came),
 #endif
 	};
 
