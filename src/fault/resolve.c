@@ -389,7 +389,9 @@ static bool see_to_page(struct fault *fault, const struct place *place)
 	case PAGE_FAILED:
 		if (fault->waited) {
 			fault_verdict(fault, place->object, place->index,
-				      object_read_error(place->object), true);
+				      object_read_error(place->object,
+							place->index),
+				      true);
 			return true;
 		}
 		return start_read(fault, place);
@@ -468,7 +470,9 @@ static bool carry_on(struct fault *fault, const struct place *place,
 	case STEP_PAGE:
 		return see_to_page(fault, place);
 	case STEP_REFUSED:
-		fault_refuse(fault, object_read_error(place->object), false);
+		fault_refuse(fault,
+			     object_read_error(place->object, place->index),
+			     false);
 		return true;
 	case STEP_LOST:
 		return fault_restore(fault, place->object, place->index);

@@ -44,7 +44,7 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
 
 static int say_read_error(struct object *object, uint64_t index)
 {
-	int error = object_read_error(object);
+	int error = object_read_error(object, index);
 
 	count_add(object->host->counters, COUNT_REFUSED, 1);
 	if (error == -ENODATA)

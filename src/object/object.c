@@ -481,11 +481,6 @@ void *object_window(const struct object *object, uint64_t offset)
 	return (char *)object->window + offset;
 }
 
-int object_read_error(const struct object *object)
-{
-	return atomic_load(&object->read_error);
-}
-
 enum object_error_policy object_decide(struct object *object, uint64_t index,
 				       int error)
 {

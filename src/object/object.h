@@ -314,8 +314,9 @@ uint64_t object_read_ahead(struct object *object, uint64_t index,
  * shown to him as they come, and need no trap. */
 uint64_t object_read_announced(struct object *object, uint64_t index,
 			       uint64_t count);
-/* Of the last read that failed; -EIO for what the store cannot mean. */
-int object_read_error(const struct object *object);
+/* Of the page's last read that failed; -EIO for what the store cannot mean, and
+ * when it is forgotten for other pages that failed since. */
+int object_read_error(const struct object *object, uint64_t index);
 
 /* Zeros in place of a page that could not be read: it must not be stored to
  * (object_is_zeroed()) until a read succeeds.  As object_start_read(). */

@@ -27,6 +27,9 @@ struct stream {
 	struct ahead_part counted; /* among the streams */
 };
 
+/* Pages that could not be read whose error is known. */
+#define READ_ERRORS_KEPT 64
+
 #define STREAMS 32
 #define MISSES 64 /* remembered: of eight readers at once eight each */
 
@@ -110,7 +113,8 @@ struct object {
 	struct object_counts counts;
 	_Atomic uint64_t *shown_dirty; /* [dirty_lock] NULL: none */
 
-	_Atomic int read_error; /* of the last read that failed */
+	/* Of reads that failed, the last one at each place: see read.c. */
+	_Atomic uint64_t read_errors[READ_ERRORS_KEPT];
 	_Atomic uint32_t
 		single_reads; /* to make one page at a time: a run failed */
 	_Atomic uint32_t single_writes;

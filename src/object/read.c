@@ -16,6 +16,9 @@
 #include <string.h>
 
 #define RUN_MAX OBJECT_READ_MOST
+/* An errno, beside the index of a page. */
+#define ERROR_BITS 12
+#define ERROR_MOST ((1 << ERROR_BITS) - 1)
 /* Pages of a run whose copy would keep the ring's thread from its work for
  * longer than it takes to wake another. */
 #define COPY_ELSEWHERE 16
@@ -95,9 +98,11 @@ static void come(struct object *object, uint64_t index, uint64_t count)
 }
 
 /* What the store says, but for what has a meaning of its own in here: past the
- * end, no room, not now, a bad buffer. */
+ * end, no room, not now, a bad buffer; and for what is no errno. */
 static int error_of_store(int error)
 {
+	if (error < -ERROR_MOST)
+		return -EIO;
 	switch (error) {
 	case -ENXIO:
 	case -ENOBUFS:
@@ -111,6 +116,24 @@ static int error_of_store(int error)
 	}
 }
 
+/* Page and error in one word, which nobody sees halfway.  Before the page is
+ * FAILED: who finds it so finds the error. */
+static void keep_error(struct object *object, uint64_t index, int error)
+{
+	uint64_t kept = index << ERROR_BITS | (uint64_t)-error_of_store(error);
+
+	atomic_store(&object->read_errors[index % READ_ERRORS_KEPT], kept);
+}
+
+int object_read_error(const struct object *object, uint64_t index)
+{
+	uint64_t kept =
+		atomic_load(&object->read_errors[index % READ_ERRORS_KEPT]);
+	int error = (int)(kept & ERROR_MOST);
+
+	return kept >> ERROR_BITS == index && error ? -error : -EIO;
+}
+
 static void read_failed(struct object *object, uint64_t index, uint64_t count,
 			int error)
 {
@@ -121,7 +144,7 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 		end_run(object, index, count, PAGE_ABSENT);
 		return;
 	}
-	atomic_store(&object->read_error, error_of_store(error));
+	keep_error(object, index, error);
 	count_add(object->host->counters, COUNT_READ_ERRORS, 1);
 	if (object_may_log(object))
 		log_line(object->host->log, LOG_WARNING,

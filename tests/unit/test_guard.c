@@ -303,6 +303,44 @@ static void test_peek_of_what_the_store_refuses(void **state)
 			 -ENOTCONN);
 }
 
+static ssize_t refuse_each(void *context, void *buffer, size_t length,
+			   uint64_t offset)
+{
+	static const int errors[] = { -ENOTCONN, -EHOSTUNREACH, -ESTALE };
+
+	(void)context;
+	(void)buffer;
+	(void)length;
+	return errors[offset / PAGE];
+}
+
+/* Zeros in place of three pages: a store is told why those are there. */
+static void test_errors_of_pages_with_zeros(void **state)
+{
+	const struct quire_pager_ops ops = { .size = sizeof(ops),
+					     .read = refuse_each,
+					     .write = pager_write };
+	const struct quire_object_options options = {
+		.size = sizeof(options),
+		.error_policy = QUIRE_ERROR_ZERO,
+		.readahead = PAGE,
+	};
+	struct quire_object *refused;
+	unsigned char *at, byte;
+
+	(void)state;
+	assert_int_equal(quire_object_create(quire, "refused", 3 * PAGE, &ops,
+					     NULL, &options, &refused),
+			 0);
+	at = map_object(quire, refused, 3 * PAGE, BOTH);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(quire_peek(space, at + i * PAGE, &byte, 1), 0);
+	assert_int_equal(quire_poke(space, at, &byte, 1), -ENOTCONN);
+	assert_int_equal(quire_poke(space, at + PAGE, &byte, 1), -EHOSTUNREACH);
+	assert_int_equal(quire_poke(space, at + 2 * PAGE, &byte, 1), -ESTALE);
+	assert_int_equal(quire_object_close(refused), 0); /* still mapped */
+}
+
 /* Memory that is not the space's own is nobody's to look at. */
 static void test_peek_of_foreign_memory(void **state)
 {
@@ -382,6 +420,7 @@ int main(void)
 		TEST(test_peek),
 		TEST(test_poke),
 		TEST(test_peek_of_what_the_store_refuses),
+		TEST(test_errors_of_pages_with_zeros),
 		TEST(test_peek_of_foreign_memory),
 		TEST(test_mask_stays),
 		TEST(test_many_threads),

@@ -262,6 +262,44 @@ static void test_a_page_that_is_gone(void **state)
 	assert_said("shorter than when it was opened");
 }
 
+#ifdef QUIRE_DEBUG
+static _Atomic bool failed_4;
+
+/* Page 3 has failed, and who waits for it is about to be told. */
+static void fail_4(enum hook point, const void *table, uint64_t index)
+{
+	uint64_t sequence;
+
+	if (point != HOOK_WAKE || table != &thing.object->table || index != 3 ||
+	    atomic_exchange(&failed_4, true))
+		return;
+	atomic_store(&thing.pager->read_error, -EREMOTEIO);
+	object_start_read(thing.object, 4, 1, &sequence);
+}
+
+static void test_each_page_has_its_own_error(void **state)
+{
+	pthread_t thread;
+	void *error;
+
+	(void)state;
+	set_script(&thing, "read do hold");
+	thread = start_thread(hold_page_3, NULL);
+	wait_until_held(&thing, 1);
+	wait_until_waited_for(thing.object, 3);
+	atomic_store(&failed_4, false);
+	hook_register(fail_4);
+	assert_int_equal(store_resize(thing.home, PAGE_SIZE), 0);
+	assert_int_equal(faulty_store_release(thing.faulty), 1);
+	pthread_join(thread, &error);
+	hook_register(NULL);
+	assert_int_equal(state_of(thing.object, 4), PAGE_FAILED);
+	assert_int_equal((intptr_t)error, -EIO);
+	assert_int_equal(object_read_error(thing.object, 3), -ENODATA);
+	assert_int_equal(object_read_error(thing.object, 4), -EREMOTEIO);
+}
+#endif
+
 /* A read that is under way is waited for, not made twice. */
 static void test_a_read_is_shared(void **state)
 {
@@ -420,6 +458,9 @@ int main(void)
 		TEST(test_zeros_that_are_pinned_for_a_moment),
 		TEST(test_zeros_that_stay),
 		TEST(test_a_page_that_is_gone),
+#ifdef QUIRE_DEBUG
+		TEST(test_each_page_has_its_own_error),
+#endif
 		TEST(test_a_read_is_shared),
 		TEST(test_more_than_the_budget),
 		TEST(test_a_full_budget),

@@ -163,7 +163,7 @@ static void test_a_run_that_fails_is_read_singly(void **state)
 	assert_states(0, "CCFC");
 	assert_int_equal(charged(world), 3);
 	assert_int_equal(counted(COUNT_READ_ERRORS), 1);
-	assert_int_equal(object_read_error(thing.object), -EIO);
+	assert_int_equal(object_read_error(thing.object, 2), -EIO);
 	assert_int_equal(atomic_load(&world->lines), 1);
 	assert_calls(&thing, PAGER_READ, "0+4 0+1 1+1 2+1 3+1");
 	/* After that, runs again. */
@@ -216,7 +216,12 @@ static void test_the_store_became_shorter(void **state)
 	for (uint64_t i = 0; i < 5; i++)
 		assert_int_equal(start(i, 1), 1);
 	assert_states(0, "CCCFF");
-	assert_int_equal(object_read_error(thing.object), -ENODATA);
+	assert_int_equal(object_read_error(thing.object, 3), -ENODATA);
+	assert_int_equal(object_read_error(thing.object, 4), -ENODATA);
+	/* Of one that never failed, and when it is forgotten. */
+	assert_int_equal(object_read_error(thing.object, 0), -EIO);
+	assert_int_equal(object_read_error(thing.object, 3 + READ_ERRORS_KEPT),
+			 -EIO);
 	assert_int_equal(object_byte(thing.object, 2 * PAGE_SIZE + 4),
 			 byte_at(2 * PAGE_SIZE + 4));
 	assert_int_equal(object_byte(thing.object, 2 * PAGE_SIZE + 5), 0);
