@@ -231,8 +231,10 @@ QUIRE_API int quire_object_create_anonymous(
  * A caller's own pager.  Called on worker threads of the engine, several at a
  * time; may block; must not touch memory mapped through the same engine.
  * offset and length are multiples of the page size, but for the last page of
- * the object.  Return the count of bytes moved (less is an end of data when
- * reading, and is tried again when writing), or a negative errno.
+ * the object.  Return the count of bytes moved, or a negative errno.  Less is an
+ * end of data when reading: zeros behind it in its page, pages behind that are
+ * -EIO; an end inside a page is asked for twice, from the page's start.  What is
+ * left when writing is tried again, from whatever offset that is.
  */
 struct quire_pager_ops {
 	size_t size; /* sizeof(struct quire_pager_ops) */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct callback_store {
 	struct store store;
@@ -28,6 +29,31 @@ static uint64_t current_size(const struct callback_store *callback)
 	return atomic_load_explicit(&callback->size, memory_order_relaxed);
 }
 
+/*
+ * Never asks for a part of a page.  Data that end inside of one may have been
+ * cut short by an interruption: that page is asked for once more from its start.
+ * If they end there again zeros follow.
+ */
+static int64_t read_piece(struct callback_store *callback,
+			  const struct iovec *piece, uint64_t offset)
+{
+	size_t length = piece->iov_len, end;
+	int64_t moved;
+
+	for (unsigned tries = 0; tries < 2; tries++) {
+		moved = callback->ops.read(callback->argument, piece->iov_base,
+					   length, offset);
+		if (moved <= 0 || moved >= (int64_t)length ||
+		    moved % (int64_t)PAGE_SIZE == 0)
+			return moved;
+		if (moved > (int64_t)PAGE_SIZE) /* the next step begins there */
+			return moved - moved % (int64_t)PAGE_SIZE;
+	}
+	end = length < PAGE_SIZE ? length : PAGE_SIZE;
+	memset((char *)piece->iov_base + moved, 0, end - (size_t)moved);
+	return (int64_t)end;
+}
+
 static int64_t move_piece(struct callback_store *callback,
 			  const struct store_io *io, const struct iovec *piece,
 			  uint64_t offset)
@@ -35,8 +61,7 @@ static int64_t move_piece(struct callback_store *callback,
 	int64_t moved;
 
 	if (io->operation == STORE_READ)
-		moved = callback->ops.read(callback->argument, piece->iov_base,
-					   piece->iov_len, offset);
+		moved = read_piece(callback, piece, offset);
 	else
 		moved = callback->ops.write(callback->argument, piece->iov_base,
 					    piece->iov_len, offset);

@@ -219,6 +219,76 @@ static ssize_t claims_too_much(void *context, void *buffer, size_t length,
 	return (ssize_t)length + 1;
 }
 
+/* Serves pages, as it is asked for them; of page 1 it has 100 bytes. */
+static ssize_t ends_in_page_1(void *context, void *buffer, size_t length,
+			      uint64_t offset)
+{
+	size_t page = offset / PAGE, done = 0;
+
+	(void)context;
+	for (; done < length && page < 2; page++) {
+		size_t has = page == 1 ? 100 : PAGE;
+
+		if (has > length - done)
+			has = length - done;
+		memset((char *)buffer + done, (int)('a' + page), has);
+		done += has;
+	}
+	return (ssize_t)done;
+}
+
+/* Behind its data, in that page, are zeros; the pages behind are missing. */
+static void test_pager_whose_data_end_inside_a_page(void **state)
+{
+	struct quire_pager_ops ops = all_ops;
+	struct backing backing;
+	struct quire_object *object;
+	unsigned char bytes[2 * QUIRE_PAGE_SIZE], byte;
+
+	(void)state;
+	ops.read = ends_in_page_1;
+	for (unsigned way = 0; way < 2; way++) {
+		object = create(&backing, &ops);
+		if (way) /* page 1 alone */
+			assert_int_equal(byte_of(object, PAGE), 'b');
+		assert_int_equal(quire_object_pread(object, bytes,
+						    sizeof(bytes), 0),
+				 sizeof(bytes));
+		assert_int_equal(bytes[PAGE - 1], 'a');
+		assert_int_equal(bytes[PAGE], 'b');
+		assert_int_equal(bytes[PAGE + 99], 'b');
+		for (size_t i = PAGE + 100; i < 2 * PAGE; i++)
+			assert_int_equal(bytes[i], 0);
+		assert_int_equal(quire_object_pread(object, &byte, 1, 2 * PAGE),
+				 -EIO);
+		assert_int_equal(quire_object_close(object), 0);
+	}
+}
+
+static ssize_t stops_once(void *context, void *buffer, size_t length,
+			  uint64_t offset)
+{
+	static _Atomic unsigned reads;
+	ssize_t moved = backing_read(context, buffer, length, offset);
+
+	return offset % PAGE ? -EILSEQ : reads++ == 0 ? 100 : moved;
+}
+
+/* It was interrupted. */
+static void test_pager_that_stops_once(void **state)
+{
+	struct quire_pager_ops ops = all_ops;
+	struct backing backing;
+	struct quire_object *object;
+
+	(void)state;
+	ops.read = stops_once;
+	object = create(&backing, &ops);
+	for (size_t i = 0; i < 4 * PAGE; i++)
+		assert_int_equal(byte_of(object, i), byte_at(i));
+	assert_int_equal(quire_object_close(object), 0);
+}
+
 /* A callback that moves more than there was is not believed. */
 static void test_pager_that_claims_too_much(void **state)
 {
@@ -273,6 +343,8 @@ int main(void)
 		TEST(test_pager_with_read_alone),
 		TEST(test_errors_of_a_pager),
 		TEST(test_pager_that_claims_too_much),
+		TEST(test_pager_whose_data_end_inside_a_page),
+		TEST(test_pager_that_stops_once),
 		TEST(test_refused_pagers),
 	};
 
