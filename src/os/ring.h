@@ -17,6 +17,18 @@ enum ring_operation {
 };
 
 /*
+ * Whoever submits, as a file: what one has in flight that is no read leaves
+ * places for others.  Lives as long as its operations.
+ */
+struct ring_user {
+	struct list waiting; /* the ring's lock */
+	struct list link;    /* the same: among those that have some waiting */
+	unsigned in_flight;  /* the ring's thread */
+};
+
+void ring_user_init(struct ring_user *user);
+
+/*
  * The caller's, until complete() is called: once, on the ring's thread, which
  * must not be blocked.  result: bytes, or a negative errno.
  */
@@ -26,6 +38,7 @@ struct ring_op {
 	const struct iovec *iov;
 	unsigned iov_count;
 	uint64_t offset;
+	struct ring_user *user; /* NULL: whoever has none */
 	bool ahead; /* nobody waits for it yet: long ones need not be few */
 	void (*complete)(struct ring_op *op, int64_t result);
 	struct list link; /* the ring's: waiting for a free entry */

@@ -10,6 +10,7 @@
 #define OTHERS_MAX 16
 #define OTHERS_QUIET 128
 #define QUIET 128
+#define USER_SHARE 16
 /* A read of more bytes is a long one.  While short ones come as well no more
  * than so many bytes of long ones are in flight, or a little more, as a device
  * may serve a read after all that it was given before. */
@@ -32,12 +33,30 @@ static bool is_long(const struct ring_op *op)
 	return op->operation == RING_READV && op_bytes(op) > SHORT_MOST;
 }
 
+static struct ring_user *user_of(struct ring_turns *turns,
+				 const struct ring_op *op)
+{
+	return op->user ? op->user : &turns->nobody;
+}
+
+/* Where it waits. */
 static struct list *queue_for(struct ring_turns *turns,
 			      const struct ring_op *op)
 {
-	if (op->operation != RING_READV)
-		return &turns->others;
-	return is_long(op) ? &turns->long_reads : &turns->reads;
+	struct ring_user *user;
+
+	if (op->operation == RING_READV)
+		return is_long(op) ? &turns->long_reads : &turns->reads;
+	user = user_of(turns, op);
+	if (list_empty(&user->waiting))
+		list_add_tail(&turns->users, &user->link);
+	return &user->waiting;
+}
+
+void ring_user_init(struct ring_user *user)
+{
+	list_init(&user->waiting);
+	user->in_flight = 0;
 }
 
 void turns_init(struct ring_turns *turns)
@@ -45,7 +64,8 @@ void turns_init(struct ring_turns *turns)
 	*turns = (struct ring_turns){ .turn = 0 };
 	list_init(&turns->reads);
 	list_init(&turns->long_reads);
-	list_init(&turns->others);
+	list_init(&turns->users);
+	ring_user_init(&turns->nobody);
 }
 
 void turns_add(struct ring_turns *turns, struct ring_op *op, bool again)
@@ -67,8 +87,24 @@ static struct list *pop_long(struct ring_turns *turns)
 static struct list *pop_other(struct ring_turns *turns)
 {
 	unsigned most = turns->since_read < QUIET ? OTHERS_MAX : OTHERS_QUIET;
+	unsigned used = turns->others_in_flight;
+	unsigned room = most > used ? most - used : 0;
+	struct list *link, *next;
 
-	return turns->others_in_flight < most ? list_pop(&turns->others) : NULL;
+	list_for_each(link, &turns->users) {
+		struct ring_user *user =
+			container_of(link, struct ring_user, link);
+		unsigned own = user->in_flight;
+
+		if (own > 0 && room < own / USER_SHARE + 1)
+			continue;
+		next = list_pop(&user->waiting);
+		list_remove(link);
+		if (!list_empty(&user->waiting))
+			list_add_tail(&turns->users, link);
+		return next;
+	}
+	return NULL;
 }
 
 static struct list *pop(struct ring_turns *turns)
@@ -90,6 +126,7 @@ static void begin(struct ring_turns *turns, const struct ring_op *op)
 	turns->in_flight++;
 	if (op->operation != RING_READV) {
 		turns->others_in_flight++;
+		user_of(turns, op)->in_flight++;
 		turns->since_read++;
 		return;
 	}
@@ -117,8 +154,10 @@ struct ring_op *turns_next(struct ring_turns *turns)
 void turns_end(struct ring_turns *turns, const struct ring_op *op)
 {
 	turns->in_flight--;
-	if (op->operation != RING_READV)
+	if (op->operation != RING_READV) {
 		turns->others_in_flight--;
-	else if (is_long(op))
+		user_of(turns, op)->in_flight--;
+	} else if (is_long(op)) {
 		turns->long_bytes -= op_bytes(op);
+	}
 }

@@ -8,13 +8,16 @@
 /*
  * Short reads first, as somebody waits for them; then long ones; then what is no
  * read.  Of the latter two so much is in flight at a time that a short read
- * which comes then does not stand behind all of it.
+ * which comes then does not stand behind all of it.  And of what is no read one
+ * user may have USER_SHARE times as much in flight as there is room for beside
+ * it, and one in any case: what hangs does not keep others waiting.
  */
 struct ring_turns {
 	/* Wait for their turn.  The ring's lock. */
 	struct list reads;
 	struct list long_reads;
-	struct list others;
+	struct list users;       /* that wait with what is no read, by turns */
+	struct ring_user nobody; /* of operations that have none */
 	unsigned turn;
 	/* In flight, and what has been lately.  The ring's thread. */
 	unsigned in_flight;

@@ -40,6 +40,7 @@ struct file_store {
 	struct store store;
 	struct ring *ring;           /* [I] NULL: the workers do it */
 	struct worker_pool *workers; /* [I] */
+	struct ring_user user;       /* writes and flushes */
 	int fd;                      /* [I] buffered */
 	int direct;                  /* [I] -1: none */
 	bool direct_writes;          /* [I] */
@@ -138,6 +139,7 @@ static void submit_to_ring(struct file_store *file, struct store_io *io)
 	op->iov_count = io->step_iov_count;
 	op->offset = io->step_offset;
 	op->ahead = io->urgency == STORE_AHEAD;
+	op->user = &file->user;
 	op->complete = ring_complete;
 	ring_submit(file->ring, op);
 }
@@ -398,6 +400,7 @@ int file_store_create(const struct store_context *context, int fd,
 	file->store.writable = writable;
 	file->ring = context->ring;
 	file->workers = context->workers;
+	ring_user_init(&file->user);
 	file->fd = fd;
 	file->direct = file_open_direct(fd, writable);
 	file->direct_writes = !context->others_write;

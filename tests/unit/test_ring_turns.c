@@ -114,6 +114,42 @@ static void many_writes_where_nobody_reads(void **state)
 	end_ring(ring, &board);
 }
 
+/* Beside reads one user's writes hang: those of others are made. */
+static void what_hangs_leaves_places(void **state)
+{
+	struct ring_user stuck, other;
+	struct task tasks[MANY], last[2];
+	struct board board;
+	struct ring *ring = new_ring(64, &board);
+	int fd = new_file(), ends[MANY][2];
+	char byte = 'x';
+
+	(void)state;
+	ring_user_init(&stuck);
+	ring_user_init(&other);
+	for (unsigned i = 0; i < MANY; i++) {
+		new_full_pipe(ends[i]);
+		prepare_bytes(&tasks[i], &board, ends[i][1], RING_WRITEV,
+			      &byte);
+		tasks[i].op.user = &stuck;
+		ring_submit(ring, &tasks[i].op);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		prepare_bytes(&last[i], &board, fd, RING_WRITEV, &byte);
+		last[i].op.user = &other;
+		ring_submit(ring, &last[i].op);
+	}
+	board_wait(&board, 2);
+	assert_true(last[0].place == 1 && last[1].place == 2);
+	for (unsigned i = 0; i < MANY; i++)
+		empty_pipe(ends[i]);
+	board_wait(&board, MANY + 2);
+	for (unsigned i = 0; i < MANY; i++)
+		close_pipe(ends[i]);
+	close(fd);
+	end_ring(ring, &board);
+}
+
 static char long_bytes[3][1 << 19]; /* two are what may be in flight */
 
 static void prepare_long(struct task *task, struct board *board, int fd,
@@ -261,6 +297,7 @@ static int run_group(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_go_first),
 		cmocka_unit_test(many_writes_where_nobody_reads),
+		cmocka_unit_test(what_hangs_leaves_places),
 		cmocka_unit_test(few_long_reads_beside_short_ones),
 		cmocka_unit_test(long_reads_that_are_tried_again),
 		cmocka_unit_test(many_long_reads_where_no_short_ones_come),
