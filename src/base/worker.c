@@ -109,11 +109,52 @@ int worker_pool_create(unsigned count, const char *name,
 	return 0;
 }
 
+/* The lock is held. */
+static void enqueue(struct worker_pool *pool, struct list *link)
+{
+	list_add_tail(&pool->queue, link);
+	condition_wake_one(&pool->more);
+}
+
 void worker_submit(struct worker_pool *pool, struct work *work)
 {
 	lock_take(&pool->lock);
-	list_add_tail(&pool->queue, &work->link);
-	condition_wake_one(&pool->more);
+	enqueue(pool, &work->link);
+	lock_drop(&pool->lock);
+}
+
+void worker_share_init(struct worker_share *share, struct worker_pool *pool)
+{
+	share->pool = pool;
+	list_init(&share->waiting);
+	share->taken = 0;
+}
+
+void worker_share_submit(struct worker_share *share, struct work *work)
+{
+	struct worker_pool *pool = share->pool;
+
+	lock_take(&pool->lock);
+	if (share->taken == 0 || share->taken < pool->count * 3 / 4) {
+		share->taken++;
+		enqueue(pool, &work->link);
+	} else {
+		list_add_tail(&share->waiting, &work->link);
+	}
+	lock_drop(&pool->lock);
+}
+
+void worker_share_done(struct worker_share *share)
+{
+	struct worker_pool *pool = share->pool;
+	struct list *next;
+
+	lock_take(&pool->lock);
+	next = list_pop(&share->waiting);
+	if (next)
+		enqueue(pool, next);
+	else
+		share->taken--;
 	lock_drop(&pool->lock);
 }
 

@@ -23,6 +23,21 @@ int worker_pool_create(unsigned count, const char *name,
 		       struct worker_pool **pool);
 /* Any thread; first in, first out; never blocks, never fails, never mallocs. */
 void worker_submit(struct worker_pool *pool, struct work *work);
+/*
+ * Three quarters of a pool's threads, one at least: more of the work that is
+ * submitted by one share does not run at once, so that what hangs there does
+ * not take all of them.
+ */
+struct worker_share {
+	struct worker_pool *pool; /* [I] */
+	struct list waiting;      /* the pool's lock */
+	unsigned taken;           /* the pool's lock */
+};
+void worker_share_init(struct worker_share *share, struct worker_pool *pool);
+/* As worker_submit(); run() calls worker_share_done() once, when it does not
+ * block any more.  The share may end after that. */
+void worker_share_submit(struct worker_share *share, struct work *work);
+void worker_share_done(struct worker_share *share);
 /* Runs what was submitted, then ends the threads.  NULL is allowed. */
 void worker_pool_destroy(struct worker_pool *pool);
 

@@ -10,6 +10,7 @@
 struct callback_store {
 	struct store store;
 	struct worker_pool *workers;   /* [I] */
+	struct worker_share writes;    /* and flushes */
 	struct callback_store_ops ops; /* [I] */
 	void *argument;                /* [I] */
 	/*
@@ -111,16 +112,23 @@ static void run(struct work *work)
 	struct store_io *io = container_of(work, struct store_io, step.work);
 	struct callback_store *callback = callback_of(io->store);
 
-	if (io->operation == STORE_FLUSH)
-		io->step_complete(io, flush(callback));
-	else
-		io->step_complete(io, move(callback, io));
+	int64_t result = io->operation == STORE_FLUSH ? flush(callback)
+						      : move(callback, io);
+
+	if (io->operation != STORE_READ)
+		worker_share_done(&callback->writes);
+	io->step_complete(io, result);
 }
 
 static void callback_submit(struct store *store, struct store_io *io)
 {
+	struct callback_store *callback = callback_of(store);
+
 	io->step.work.run = run;
-	worker_submit(callback_of(store)->workers, &io->step.work);
+	if (io->operation == STORE_READ)
+		worker_submit(callback->workers, &io->step.work);
+	else
+		worker_share_submit(&callback->writes, &io->step.work);
 }
 
 static int callback_size(struct store *store, uint64_t *size)
@@ -176,6 +184,7 @@ int callback_store_create(const struct store_context *context, uint64_t size,
 	callback->store.ops = &callback_ops;
 	callback->store.writable = ops->write != NULL;
 	callback->workers = context->workers;
+	worker_share_init(&callback->writes, context->workers);
 	callback->ops = *ops;
 	callback->argument = argument;
 	atomic_init(&callback->size, size);

@@ -40,7 +40,8 @@ struct file_store {
 	struct store store;
 	struct ring *ring;           /* [I] NULL: the workers do it */
 	struct worker_pool *workers; /* [I] */
-	struct ring_user user;       /* writes and flushes */
+	struct worker_share writes;  /* and flushes, where there is no ring */
+	struct ring_user user;       /* the same, where there is one */
 	int fd;                      /* [I] buffered */
 	int direct;                  /* [I] -1: none */
 	bool direct_writes;          /* [I] */
@@ -159,18 +160,24 @@ static int64_t move(const struct store_io *io, int fd)
 	return moved < 0 ? -errno : moved;
 }
 
-/* By the caller's thread, which is not to end before others are told. */
-static void move_here(const struct file_store *file, struct store_io *io)
+static int64_t move_now(const struct file_store *file, struct store_io *io)
 {
-	int fd = step_descriptor(file, io), before;
-	int64_t result;
+	int fd = step_descriptor(file, io);
+	int64_t result = move(io, fd);
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	result = move(io, fd);
 	if (result == -EINVAL && fd == file->direct)
 		result = move(io, file->fd);
 	forget_what_failed(file, io, result);
-	io->step_complete(io, result);
+	return result;
+}
+
+/* By the caller's thread, which is not to end before others are told. */
+static void move_here(const struct file_store *file, struct store_io *io)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	io->step_complete(io, move_now(file, io));
 	pthread_setcancelstate(before, NULL);
 }
 
@@ -178,7 +185,12 @@ static void run(struct work *work)
 {
 	struct store_io *io = container_of(work, struct store_io, step.work);
 
-	move_here(file_of(io->store), io);
+	struct file_store *file = file_of(io->store);
+	int64_t result = move_now(file, io);
+
+	if (io->operation != STORE_READ)
+		worker_share_done(&file->writes);
+	io->step_complete(io, result);
 }
 
 static void file_submit(struct store *store, struct store_io *io)
@@ -191,7 +203,10 @@ static void file_submit(struct store *store, struct store_io *io)
 		submit_to_ring(file, io);
 	} else {
 		io->step.work.run = run;
-		worker_submit(file->workers, &io->step.work);
+		if (io->operation == STORE_READ)
+			worker_submit(file->workers, &io->step.work);
+		else
+			worker_share_submit(&file->writes, &io->step.work);
 	}
 }
 
@@ -400,6 +415,7 @@ int file_store_create(const struct store_context *context, int fd,
 	file->store.writable = writable;
 	file->ring = context->ring;
 	file->workers = context->workers;
+	worker_share_init(&file->writes, context->workers);
 	ring_user_init(&file->user);
 	file->fd = fd;
 	file->direct = file_open_direct(fd, writable);

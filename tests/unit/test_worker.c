@@ -127,6 +127,51 @@ static void test_threads_run_side_by_side(void **state)
 	board_finish(&board);
 }
 
+static struct worker_share share;
+
+/* Ends only when another job has run. */
+static void hang(struct work *work)
+{
+	struct board *board = container_of(work, struct job, work)->board;
+
+	lock_take(&board->lock);
+	board->present++;
+	while (board->count == 0)
+		condition_wait(&board->changed, &board->lock);
+	lock_drop(&board->lock);
+	worker_share_done(&share);
+}
+
+static void free_all(struct work *work)
+{
+	note(work);
+	condition_wake_all(
+		&container_of(work, struct job, work)->board->changed);
+}
+
+/* Eight that wait for the one behind them, and four threads. */
+static void test_a_share_leaves_threads(void **state)
+{
+	static struct board board;
+	static struct job jobs[9];
+	struct worker_pool *pool;
+
+	(void)state;
+	board_init(&board);
+	assert_int_equal(worker_pool_create(4, "worker", &pool), 0);
+	worker_share_init(&share, pool);
+	for (int i = 0; i < 8; i++) {
+		jobs[i] = (struct job){ { .run = hang }, &board, i };
+		worker_share_submit(&share, &jobs[i].work);
+	}
+	jobs[8] = (struct job){ { .run = free_all }, &board, 8 };
+	worker_submit(pool, &jobs[8].work);
+	worker_pool_destroy(pool); /* also what waits for its share */
+	assert_int_equal(board.present, 8);
+	assert_int_equal(share.taken, 0);
+	board_finish(&board);
+}
+
 struct chain {
 	struct work work;
 	struct worker_pool *pool;
@@ -225,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_one_thread_keeps_the_order),
 		cmocka_unit_test(test_destroy_runs_what_was_submitted),
 		cmocka_unit_test(test_threads_run_side_by_side),
+		cmocka_unit_test(test_a_share_leaves_threads),
 		cmocka_unit_test(test_work_may_submit_itself_again),
 		cmocka_unit_test(test_pool_without_work),
 		cmocka_unit_test(test_thread_blocks_signals),
