@@ -38,6 +38,7 @@ enum lock_rank {
 	LOCK_RANK_OBJECT,   /* size, readahead, errors */
 	LOCK_RANK_REGISTRY, /* of objects */
 	LOCK_RANK_WRITEBACK = 80,
+	LOCK_RANK_BATCH,             /* writes under way for one caller */
 	LOCK_RANK_OBJECT_FLUSH = 85, /* held across the store's flush */
 	LOCK_RANK_SPACE = 90,
 	LOCK_RANK_SPACES = 92, /* the software ones of an engine */

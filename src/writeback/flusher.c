@@ -1,28 +1,128 @@
 /* flusher.c - the thread that sends dirty pages home in the background */
 /* SPDX-License-Identifier: MIT */
+/*
+ * One object after the other.  Whose store needs longer than PATIENCE is left:
+ * its writes stay under way, the flusher sees to others, and goes on there when
+ * half of them have ended.  While one is left it waits for no other either, as
+ * a dead disk has many files.
+ *
+ *   object  A       B     C       left
+ *           begun                         the flusher waits, for PATIENCE
+ *           |       done          A
+ *           |             begun   A C     sleeps
+ *           |             ended   A       is told, goes on with C
+ *           ended                         the same with A
+ */
 #include "writeback/writeback_private.h"
 
-/* Scratch goes only when its room is needed. */
-static void flush_object(struct writeback *writeback, struct object *object,
+#include "os/memory.h"
+
+#include <errno.h>
+
+/* PATIENCE: this part of the time that a writer waits without progress, so that
+ * he is seen to in time, but no more than ... */
+#define PATIENCE_PART 8
+#define PATIENCE_MOST_NS UINT64_C(100000000)
+
+/* The dirty pages of one object go home. */
+struct flush {
+	struct list link;
+	struct object *object;
+	struct write_watch *watch;
+	uint64_t index; /* the next to be looked at */
+	bool again;     /* a round has passed it meanwhile: from the start */
+	struct batch batch;
+};
+
+static uint64_t patience_ns(const struct writeback *writeback)
+{
+	uint64_t patience = writeback->host->full_wait_ns / PATIENCE_PART;
+
+	if (!list_empty(&writeback->left))
+		return 0;
+	return patience < PATIENCE_MOST_NS ? patience : PATIENCE_MOST_NS;
+}
+
+static void flush_end(struct writeback *writeback, struct flush *flush)
+{
+	batch_finish(&flush->batch);
+	object_writes_end(flush->object, flush->watch);
+	object_release(flush->object);
+	pool_drop(&writeback->flushes, flush);
+}
+
+/* False: it is to be left. */
+static bool flush_pass(struct flush *flush)
+{
+	struct object *object = flush->object;
+	uint64_t pages = object_table(object)->pages, index;
+
+	while ((index = object_next_dirty(object, flush->index)) !=
+	       BITMAP_NONE) {
+		int64_t started =
+			batch_write(&flush->batch, object, index, pages);
+
+		if (started == -EAGAIN)
+			return false;
+		flush->index = index + (started > 0 ? (uint64_t)started : 1);
+	}
+	return batch_await(&flush->batch);
+}
+
+/* The same. */
+static bool flush_go_on(struct writeback *writeback, struct flush *flush)
+{
+	flush->batch.deadline_ns = clock_now_ns() + patience_ns(writeback);
+	for (;;) {
+		if (!flush_pass(flush))
+			return false;
+		if (!flush->again)
+			return true;
+		flush->again = false;
+		flush->index = 0;
+	}
+}
+
+static struct flush *find_left(struct writeback *writeback,
+			       const struct object *object)
+{
+	struct list *link;
+
+	list_for_each(link, &writeback->left) {
+		struct flush *flush = container_of(link, struct flush, link);
+
+		if (flush->object == object)
+			return flush;
+	}
+	return NULL;
+}
+
+/* Scratch goes only when its room is needed.  False: there is more to do. */
+static bool flush_object(struct writeback *writeback, struct object *object,
 			 bool urgent)
 {
-	struct write_watch *watch;
-	uint64_t index = 0;
-	struct batch batch;
+	bool wanted = urgent || !object_discards(object);
+	struct flush *flush = find_left(writeback, object);
 
-	if (object_dirty_pages(object) == 0 ||
-	    (object_discards(object) && !urgent))
-		return;
-	watch = object_writes_begin(object);
-	batch_init(&batch, writeback, RUNS_BESIDE);
-	while ((index = object_next_dirty(object, index)) != BITMAP_NONE) {
-		int64_t started = batch_write(&batch, object, index,
-					      object_table(object)->pages);
-
-		index += started > 0 ? (uint64_t)started : 1;
+	if (flush) {
+		flush->again |= wanted;
+		return false;
 	}
-	batch_finish(&batch);
-	object_writes_end(object, watch);
+	if (object_dirty_pages(object) == 0 || !wanted)
+		return true;
+	flush = pool_take(&writeback->flushes);
+	if (!flush)
+		return false;
+	flush->object = object;
+	object_use(object);
+	flush->watch = object_writes_begin(object);
+	batch_init(&flush->batch, writeback, RUNS_BESIDE);
+	if (!flush_go_on(writeback, flush)) {
+		list_add_tail(&writeback->left, &flush->link);
+		return false;
+	}
+	flush_end(writeback, flush);
+	return true;
 }
 
 /*
@@ -34,43 +134,89 @@ static void flush_all(struct writeback *writeback, bool urgent)
 	struct object *object = NULL, *orphan = NULL;
 
 	while ((object = object_next(writeback->host, object))) {
-		flush_object(writeback, object, urgent);
-		if (!orphan && object_dirty_pages(object) == 0 &&
-		    object_orphan(object))
+		if (flush_object(writeback, object, urgent) && !orphan &&
+		    object_dirty_pages(object) == 0 && object_orphan(object))
 			orphan = object;
 	}
 	if (orphan)
 		object_end(orphan, false);
 }
 
-/* False: the flusher is to end. */
-static bool wait_for_work(struct writeback *writeback, bool *urgent)
+static void resume_left(struct writeback *writeback)
 {
-	uint64_t deadline_ns = clock_now_ns() + writeback->interval_ns;
-	bool go_on;
+	struct list *link, *after;
+
+	list_for_each_safe(link, after, &writeback->left) {
+		struct flush *flush = container_of(link, struct flush, link);
+
+		if (flush_go_on(writeback, flush)) {
+			list_remove(link);
+			flush_end(writeback, flush);
+		}
+	}
+}
+
+/* Their stores decide how long it takes. */
+static void end_left(struct writeback *writeback)
+{
+	struct list *link;
+
+	while ((link = list_pop(&writeback->left)))
+		flush_end(writeback, container_of(link, struct flush, link));
+}
+
+struct call {
+	bool all; /* a round is due, not only what was left */
+	bool urgent;
+	bool stopping;
+};
+
+static struct call wait_for_work(struct writeback *writeback,
+				 uint64_t deadline_ns)
+{
+	struct call call;
 
 	lock_take(&writeback->lock);
-	while (!writeback->kicked && !writeback->stopping &&
+	while (!writeback->kicked && !writeback->resumed &&
+	       !writeback->stopping &&
 	       condition_wait_until(&writeback->condition, &writeback->lock,
 				    deadline_ns))
 		;
-	*urgent = writeback->urgent;
+	call.all = writeback->kicked || clock_now_ns() >= deadline_ns;
+	call.urgent = writeback->urgent;
+	call.stopping = writeback->stopping;
 	atomic_store(&writeback->kick_pending, false); /* see kick */
 	writeback->kicked = false;
+	writeback->resumed = false;
 	writeback->urgent = false;
-	go_on = !writeback->stopping;
 	lock_drop(&writeback->lock);
-	return go_on;
+	return call;
 }
 
 static void *flusher(void *argument)
 {
 	struct writeback *writeback = argument;
-	bool urgent;
+	uint64_t interval_ns = writeback->interval_ns;
+	uint64_t deadline_ns = clock_now_ns() + interval_ns;
+	struct call call;
 
-	while (wait_for_work(writeback, &urgent))
-		flush_all(writeback, urgent);
+	while (!(call = wait_for_work(writeback, deadline_ns)).stopping) {
+		resume_left(writeback);
+		if (!call.all)
+			continue;
+		flush_all(writeback, call.urgent);
+		deadline_ns = clock_now_ns() + interval_ns;
+	}
+	end_left(writeback);
 	return NULL;
+}
+
+void writeback_resume(struct writeback *writeback)
+{
+	lock_take(&writeback->lock);
+	writeback->resumed = true;
+	condition_wake_one(&writeback->condition);
+	lock_drop(&writeback->lock);
 }
 
 void writeback_kick(struct writeback *writeback, bool urgent)
@@ -86,6 +232,12 @@ void writeback_kick(struct writeback *writeback, bool urgent)
 	lock_drop(&writeback->lock);
 }
 
+static void finish_pools(struct writeback *writeback)
+{
+	writeback_runs_finish(writeback);
+	pool_finish(&writeback->flushes);
+}
+
 int writeback_init(struct writeback *writeback, struct object_host *host,
 		   uint64_t bound_pages, uint64_t interval_ns)
 {
@@ -94,7 +246,9 @@ int writeback_init(struct writeback *writeback, struct object_host *host,
 	writeback->host = host;
 	writeback->bound = bound_pages;
 	writeback->interval_ns = interval_ns;
+	list_init(&writeback->left);
 	writeback->kicked = false;
+	writeback->resumed = false;
 	writeback->urgent = false;
 	writeback->stopping = false;
 	atomic_store(&writeback->kick_pending, false);
@@ -102,11 +256,13 @@ int writeback_init(struct writeback *writeback, struct object_host *host,
 	condition_init(&writeback->condition);
 	lock_init(&writeback->throttle_lock, LOCK_RANK_THROTTLE);
 	list_init(&writeback->throttled);
+	pool_init(&writeback->flushes, sizeof(struct flush), LOCK_RANK_STORE,
+		  memory_pool_map, memory_unmap);
 	writeback_runs_init(writeback);
 	error = thread_start(&writeback->flusher, "quire-flusher", flusher,
 			     writeback);
 	if (error)
-		writeback_runs_finish(writeback);
+		finish_pools(writeback);
 	return error;
 }
 
@@ -122,7 +278,7 @@ void writeback_stop(struct writeback *writeback)
 void writeback_finish(struct writeback *writeback)
 {
 	check(list_empty(&writeback->throttled), "no writer waits at the end");
-	writeback_runs_finish(writeback);
+	finish_pools(writeback);
 	lock_finish(&writeback->throttle_lock);
 	condition_finish(&writeback->condition);
 	lock_finish(&writeback->lock);

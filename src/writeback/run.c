@@ -36,11 +36,13 @@ void batch_init(struct batch *batch, struct writeback *writeback,
 {
 	batch->writeback = writeback;
 	batch->at_once = at_once;
-	lock_init(&batch->lock, LOCK_RANK_WRITEBACK);
+	batch->deadline_ns = FOR_EVER;
+	lock_init(&batch->lock, LOCK_RANK_BATCH);
 	condition_init(&batch->condition);
 	ring_plug_init(&batch->plug);
 	batch->pending = 0;
 	batch->enough = 0;
+	batch->left = false;
 	batch->error = 0;
 	batch->begun_count = 0;
 }
@@ -54,6 +56,8 @@ static void batch_end_run(struct batch *batch, int error)
 		batch->error = error;
 	if (batch->pending == batch->enough)
 		condition_wake_one(&batch->condition);
+	if (batch->pending == batch->enough && batch->left)
+		writeback_resume(batch->writeback);
 	lock_drop(&batch->lock);
 }
 
@@ -238,23 +242,45 @@ void batch_release(struct batch *batch)
 	ring_plug_release(&batch->plug);
 }
 
-/* Waits, if more than most runs are under way, until only enough are. */
-static void batch_wait(struct batch *batch, unsigned most, unsigned enough)
+/* The lock is held. */
+static void wait_for_enough(struct batch *batch)
 {
+	bool in_time = true;
+
+	while (batch->pending > batch->enough && in_time)
+		in_time = condition_wait_until(&batch->condition, &batch->lock,
+					       batch->deadline_ns);
+	batch->left = batch->pending > batch->enough;
+}
+
+/* Waits, if more than most runs are under way, until only enough are.  False:
+ * it is left. */
+static bool batch_wait(struct batch *batch, unsigned most, unsigned enough)
+{
+	bool left;
+
 	lock_take(&batch->lock);
+	batch->left = false;
 	if (batch->pending > most) {
 		lock_drop(&batch->lock);
 		batch_release(batch);
 		lock_take(&batch->lock);
 		batch->enough = enough;
-		while (batch->pending > enough)
-			condition_wait(&batch->condition, &batch->lock);
+		wait_for_enough(batch);
 	}
+	left = batch->left;
 	lock_drop(&batch->lock);
+	return !left;
+}
+
+bool batch_await(struct batch *batch)
+{
+	return batch_wait(batch, 0, 0);
 }
 
 int batch_finish(struct batch *batch)
 {
+	batch->deadline_ns = FOR_EVER;
 	batch_wait(batch, 0, 0);
 	lock_finish(&batch->lock);
 	condition_finish(&batch->condition);
@@ -327,7 +353,8 @@ int64_t batch_write(struct batch *batch, struct object *object, uint64_t index,
 		return 0; /* seen by object_begin_write(), too: but cheaper */
 	/* With half of them still under way: a thread that is woken for each
 	 * gets no further than one at a time. */
-	batch_wait(batch, batch->at_once - 1, batch->at_once / 2);
+	if (!batch_wait(batch, batch->at_once - 1, batch->at_once / 2))
+		return -EAGAIN;
 	most = run_most(object, index, end);
 	if (most == 0)
 		return 0;

@@ -18,11 +18,14 @@
 struct writeback {
 	struct object_host *host; /* [I] */
 	struct pool runs;
+	struct pool flushes;
 	uint64_t bound;             /* [I] pages dirty at most */
 	uint64_t interval_ns;       /* [I] */
+	struct list left;           /* the flusher's: flushes that it left */
 	struct lock lock;           /* LOCK_RANK_WRITEBACK */
 	struct condition condition; /* the flusher's */
 	bool kicked;                /* [lock] */
+	bool resumed;               /* [lock] one that was left may go on */
 	bool urgent;                /* [lock] scratch pages must go, too */
 	bool stopping;              /* [lock] */
 	_Atomic bool kick_pending;  /* a kick nobody has answered yet */

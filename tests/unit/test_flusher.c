@@ -82,6 +82,87 @@ static void test_an_orphan_ends_when_it_is_home(void **state)
 		sched_yield();
 }
 
+/* ---- stores that keep what they are given ---- */
+
+static struct thing beside_of(void)
+{
+	struct thing beside = thing_of(world, SIZE);
+
+	set_byte(beside.object, 9, 33);
+	return beside;
+}
+
+static void await_clean(struct thing *clean)
+{
+	while (object_dirty_pages(clean->object) > 0)
+		sched_yield();
+}
+
+/* Whether the flusher comes to them before it or after. */
+static void test_others_go_home_beside_what_is_held(void **state)
+{
+	struct thing one = beside_of(), two = beside_of();
+
+	(void)state;
+	set_script(&one, "write do hold");
+	dirty(3, 77);
+	writeback_kick(&writeback, false);
+	wait_until_held(&one, 1);
+	while (dirty_pages() > 0)
+		sched_yield();
+	await_clean(&two);
+	assert_int_equal(object_dirty_pages(one.object), 1);
+	faulty_store_release(one.faulty);
+	await_clean(&one);
+	assert_int_equal(home_byte(&one, 9), 33);
+	thing_end(&one);
+	thing_end(&two);
+}
+
+/* More than goes at once: the rest follows, and nobody asks for it again. */
+static void test_what_was_left_goes_on(void **state)
+{
+	struct thing large = thing_of(world, 160 * PAGE_SIZE);
+	struct thing two = beside_of();
+
+	(void)state;
+	set_script(&large, "write times 32 do hold");
+	for (uint64_t i = 0; i < 160; i += 2)
+		set_byte(large.object, i * PAGE_SIZE, 5);
+	writeback_kick(&writeback, false);
+	wait_until_held(&large, 32);
+	await_clean(&two); /* so it was left */
+	faulty_store_release(large.faulty);
+	await_clean(&large);
+	for (uint64_t i = 0; i < 160; i += 2)
+		assert_int_equal(home_byte(&large, i * PAGE_SIZE), 5);
+	thing_end(&large);
+	thing_end(&two);
+}
+
+/* A round that finds an object left is made up for. */
+static void test_what_a_round_passed_goes_home(void **state)
+{
+	struct thing two = beside_of();
+
+	(void)state;
+	set_script(&thing, "write times 1 do hold");
+	dirty(7, 5);
+	writeback_kick(&writeback, false);
+	wait_until_held(&thing, 1);
+	await_clean(&two);
+	dirty(3, 77);
+	set_byte(two.object, 9, 34);
+	writeback_kick(&writeback, false);
+	await_clean(
+		&two); /* the round has passed thing, as it was made first */
+	faulty_store_release(thing.faulty);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(home(3), 77);
+	thing_end(&two);
+}
+
 /* ---- the dirty bound ---- */
 
 struct count {
@@ -227,6 +308,9 @@ int main(void)
 		cmocka_unit_test(test_it_comes_by_itself),
 		TEST(test_scratch_goes_only_when_its_room_is_needed),
 		TEST(test_an_orphan_ends_when_it_is_home),
+		TEST(test_others_go_home_beside_what_is_held),
+		TEST(test_what_was_left_goes_on),
+		TEST(test_what_a_round_passed_goes_home),
 		TEST(test_the_bound),
 		TEST(test_throttle),
 		TEST(test_throttle_gives_up),
