@@ -15,6 +15,9 @@
  *
  * Bound.  Two writers park while as many pages are dirty as may be; a flusher
  * lowers the count, then wakes; with -DCUT a cut lowers it, and tells nobody.
+ * With -DSTUCK each writer has an object of his own, with a page dirty already
+ * that is all of the bound for both; the store of the second one's takes nothing
+ * until the first writer is done.
  *
  *   parts      -DROOM=n  slots (1)   -DCLOCK  a parked one is taken back when
  *                                            its time has come
@@ -29,6 +32,8 @@
  *     V_BLIND      parks without looking at the bound again  (BOUND)
  *     V_WAKEFIRST  wakes, then lowers the count              (BOUND)
  *     V_NOCLOCK    waits for the bound without a clock       (BOUND, CUT)
+ *     V_BOUNDONLY  an object with nothing dirty waits, too   (BOUND, STUCK)
+ *     V_ROOMONLY   wakes only where there is room            (BOUND, STUCK)
  */
 #ifndef ROOM
 #define ROOM 1
@@ -206,47 +211,74 @@ init { atomic { run newcomer(0); run newcomer(1); run holder(); run judge() } }
 #else
 /* ============================ the dirty bound ============================ */
 
+#ifndef STUCK
 #define MOST 1
 byte dirty = MOST;
 byte done;
+#define OVER(me)     (dirty >= MOST)
+#define STORED(me)   dirty++
+#define WAKES(me)    (dirty < MOST)
+#define SOME         (dirty > 0)
+#define HOME         dirty--
+#else
+/* One page is the bound: there is no room, and own pages are what counts. */
+byte own[2] = 1;
+byte done;
+bit  last;              /* whose page got home last */
+#ifdef V_BOUNDONLY
+#define OVER(me)     (own[0] + own[1] > 0)
+#else
+#define OVER(me)     (own[me] > 0)
+#endif
+#define STORED(me)   own[me]++
+#ifdef V_ROOMONLY
+#define WAKES(me)    (own[0] + own[1] == 0)
+#else
+#define WAKES(me)    ((me) == last && own[me] == 0 || own[0] + own[1] == 0)
+#endif
+#define SOME         (own[0] > 0 || done > 0 && own[1] > 0)
+#define HOME         last = (own[0] == 0); own[last]--
+#endif
 
 proctype writer(bit me)
 {
 again:	assert(!parked[me] && !taken[me] && !woken[me]);
-	if :: dirty < MOST -> goto store :: else fi;
+	if :: !OVER(me) -> goto store :: else fi;
 	atomic {
 		if
 #ifdef V_BLIND
 		:: true -> parked[me] = 1
 #else
-		:: dirty >= MOST -> parked[me] = 1
+		:: OVER(me) -> parked[me] = 1
 		:: else -> goto again
 #endif
 		fi
 	};
 	sleep(me);
 	goto again;
-store:	atomic { dirty++; done++ }      /* perhaps one more than may be: the bound is soft */
+store:	atomic { STORED(me); done++ }   /* perhaps one more than may be: the bound is soft */
 }
 
+/* Under one lock: who may go on, of the flusher's object or by the room. */
 inline relax(w0, w1)
 {
-	if
-	:: dirty >= MOST
-	:: else -> d_step { take_all(w0, w1) }; wake_all(w0, w1)
-	fi
+	d_step {
+		w0 = parked[0] && WAKES(0); taken[0] = taken[0] | w0; parked[0] = parked[0] && !w0;
+		w1 = parked[1] && WAKES(1); taken[1] = taken[1] | w1; parked[1] = parked[1] && !w1
+	};
+	wake_all(w0, w1)
 }
 
 proctype flusher()
 {
 	bit w0, w1;
 end:	do
-	:: dirty > 0 ->
+	:: SOME ->
 #ifdef V_WAKEFIRST
 		relax(w0, w1);
-		atomic { if :: dirty > 0 -> dirty-- :: else fi }
+		atomic { if :: SOME -> HOME :: else fi }
 #else
-		atomic { if :: dirty > 0 -> dirty-- :: else fi };
+		atomic { if :: SOME -> HOME :: else fi };
 		relax(w0, w1)
 #endif
 	od

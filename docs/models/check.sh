@@ -70,6 +70,7 @@ good_small() {
 	run ok budget.pml -DCLOCK -DROOM=2
 	run ok budget.pml -DBOUND
 	run ok budget.pml -DBOUND -DCUT -DCLOCK
+	run ok budget.pml -DBOUND -DSTUCK
 	run ok foreign.pml
 	run ok foreign.pml -DLOCKED
 	run ok lodged.pml
@@ -166,6 +167,9 @@ bad_small() {
 		run error budget.pml -DBOUND -DV_$mistake
 	done
 	run error budget.pml -DBOUND -DCUT -DV_NOCLOCK
+	for mistake in BOUNDONLY ROOMONLY; do
+		run error budget.pml -DBOUND -DSTUCK -DV_$mistake
+	done
 	for mistake in NOLOOK LOOKFIRST NOWAIT LISTLATE READING WHOLE SERIAL \
 		SKIP; do
 		run error foreign.pml -DV_$mistake

@@ -82,11 +82,11 @@ static void on_arrived(void *context, struct object *object, uint64_t index,
 	fault_show(&quire->faults, object, index, count);
 }
 
-static int on_throttle(void *context)
+static int on_throttle(void *context, const struct object *object)
 {
 	struct quire *quire = context;
 
-	return writeback_throttle(&quire->writeback);
+	return writeback_throttle(&quire->writeback, object);
 }
 
 static bool on_managed(void *context, const void *address, size_t length)

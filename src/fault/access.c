@@ -117,7 +117,7 @@ static bool may_dirty(const struct piece *piece, struct object *object,
 	return object_discards(object) ||
 	       word_state(atomic_load(object_word(object, index))) !=
 		       PAGE_CLEAN ||
-	       !writeback_over_bound(piece->context->writeback);
+	       !writeback_over_bound(piece->context->writeback, object);
 }
 
 static bool pin(const struct piece *piece, struct object *object,

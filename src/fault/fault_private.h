@@ -75,7 +75,8 @@ void fault_delay(struct fault *fault, uint64_t pause_ns);
  */
 bool fault_wait_for_room(struct fault *fault, uint64_t sequence, bool *expired);
 /* Parks for the dirty bound; as above. */
-bool fault_wait_for_writer(struct fault *fault, bool *expired);
+bool fault_wait_for_writer(struct fault *fault, const struct object *object,
+			   bool *expired);
 /* It found what it waited for. */
 void fault_relieved(struct fault *fault);
 /* Keeps a refused fault, to be tried again; it may be gone on return. */

@@ -101,7 +101,7 @@ static enum step grant(struct fault *fault, const struct place *place)
 		return STEP_REFUSED;
 	if (word_state(atomic_load(word)) == PAGE_CLEAN &&
 	    !object_discards(object) &&
-	    writeback_over_bound(fault->handler->writeback))
+	    writeback_over_bound(fault->handler->writeback, object))
 		return STEP_THROTTLE;
 	taken = object_take_wpin(object, place->index, !fault->waited);
 	if (taken == PAGE_NOT_VISIBLE)
@@ -409,7 +409,7 @@ static bool throttle(struct fault *fault, const struct place *place)
 {
 	bool expired;
 
-	if (fault_wait_for_writer(fault, &expired))
+	if (fault_wait_for_writer(fault, place->object, &expired))
 		return true;
 	if (!expired)
 		return false;

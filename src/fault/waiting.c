@@ -119,7 +119,8 @@ bool fault_wait_for_room(struct fault *fault, uint64_t sequence, bool *too_long)
 	return parked;
 }
 
-bool fault_wait_for_writer(struct fault *fault, bool *too_long)
+bool fault_wait_for_writer(struct fault *fault, const struct object *object,
+			   bool *too_long)
 {
 	struct fault_handler *handler = fault->handler;
 	bool parked, tell = false;
@@ -130,7 +131,7 @@ bool fault_wait_for_writer(struct fault *fault, bool *too_long)
 		return false;
 	count_add(handler->host->counters, COUNT_THROTTLED, 1);
 	lock_take(&handler->lock);
-	parked = writeback_park(handler->writeback, &fault->waiter);
+	parked = writeback_park(handler->writeback, object, &fault->waiter);
 	if (parked) {
 		fault->wait = FAULT_WAITS_THROTTLE;
 		tell = list_until(fault, &handler->waiting, slice_end(handler));

@@ -21,11 +21,15 @@ static void count_dirty(struct object *object, uint64_t change)
 /* dirty_lock is held.  change: as above. */
 static void change_dirty(struct object *object, uint64_t change)
 {
-	object->dirty_count += change;
+	uint64_t count = object_dirty_count(object) + change;
+
+	/* relaxed: who looks without the lock wants to know about how many */
+	atomic_store_explicit(&object->dirty_count, count,
+			      memory_order_relaxed);
 	/* Who reads it looks at the store next: before, or after all that the
 	 * count says is there. */
 	if (object->shown_dirty)
-		atomic_store(object->shown_dirty, object->dirty_count);
+		atomic_store(object->shown_dirty, count);
 }
 
 static enum page_taken take_clean(struct object *object, uint64_t index,
@@ -149,9 +153,14 @@ uint64_t object_dirty_pages(struct object *object)
 	uint64_t count;
 
 	lock_take(&object->dirty_lock);
-	count = object->dirty_count;
+	count = object_dirty_count(object);
 	lock_drop(&object->dirty_lock);
 	return count;
+}
+
+uint64_t object_dirty_count(const struct object *object)
+{
+	return atomic_load_explicit(&object->dirty_count, memory_order_relaxed);
 }
 
 void object_found_dirty(struct object *object, uint64_t count)

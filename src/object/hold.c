@@ -286,7 +286,7 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 	if (count > host->cache->budget)
 		return say_full(object, count);
 	if (write && !object->parameters.discard)
-		error = host->throttle(host->context);
+		error = host->throttle(host->context, object);
 	if (error)
 		return error;
 	for (;;) {

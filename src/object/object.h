@@ -131,8 +131,9 @@ struct object_host {
 	uint64_t full_wait_ns; /* for the budget, without any progress */
 	/* A page became dirty; called under a pin: must not block. */
 	void (*dirtied)(void *context);
-	/* Waits while too much is dirty; called with nothing held. */
-	int (*throttle)(void *context);
+	/* Waits while too much is dirty for more of the object's to become so;
+	 * called with nothing held. */
+	int (*throttle)(void *context, const struct object *object);
 	/* The object was cut at page index: private copies of what lay behind
 	 * go, too, where the page table is our own (the kernel does it by
 	 * itself).  Called under the resize lock; NULL: there are none. */
@@ -495,6 +496,8 @@ uint64_t object_next_dirty(struct object *object, uint64_t index);
 /* How many pages from index on follow each other there; at most most. */
 uint64_t object_dirty_run(struct object *object, uint64_t index, uint64_t most);
 uint64_t object_dirty_pages(struct object *object);
+/* The same without a lock: what it was lately. */
+uint64_t object_dirty_count(const struct object *object);
 /*
  * DIRTY -> WRITING for pages from index on that follow each other; how many.
  * 0: the first is not DIRTY, or somebody else changes it in the store.

@@ -81,11 +81,11 @@ struct object {
 	_Atomic uint64_t lodged;
 
 	struct lock dirty_lock;
-	struct kept_record *record; /* [I] NULL: it does not last */
-	int record_memory;          /* [I] its memfd */
-	void *bits;                 /* [I] memory of the bitmap */
-	struct bitmap dirty;        /* [dirty_lock] DIRTY or WRITING pages */
-	uint64_t dirty_count;       /* [dirty_lock] */
+	struct kept_record *record;   /* [I] NULL: it does not last */
+	int record_memory;            /* [I] its memfd */
+	void *bits;                   /* [I] memory of the bitmap */
+	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
+	_Atomic uint64_t dirty_count; /* stored to under dirty_lock */
 
 	struct lock flush_lock;          /* who makes durable */
 	void *flush_bits;                /* [I] memory of the two */

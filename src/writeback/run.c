@@ -117,7 +117,7 @@ static void run_complete(struct pager_io *io, int error)
 		count_add(host->counters, COUNT_PAGES_WRITTEN, count);
 		object_count(&object_counts(object)->pages_written, count);
 		object_happened(object, index, count, OBJECT_WRITTEN);
-		writeback_relax(writeback);
+		writeback_relax(writeback, object);
 		/* Else who waits would ask for the same write again. */
 		if (clean > 0 || !all_pinned(object, index, count))
 			cache_encourage(host->cache);

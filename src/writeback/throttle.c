@@ -1,24 +1,54 @@
 /* throttle.c - writers wait while too much is dirty */
 /* SPDX-License-Identifier: MIT */
+/*
+ * An object may have SHARE times as many dirty pages as the bound has room for
+ * beside them.  So one alone has nearly all of the bound, and whatever a store
+ * does not take leaves room for the pages of others: of that a second one can
+ * have nearly all, and so on.  Who has none at all may always have one, above
+ * the bound if need be: nobody waits for others' stores alone.
+ *
+ *   the bound  |-- A, stuck, 16/17 --------------------------|-- B --|C| |
+ */
 #include "writeback/writeback_private.h"
 
 #include <errno.h>
 
-bool writeback_over_bound(const struct writeback *writeback)
+#define SHARE 16
+
+/* Pages. */
+static uint64_t room(const struct writeback *writeback)
 {
-	return atomic_load(&writeback->host->cache->must_go) >=
-	       writeback->bound;
+	uint64_t dirty = atomic_load(&writeback->host->cache->must_go);
+
+	return dirty < writeback->bound ? writeback->bound - dirty : 0;
 }
 
-bool writeback_park(struct writeback *writeback, struct waiter *waiter)
+/* How much room there must be for one more of the object's. */
+static uint64_t room_for(const struct object *object)
+{
+	uint64_t dirty = object_dirty_count(object);
+
+	return dirty ? dirty / SHARE + 1 : 0;
+}
+
+bool writeback_over_bound(const struct writeback *writeback,
+			  const struct object *object)
+{
+	return room(writeback) < room_for(object);
+}
+
+/* Its object may end before it is woken: that is a name here. */
+bool writeback_park(struct writeback *writeback, const struct object *object,
+		    struct waiter *waiter)
 {
 	bool parked;
 
 	lock_take(&writeback->throttle_lock);
-	/* relax() takes the lock after the count fell: it sees us, or we it. */
-	parked = writeback_over_bound(writeback);
+	/* relax() takes the lock after the counts fell: it sees us, or we it. */
+	waiter->index = room_for(object);
+	parked = room(writeback) < waiter->index;
 	if (parked) {
-		waiter->place = writeback;
+		waiter->place = object;
 		list_add_tail(&writeback->throttled, &waiter->link);
 	}
 	lock_drop(&writeback->throttle_lock);
@@ -30,7 +60,7 @@ bool writeback_unpark(struct writeback *writeback, struct waiter *waiter)
 	bool parked;
 
 	lock_take(&writeback->throttle_lock);
-	parked = waiter->place == writeback;
+	parked = waiter->place;
 	if (parked) {
 		waiter->place = NULL;
 		list_remove(&waiter->link);
@@ -39,17 +69,26 @@ bool writeback_unpark(struct writeback *writeback, struct waiter *waiter)
 	return parked;
 }
 
-void writeback_relax(struct writeback *writeback)
+/* Other objects have as much as before: there the room decides. */
+void writeback_relax(struct writeback *writeback, const struct object *object)
 {
-	struct list woken, *link;
+	struct list woken, *link, *after;
+	uint64_t now;
+	bool may;
 
-	if (writeback_over_bound(writeback))
-		return;
 	list_init(&woken);
 	lock_take(&writeback->throttle_lock);
-	list_for_each(link, &writeback->throttled)
-		container_of(link, struct waiter, link)->place = NULL;
-	list_splice_tail(&woken, &writeback->throttled);
+	now = room(writeback);
+	may = now >= room_for(object);
+	list_for_each_safe(link, after, &writeback->throttled) {
+		struct waiter *waiter = container_of(link, struct waiter, link);
+
+		if (waiter->place == object ? !may : now < waiter->index)
+			continue;
+		waiter->place = NULL;
+		list_remove(link);
+		list_add_tail(&woken, link);
+	}
 	lock_drop(&writeback->throttle_lock);
 	while ((link = list_pop(&woken))) {
 		struct waiter *waiter = container_of(link, struct waiter, link);
@@ -59,24 +98,25 @@ void writeback_relax(struct writeback *writeback)
 }
 
 /* A while at most: a cut makes room, too, and tells nobody. */
-static void sleep_a_while(struct writeback *writeback)
+static void sleep_a_while(struct writeback *writeback,
+			  const struct object *object)
 {
 	uint64_t deadline_ns = clock_now_ns() + UINT64_C(100000000);
 	struct sleeper sleeper;
 
 	sleeper_init(&sleeper);
-	if (writeback_park(writeback, &sleeper.waiter) &&
+	if (writeback_park(writeback, object, &sleeper.waiter) &&
 	    !sleeper_sleep_until(&sleeper, deadline_ns) &&
 	    !writeback_unpark(writeback, &sleeper.waiter))
 		sleeper_sleep(&sleeper); /* it is being woken now */
 	sleeper_finish(&sleeper);
 }
 
-int writeback_throttle(struct writeback *writeback)
+int writeback_throttle(struct writeback *writeback, const struct object *object)
 {
 	uint64_t since_ns = 0, progress = 0;
 
-	while (writeback_over_bound(writeback)) {
+	while (writeback_over_bound(writeback, object)) {
 		uint64_t now_ns = clock_now_ns();
 
 		if (since_ns == 0 ||
@@ -90,7 +130,7 @@ int writeback_throttle(struct writeback *writeback)
 					 "be written");
 		count_add(writeback->host->counters, COUNT_THROTTLED, 1);
 		writeback_kick(writeback, false);
-		sleep_a_while(writeback);
+		sleep_a_while(writeback, object);
 	}
 	return 0;
 }

@@ -56,13 +56,16 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 
 /* ---- the dirty bound ---- */
 
-/* True if no more page should become dirty now. */
-bool writeback_over_bound(const struct writeback *writeback);
+/* True if no more page of the object should become dirty now. */
+bool writeback_over_bound(const struct writeback *writeback,
+			  const struct object *object);
 /* Parks until that changes; the caller kicks the flusher.  False: it has. */
-bool writeback_park(struct writeback *writeback, struct waiter *waiter);
+bool writeback_park(struct writeback *writeback, const struct object *object,
+		    struct waiter *waiter);
 /* Takes a parked waiter back.  False: it is being woken. */
 bool writeback_unpark(struct writeback *writeback, struct waiter *waiter);
 /* Waits itself.  -EIO: nothing gets home any more.  Blocks. */
-int writeback_throttle(struct writeback *writeback);
+int writeback_throttle(struct writeback *writeback,
+		       const struct object *object);
 
 #endif

@@ -62,7 +62,7 @@ void writeback_runs_finish(struct writeback *writeback);
 /* What was left may go on.  Under the batch's lock. */
 void writeback_resume(struct writeback *writeback);
 
-/* Some pages got home: throttled writers may go on. */
-void writeback_relax(struct writeback *writeback);
+/* Some pages of the object got home: throttled writers may go on. */
+void writeback_relax(struct writeback *writeback, const struct object *object);
 
 #endif

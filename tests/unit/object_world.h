@@ -259,10 +259,11 @@ static inline void world_dirtied(void *context)
 	atomic_fetch_add(&world->dirtied, 1);
 }
 
-static inline int world_throttle(void *context)
+static inline int world_throttle(void *context, const struct object *object)
 {
 	struct object_world *world = context;
 
+	(void)object;
 	atomic_fetch_add(&world->throttled, 1);
 	return atomic_load(&world->throttle_error);
 }

@@ -182,12 +182,12 @@ static void test_the_bound(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < BOUND - 1; i++)
 		dirty(i, 5);
-	assert_false(writeback_over_bound(&writeback));
-	assert_false(writeback_park(&writeback, &one.waiter));
+	assert_false(writeback_over_bound(&writeback, thing.object));
+	assert_false(writeback_park(&writeback, thing.object, &one.waiter));
 	dirty(BOUND, 5);
-	assert_true(writeback_over_bound(&writeback));
-	assert_true(writeback_park(&writeback, &one.waiter));
-	assert_true(writeback_park(&writeback, &two.waiter));
+	assert_true(writeback_over_bound(&writeback, thing.object));
+	assert_true(writeback_park(&writeback, thing.object, &one.waiter));
+	assert_true(writeback_park(&writeback, thing.object, &two.waiter));
 	assert_true(writeback_unpark(&writeback, &two.waiter));
 	assert_false(writeback_unpark(&writeback, &two.waiter));
 	assert_int_equal(sync_all(), 0);
@@ -196,10 +196,47 @@ static void test_the_bound(void **state)
 	assert_false(writeback_unpark(&writeback, &one.waiter));
 }
 
+/* One has all of the bound: another has a page, and then waits for itself. */
+static void test_each_has_a_page_beside_the_bound(void **state)
+{
+	struct count waits = { .waiter.wake = count_wake };
+	struct count other = waits;
+	struct thing two = thing_of(world, SIZE);
+
+	(void)state;
+	for (uint64_t i = 0; i < BOUND; i++)
+		dirty(i, 5);
+	assert_true(writeback_over_bound(&writeback, thing.object));
+	assert_false(writeback_over_bound(&writeback, two.object));
+	set_byte(two.object, 0, 5);
+	assert_true(writeback_over_bound(&writeback, two.object));
+	assert_true(writeback_park(&writeback, two.object, &waits.waiter));
+	assert_true(writeback_park(&writeback, thing.object, &other.waiter));
+	assert_int_equal(writeback_sync(&writeback, two.object, 0, 1, false),
+			 0);
+	assert_int_equal(atomic_load(&waits.wakes), 1);
+	assert_int_equal(atomic_load(&other.wakes), 0);
+	assert_true(writeback_unpark(&writeback, &other.waiter));
+	thing_end(&two);
+}
+
+/* A large bound is not all one object's. */
+static void test_a_share_of_the_bound(void **state)
+{
+	uint64_t count = 0;
+
+	(void)state;
+	assert_int_equal(open_with(2 * BOUND, NEVER), 0);
+	while (!writeback_over_bound(&writeback, thing.object))
+		dirty(count++, 5);
+	assert_int_equal(count, 2 * BOUND - 1);
+	close_world(state);
+}
+
 static void *throttle_thread(void *argument)
 {
 	(void)argument;
-	return (void *)(intptr_t)writeback_throttle(&writeback);
+	return (void *)(intptr_t)writeback_throttle(&writeback, thing.object);
 }
 
 /* It kicks the flusher, and goes on when pages got home. */
@@ -208,7 +245,7 @@ static void test_throttle(void **state)
 	pthread_t thread;
 
 	(void)state;
-	assert_int_equal(writeback_throttle(&writeback), 0);
+	assert_int_equal(writeback_throttle(&writeback, thing.object), 0);
 	world->host.full_wait_ns = NEVER;
 	for (uint64_t i = 0; i < BOUND; i++)
 		dirty(i, 5);
@@ -219,7 +256,7 @@ static void test_throttle(void **state)
 	set_script(&thing, "");
 	faulty_store_release(thing.faulty);
 	assert_int_equal(join_result(thread), 0);
-	assert_false(writeback_over_bound(&writeback));
+	assert_false(writeback_over_bound(&writeback, thing.object));
 }
 
 /* Nothing gets home any more: the wait is bounded. */
@@ -230,7 +267,7 @@ static void test_throttle_gives_up(void **state)
 	for (uint64_t i = 0; i < BOUND; i++)
 		dirty(i, 5);
 	set_script(&thing, "write do fail EIO");
-	assert_int_equal(writeback_throttle(&writeback), -EIO);
+	assert_int_equal(writeback_throttle(&writeback, thing.object), -EIO);
 	assert_non_null(strstr(error_sentence(), "nothing can be written"));
 	assert_int_equal(dirty_pages(), BOUND);
 }
@@ -239,10 +276,11 @@ static void test_throttle_gives_up(void **state)
 
 #define ROUNDS 300
 
-static int throttle(void *context)
+static int throttle(void *context, const struct object *object)
 {
 	(void)context;
-	return writeback_throttle(&writeback);
+	(void)object;
+	return writeback_throttle(&writeback, thing.object);
 }
 
 static void *store_thread(void *argument)
@@ -312,6 +350,8 @@ int main(void)
 		TEST(test_what_was_left_goes_on),
 		TEST(test_what_a_round_passed_goes_home),
 		TEST(test_the_bound),
+		TEST(test_each_has_a_page_beside_the_bound),
+		cmocka_unit_test(test_a_share_of_the_bound),
 		TEST(test_throttle),
 		TEST(test_throttle_gives_up),
 		TEST(test_threads),

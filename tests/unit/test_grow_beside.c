@@ -346,8 +346,9 @@ static void test_an_append_of_a_bad_buffer(void **state)
 	assert_object(OLD - 5, 71);
 }
 
-static int others_append(void *context)
+static int others_append(void *context, const struct object *of)
 {
+	(void)of;
 	(void)context;
 	grow_home(FAR, THEIRS);
 	return -EIO;
@@ -371,8 +372,9 @@ static void test_a_failed_append_beside_another(void **state)
 	assert_home(OLD + 3, FAR, THEIRS);
 }
 
-static int goes_home(void *context)
+static int goes_home(void *context, const struct object *of)
 {
+	(void)of;
 	(void)context;
 	assert_int_equal(sync_all(), 0);
 	return -EIO;
