@@ -9,6 +9,7 @@
 #define PAGE UINT64_C(4096)
 #define BAR 30
 #define NUMBER 10 /* columns of a number */
+#define PATH 22   /* and of a path, at least, with what keeps it apart */
 
 enum unit {
 	UNIT_BYTES,
@@ -216,6 +217,15 @@ static void put_head(const struct top_view *view,
 	put_line(view, "", stream);
 }
 
+/* On a narrow screen the first ones, and the one that rules: paths have room. */
+static bool is_shown(const struct top_view *view, unsigned int column)
+{
+	unsigned int room = view->width > PATH ? view->width - PATH : 0;
+
+	return view->width == 0 || column < room / NUMBER ||
+	       column == view->sorted;
+}
+
 /* The column that rules is marked. */
 static void put_titles(const struct top_view *view, FILE *stream)
 {
@@ -225,6 +235,8 @@ static void put_titles(const struct top_view *view, FILE *stream)
 	for (unsigned int i = 0; i < TOP_COLUMNS; i++) {
 		char title[NUMBER + 1];
 
+		if (!is_shown(view, i))
+			continue;
 		snprintf(title, sizeof(title), "%s%s",
 			 view->sorted == i ? "*" : "", columns[i].title);
 		length += (size_t)snprintf(line + length, sizeof(line) - length,
@@ -235,20 +247,38 @@ static void put_titles(const struct top_view *view, FILE *stream)
 	put_line(view, line, stream);
 }
 
+/* Where a path is too long its end says more: that, and what stands for the rest. */
+static const char *path_end(const struct top_view *view, size_t before,
+			    const char **path)
+{
+	static const char rest[] = "...";
+	size_t length = strlen(*path), room;
+
+	if (view->width == 0 || before + length <= view->width ||
+	    before + PATH / 2 > view->width)
+		return "";
+	room = view->width - before - strlen(rest);
+	*path += length - room;
+	return rest;
+}
+
 static void put_file(const struct top_view *view, const struct top_file *file,
 		     FILE *stream)
 {
 	size_t room = strlen(file->path) + TOP_COLUMNS * (NUMBER + 14) + 8;
 	char *line = malloc(room);
+	const char *path = file->path, *rest;
 	size_t length = 0;
 
 	if (!line)
 		return;
 	for (unsigned int i = 0; i < TOP_COLUMNS; i++)
-		length += (size_t)snprintf(
-			line + length, room - length, "%*s", NUMBER,
-			in_unit(file->value[i], columns[i].unit).text);
-	snprintf(line + length, room - length, "  %s", file->path);
+		if (is_shown(view, i))
+			length += (size_t)snprintf(
+				line + length, room - length, "%*s", NUMBER,
+				in_unit(file->value[i], columns[i].unit).text);
+	rest = path_end(view, length + 2, &path);
+	snprintf(line + length, room - length, "  %s%s", rest, path);
 	put_line(view, line, stream);
 	free(line);
 }

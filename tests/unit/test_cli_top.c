@@ -238,6 +238,29 @@ static void a_frame_fits_its_screen(void **state)
 	top_forget(&sample);
 }
 
+/* 80 columns: five numbers and the one that rules, and the end of the path. */
+static void a_narrow_frame_shows_paths(void **state)
+{
+	static char path[] = "/a/folder/of/which/the/name/is/very/long/indeed";
+	struct top_view view = { .pid = 77,
+				 .width = 80,
+				 .sorted = TOP_FILE_STALLED_NS };
+	struct top_file file = { .path = path };
+	const struct top_sample sample = { .file = &file, .files = 1 };
+	char *text = frame(&view, NULL, &sample);
+
+	(void)state;
+	assert_non_null(strstr(text, "   EVICTED  *STALLED  PATH\n"));
+	assert_null(strstr(text, "DIRTY"));
+	assert_non_null(strstr(text, "  ...ery/long/indeed\n"));
+	free(text);
+	view.width = 0;
+	text = frame(&view, NULL, &sample);
+	assert_non_null(strstr(text, "DIRTY"));
+	assert_non_null(strstr(text, path));
+	free(text);
+}
+
 static void nothing_is_a_frame_too(void **state)
 {
 	const struct top_view view = { .pid = 77 };
@@ -264,6 +287,7 @@ int main(void)
 		TOP(a_frame_shows_counts_and_files),
 		TOP(rates_are_those_of_a_second),
 		TOP(a_frame_fits_its_screen),
+		TOP(a_narrow_frame_shows_paths),
 		TOP(nothing_is_a_frame_too),
 	};
 
