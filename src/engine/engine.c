@@ -62,7 +62,7 @@ static void on_dirtied(void *context)
 	struct quire *quire = context;
 
 	/* Half way to the bound is the time to begin. */
-	if (atomic_load(&quire->cache.must_go) >= quire->writeback.bound / 2)
+	if (writeback_dirty(&quire->writeback) >= quire->writeback.bound / 2)
 		writeback_kick(&quire->writeback, false);
 }
 

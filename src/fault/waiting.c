@@ -126,7 +126,8 @@ bool fault_wait_for_writer(struct fault *fault, const struct object *object,
 	bool parked, tell = false;
 
 	/* Pages that are only evicted make no room under the bound. */
-	*too_long = expired(fault, atomic_load(&handler->host->got_home));
+	*too_long =
+		expired(fault, writeback_progress(handler->writeback, object));
 	if (*too_long)
 		return false;
 	count_add(handler->host->counters, COUNT_THROTTLED, 1);

@@ -26,6 +26,10 @@ static void change_dirty(struct object *object, uint64_t change)
 	/* relaxed: who looks without the lock wants to know about how many */
 	atomic_store_explicit(&object->dirty_count, count,
 			      memory_order_relaxed);
+	if (atomic_load(&object->stuck))
+		atomic_fetch_add(&object->host->cache->stuck, change);
+	if (count == 0)
+		atomic_store(&object->stuck, 0); /* read by object_stuck() */
 	/* Who reads it looks at the store next: before, or after all that the
 	 * count says is there. */
 	if (object->shown_dirty)
@@ -161,6 +165,30 @@ uint64_t object_dirty_pages(struct object *object)
 uint64_t object_dirty_count(const struct object *object)
 {
 	return atomic_load_explicit(&object->dirty_count, memory_order_relaxed);
+}
+
+void object_flushed(struct object *object, bool all)
+{
+	struct cache *cache = object->host->cache;
+	unsigned before, now = 0;
+	uint64_t dirty;
+
+	if (object->parameters.discard)
+		return;
+	lock_take(&object->dirty_lock);
+	before = atomic_load(&object->stuck);
+	dirty = object_dirty_count(object);
+	if (!all && dirty > 0)
+		now = before + 1;
+	if (!before != !now)
+		atomic_fetch_add(&cache->stuck, now ? dirty : -dirty);
+	atomic_store(&object->stuck, now); /* read by object_stuck() */
+	lock_drop(&object->dirty_lock);
+}
+
+unsigned object_stuck(const struct object *object)
+{
+	return atomic_load(&object->stuck); /* pairs with object_flushed() */
 }
 
 void object_found_dirty(struct object *object, uint64_t count)

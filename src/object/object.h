@@ -498,6 +498,11 @@ uint64_t object_dirty_run(struct object *object, uint64_t index, uint64_t most);
 uint64_t object_dirty_pages(struct object *object);
 /* The same without a lock: what it was lately. */
 uint64_t object_dirty_count(const struct object *object);
+/* All that was dirty was tried.  all: and got home, or was stored to meanwhile;
+ * else the object is stuck, until the next try, or nothing is dirty. */
+void object_flushed(struct object *object, bool all);
+/* How often in a row; 0: it is not stuck. */
+unsigned object_stuck(const struct object *object);
 /*
  * DIRTY -> WRITING for pages from index on that follow each other; how many.
  * 0: the first is not DIRTY, or somebody else changes it in the store.

@@ -86,6 +86,7 @@ struct object {
 	void *bits;                   /* [I] memory of the bitmap */
 	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
 	_Atomic uint64_t dirty_count; /* stored to under dirty_lock */
+	_Atomic unsigned stuck;       /* the same */
 
 	struct lock flush_lock;          /* who makes durable */
 	void *flush_bits;                /* [I] memory of the two */

@@ -21,6 +21,7 @@ void cache_init(struct cache *cache, uint64_t budget_pages,
 	atomic_store(&cache->hungry, false);
 	atomic_store(&cache->dirty, 0);
 	atomic_store(&cache->must_go, 0);
+	atomic_store(&cache->stuck, 0);
 	cache->pressed = false;
 	cache->reclaimers = NULL;
 	atomic_store(&cache->reclaiming, false);

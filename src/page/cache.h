@@ -100,6 +100,7 @@ struct cache {
 	_Atomic bool hungry;      /* somebody found nothing to reclaim */
 	_Atomic uint64_t dirty;   /* pages DIRTY or WRITING */
 	_Atomic uint64_t must_go; /* of these, not scratch */
+	_Atomic uint64_t stuck;   /* of those, of objects that are stuck */
 	bool pressed;             /* [lock] the budget was too small once */
 	/* background.c: who reclaims ahead of need; NULL: nobody. */
 	struct worker_pool *reclaimers; /* [I] */

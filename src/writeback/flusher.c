@@ -45,7 +45,9 @@ static uint64_t patience_ns(const struct writeback *writeback)
 
 static void flush_end(struct writeback *writeback, struct flush *flush)
 {
-	batch_finish(&flush->batch);
+	object_flushed(flush->object, batch_finish(&flush->batch) == 0);
+	/* What is stuck is not the others'. */
+	writeback_relax(writeback, flush->object);
 	object_writes_end(flush->object, flush->watch);
 	object_release(flush->object);
 	pool_drop(&writeback->flushes, flush);

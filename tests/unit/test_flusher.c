@@ -272,6 +272,103 @@ static void test_throttle_gives_up(void **state)
 	assert_int_equal(dirty_pages(), BOUND);
 }
 
+/* ---- a store that takes nothing ---- */
+
+static uint64_t stuck(void)
+{
+	return atomic_load(&world->cache.stuck);
+}
+
+static void dirty_some(struct thing *which, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		set_byte(which->object, i * PAGE_SIZE, 5);
+}
+
+static void flush_until_stuck(uint64_t pages)
+{
+	writeback_kick(&writeback, false);
+	while (stuck() != pages)
+		sched_yield();
+}
+
+/* Who waits for others' pages is told that they do not count. */
+static void test_what_is_stuck_is_not_the_others(void **state)
+{
+	struct thing other = thing_of(world, BOUND * PAGE_SIZE);
+	struct count waiting = { .waiter.wake = count_wake };
+
+	(void)state;
+	dirty_some(&thing, BOUND);
+	dirty_some(&other, 1);
+	set_script(&other, "write do hold");
+	assert_true(writeback_park(&writeback, other.object, &waiting.waiter));
+	set_script(&thing, "write do fail ENOSPC");
+	flush_until_stuck(BOUND);
+	while (atomic_load(&waiting.wakes) == 0)
+		sched_yield();
+	assert_true(object_stuck(thing.object));
+	assert_false(object_stuck(other.object));
+	assert_true(writeback_over_bound(&writeback, thing.object));
+	assert_int_equal(writeback_dirty(&writeback), 1);
+	dirty_some(&other, BOUND);
+	assert_true(writeback_over_bound(&writeback, other.object));
+	/* There is room again. */
+	set_script(&thing, "");
+	set_script(&other, "");
+	faulty_store_release(other.faulty);
+	flush_until_stuck(0);
+	while (dirty_pages() > 0 || object_dirty_pages(other.object) > 0)
+		sched_yield();
+	assert_false(object_stuck(thing.object));
+	assert_false(writeback_over_bound(&writeback, thing.object));
+	thing_end(&other);
+}
+
+/* Not that of others. */
+static void test_progress_of_what_is_stuck(void **state)
+{
+	uint64_t hope = writeback_progress(&writeback, thing.object);
+
+	(void)state;
+	atomic_fetch_add(&world->host.got_home, 1);
+	assert_int_not_equal(writeback_progress(&writeback, thing.object),
+			     hope);
+	dirty_some(&thing, 1);
+	set_script(&thing, "write do fail ENOSPC");
+	flush_until_stuck(1);
+	/* Once may be by chance. */
+	atomic_fetch_add(&world->host.got_home, 1);
+	assert_int_not_equal(writeback_progress(&writeback, thing.object),
+			     hope);
+	writeback_kick(&writeback, false);
+	while (object_stuck(thing.object) < 2)
+		sched_yield();
+	hope = writeback_progress(&writeback, thing.object);
+	atomic_fetch_add(&world->host.got_home, 1);
+	assert_int_equal(writeback_progress(&writeback, thing.object), hope);
+}
+
+/* There must be room to read. */
+static void test_not_all_that_is_stuck_is_spared(void **state)
+{
+	const uint64_t spared = (256 - BOUND) / 2;
+	struct thing large = thing_of(world, (spared + 5) * PAGE_SIZE);
+
+	(void)state;
+	dirty_some(&large, spared + 5);
+	set_script(&large, "write do fail ENOSPC");
+	flush_until_stuck(spared + 5);
+	assert_int_equal(writeback_dirty(&writeback), 5);
+	/* What is cut off is not stuck any more. */
+	assert_int_equal(object_resize(large.object, PAGE_SIZE), 0);
+	assert_int_equal(stuck(), 1);
+	assert_int_equal(writeback_dirty(&writeback), 0);
+	set_script(&large, "");
+	flush_until_stuck(0);
+	thing_end(&large);
+}
+
 /* ---- all at once ---- */
 
 #define ROUNDS 300
@@ -279,8 +376,7 @@ static void test_throttle_gives_up(void **state)
 static int throttle(void *context, const struct object *object)
 {
 	(void)context;
-	(void)object;
-	return writeback_throttle(&writeback, thing.object);
+	return writeback_throttle(&writeback, object);
 }
 
 static void *store_thread(void *argument)
@@ -354,6 +450,9 @@ int main(void)
 		cmocka_unit_test(test_a_share_of_the_bound),
 		TEST(test_throttle),
 		TEST(test_throttle_gives_up),
+		TEST(test_what_is_stuck_is_not_the_others),
+		TEST(test_progress_of_what_is_stuck),
+		TEST(test_not_all_that_is_stuck_is_spared),
 		TEST(test_threads),
 	};
 
