@@ -413,6 +413,9 @@ static bool throttle(struct fault *fault, const struct place *place)
 		return true;
 	if (!expired)
 		return false;
+	/* Only what is not shown can be refused there. */
+	if (fault->handler->mmu->remote)
+		object_drop_clean(place->object, place->index, 1);
 	fault_verdict(fault, place->object, place->index, -EIO, false);
 	return true;
 }

@@ -27,19 +27,44 @@ static void test_failed_read(void **state)
 	assert_int_equal(object_byte(thing.object, 7 * PAGE_SIZE), 2);
 }
 
-/*
- * A store that may not be let through, to a page that is shown: it cannot be
- * refused, as the page cannot be hidden.  So it waits.
- */
+/* A store that may not be let through, to a page that is shown: it leaves. */
+static void test_refused_store_to_a_shown_page(void **state)
+{
+	(void)state;
+	assert_int_equal(load(shared_page(1)), first_byte(1));
+	store(shared_page(0), 1);
+	set_script(&thing, "write do fail ENOSPC");
+	give_store(client.socket, shared_page(1), 2);
+	assert_int_equal(serve().signal, SIGBUS);
+	assert_int_equal(object_dirty_pages(thing.object), 1);
+	/* It comes back, for loads at once. */
+	fault_handler_retry(&here->handler);
+	serve_until(list_empty(&here->handler.refused));
+	assert_int_equal(load(shared_page(1)), first_byte(1));
+	give_store(client.socket, shared_page(1), 2);
+	assert_int_equal(serve().signal, SIGBUS);
+	assert_int_equal(counted(COUNT_REFUSED), 2);
+	/* There is room. */
+	set_script(&thing, "");
+	sync_all();
+	fault_handler_retry(&here->handler);
+	serve_until(list_empty(&here->handler.refused));
+	store(shared_page(1), 3);
+	sync_all();
+	assert_int_equal(home(0), 1);
+	assert_int_equal(home(1), 3);
+}
+
+/* One that cannot leave cannot be refused: the store waits. */
 static void test_store_that_cannot_be_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(load(shared_page(1)), first_byte(1));
 	store(shared_page(0), 1);
-	set_script(&thing, "write do fail EIO");
+	assert_int_equal(object_hold(thing.object, 1, 1, false), 0);
+	set_script(&thing, "write do fail ENOSPC");
 	give_store(client.socket, shared_page(1), 2);
 	serve_until(counted(COUNT_REFUSED) == 1);
-	assert_int_equal(state_of(thing.object, 1), PAGE_CLEAN);
 	/* It is told once, however often it is tried. */
 	for (unsigned i = 0; i < 20; i++)
 		serve_once(client.socket, 1);
@@ -47,6 +72,7 @@ static void test_store_that_cannot_be_refused(void **state)
 	assert_int_equal(state_of(thing.object, 1), PAGE_CLEAN);
 	set_script(&thing, "");
 	assert_int_equal(serve().signal, 0);
+	object_let_go(thing.object, 1, 1, false);
 	assert_int_equal(object_byte(thing.object, PAGE_SIZE), 2);
 }
 
@@ -117,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_failed_read),
+		TEST_IN(open_bounded, test_refused_store_to_a_shown_page),
 		TEST_IN(open_bounded, test_store_that_cannot_be_refused),
 		TEST(test_punched_page_is_zeros),
 		TEST(test_only_holes_are_filled),
