@@ -76,13 +76,13 @@ static void undo_start(struct service *service, struct keep *keep)
 static void become(char *const *program, const struct socket_place *place,
 		   int control, int keeper)
 {
-	const int fds[] = { place->fd, control, keeper };
+	const int fds[] = { place->fd, place->lifeline, control, keeper };
 	char text[sizeof(place->path) + 64];
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fcntl(fds[i], F_SETFD, 0);
-	snprintf(text, sizeof(text), "%d %d %d %s", place->fd, control, keeper,
-		 place->path);
+	snprintf(text, sizeof(text), "%d %d %d %d %s", place->fd,
+		 place->lifeline, control, keeper, place->path);
 	setenv(SERVICE_VARIABLE, text, 1);
 	execv(program[0], program);
 	_exit(EXIT_FAILURE); /* found out by waiting for its word */
@@ -94,8 +94,8 @@ void service_inherited(const struct service_settings *settings)
 	struct socket_place place = { .fd = -1 };
 	int control, keeper, length = 0;
 
-	if (!text || sscanf(text, "%d %d %d %n", &place.fd, &control, &keeper,
-			    &length) != 3)
+	if (!text || sscanf(text, "%d %d %d %d %n", &place.fd, &place.lifeline,
+			    &control, &keeper, &length) != 4)
 		return;
 	snprintf(place.path, sizeof(place.path), "%s", text + length);
 	unsetenv(SERVICE_VARIABLE);

@@ -57,7 +57,11 @@ static void keep_needed(const struct service_settings *settings,
 			const struct socket_place *place, int control,
 			int keeper)
 {
-	int kept[] = { place->fd, control, keeper, file_number(settings->stats),
+	int kept[] = { place->fd,
+		       place->lifeline,
+		       control,
+		       keeper,
+		       file_number(settings->stats),
 		       file_number(settings->report) };
 
 	leave_standard_streams();
@@ -193,6 +197,7 @@ _Noreturn void service_process(const struct service_settings *settings,
 	listen(place->fd, SERVICE_WAITING);
 	options.socket = place->fd;
 	options.keeper = keeper;
+	options.lifeline = place->lifeline;
 	options.restarts = restarts;
 	options.record = settings->report != NULL;
 	error = server_create(&options, &listener.server);

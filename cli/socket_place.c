@@ -142,11 +142,24 @@ static bool make_directory(struct socket_place *place, const char *parent)
 	return mkdtemp(place->directory) != NULL;
 }
 
+/* Who has the lifeline's other end cannot open this one by it. */
+static void begin(struct socket_place *place)
+{
+	int ends[2];
+
+	*place = (struct socket_place){ .fd = -1, .lifeline = -1 };
+	if (pipe2(ends, O_CLOEXEC))
+		return;
+	close(ends[0]);
+	fchmod(ends[1], S_IRUSR);
+	place->lifeline = ends[1];
+}
+
 int place_make_private(struct socket_place *place)
 {
 	int error;
 
-	*place = (struct socket_place){ .fd = -1 };
+	begin(place);
 	if (!make_directory(place, getenv("XDG_RUNTIME_DIR")) &&
 	    !make_directory(place, "/tmp")) {
 		*place->directory = '\0';
@@ -167,7 +180,7 @@ int place_make_at(struct socket_place *place, const char *path, bool everybody)
 	mode_t mode = everybody ? 0666 : 0600;
 	int error;
 
-	*place = (struct socket_place){ .fd = -1 };
+	begin(place);
 	if (strlen(path) >= sizeof(place->path))
 		return fail("%s: too long for a socket", path);
 	strcpy(place->path, path);
@@ -208,6 +221,7 @@ int place_inherit(struct socket_place *place)
 	    kind != SOCK_SEQPACKET || !listens)
 		return fail("what systemd handed over is no listening socket "
 			    "of ListenSequentialPacket=");
+	begin(place);
 	fcntl(FIRST_INHERITED, F_SETFD, FD_CLOEXEC);
 	place->fd = FIRST_INHERITED;
 	return 0;

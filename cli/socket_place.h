@@ -10,6 +10,7 @@
 
 struct socket_place {
 	int fd;                           /* listening */
+	int lifeline;                     /* see server.h */
 	char path[SOCKET_PATH_SIZE];      /* empty: somebody else's */
 	char directory[SOCKET_PATH_SIZE]; /* empty: not made for it */
 };

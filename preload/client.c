@@ -13,6 +13,7 @@
 
 #include "channel.h"
 #include "client_private.h"
+#include "lifeline.h"
 #include "own.h"
 #include "raw.h"
 
@@ -105,6 +106,7 @@ void client_close_channels(void)
 		own_close(client.first.fd);
 	client.first.fd = -1;
 	lock_reset(&client.first_lock);
+	lifeline_after_fork();
 	atomic_store(&process, this_process());
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CALL_DESCRIPTORS 3
+#define CALL_DESCRIPTORS 4
 
 /* One request and its reply. */
 struct call {

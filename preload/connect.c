@@ -5,6 +5,7 @@
 #include "channel.h"
 #include "client_private.h"
 #include "fork.h"
+#include "lifeline.h"
 #include "own.h"
 #include "raw.h"
 #include "real.h"
@@ -18,11 +19,12 @@
 
 struct settings client_settings;
 
-/* What a greeting brings, in its order: the table, the device, the child's
- * userfaultfd. */
+/* What a greeting brings, in its order: the table, the device, the lifeline, the
+ * child's userfaultfd. */
 struct greeting {
 	int table;
 	int device;
+	int lifeline;
 	int userfault;
 };
 
@@ -38,7 +40,9 @@ static bool greeting_of(struct call *call, struct greeting *greeting)
 	uint32_t flags = call->reply.flags;
 
 	greeting->device = greeting->userfault = greeting->table = -1;
+	greeting->lifeline = -1;
 	if (call->got_count != 1 + !!(flags & REPLY_HAS_DEVICE) +
+				       !!(flags & REPLY_HAS_LIFELINE) +
 				       !!(flags & REPLY_HAS_USERFAULT)) {
 		call_drop(call, 0);
 		return false;
@@ -46,6 +50,8 @@ static bool greeting_of(struct call *call, struct greeting *greeting)
 	greeting->table = call->got[next++];
 	if (flags & REPLY_HAS_DEVICE)
 		greeting->device = call->got[next++];
+	if (flags & REPLY_HAS_LIFELINE)
+		greeting->lifeline = call->got[next++];
 	if (flags & REPLY_HAS_USERFAULT)
 		greeting->userfault = call->got[next];
 	client_see_forks(flags);
@@ -107,6 +113,7 @@ static void keep_greeting(const struct greeting *greeting, int fd)
 	client.device = -1;
 	if (greeting->device >= 0)
 		client.device = own_take(greeting->device);
+	lifeline_take(greeting->lifeline);
 	channel_set(&client.first, own_take(fd));
 }
 

@@ -12,6 +12,7 @@
 #include "fork.h"
 
 #include "client.h"
+#include "lifeline.h"
 #include "ranges.h"
 #include "raw.h"
 #include "real.h"
@@ -63,6 +64,7 @@ static void after_in_child(void)
 			userfault_adopt(userfault);
 		else
 			userfault_inherit();
+		lifeline_follow(ranges.count > 0);
 	}
 	signals_restore(mask);
 	errno = before;

@@ -3,6 +3,7 @@
 #include "ranges.h"
 
 #include "client.h"
+#include "lifeline.h"
 #include "lock.h"
 #include "robust.h"
 
@@ -22,6 +23,7 @@ void ranges_unlock(void)
 	uint64_t id = 0;
 	uint32_t holds = 0;
 
+	lifeline_follow(ranges.count > 0);
 	while (table_take_unused(&ranges, &id, &holds)) {
 		call.request.id = id;
 		call.request.length = holds;

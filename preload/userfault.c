@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Our copy of the descriptor is what keeps absent pages from reading as zeros
- * if the server dies: accesses wait, until somebody ends this process.
+ * if the server dies: accesses wait, until another server goes on, or somebody ends
+ * this process (lifeline.c).
  */
 #include "userfault.h"
 

@@ -222,6 +222,8 @@ static void greet(struct client *client, struct channel *channel)
 	}
 	if (!channel_send(channel, &job))
 		channel_destroy(channel);
+	if (job.own_fd >= 0)
+		close(job.own_fd);
 }
 
 /* Its process is known from now on. */

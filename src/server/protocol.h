@@ -22,7 +22,8 @@
 enum request_type {
 	/* First on a connection.  Reply: the settings' text; descriptors: the
 	 * taken table, read-only, and, if the server has it to give, the open
-	 * /dev/userfaultfd (REPLY_HAS_DEVICE). */
+	 * /dev/userfaultfd (REPLY_HAS_DEVICE), and the client's own end of a
+	 * pipe that hangs up when nobody can go on (REPLY_HAS_LIFELINE). */
 	REQUEST_HELLO = 1,
 	/* A userfaultfd fresh from the kernel, without UFFDIO_API.  Reply: the
 	 * server has done it; REPLY_FOLLOWS_FORKS: a fork is an event. */
@@ -127,6 +128,7 @@ struct request {
 #define REPLY_READ_ONLY 0x4u
 #define REPLY_HAS_USERFAULT 0x8u /* FORKED: the child's own, last */
 #define REPLY_RETURNED 0x10u     /* HELLO_AGAIN: your userfaultfd is known */
+#define REPLY_HAS_LIFELINE 0x20u
 
 struct reply {
 	uint32_t version;

@@ -10,6 +10,7 @@
 #include "server/server_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,10 +40,18 @@ void request_fill_hello(struct job *job)
 	job->reply_bytes = server->settings;
 	job->reply_length = (uint32_t)strlen(server->settings);
 	job->reply_fds[job->reply_fd_count++] = server->taken_readable;
-	if (server->device < 0)
-		return;
-	job->reply_fds[job->reply_fd_count++] = server->device;
-	job->reply.flags |= REPLY_HAS_DEVICE;
+	if (server->device >= 0) {
+		job->reply_fds[job->reply_fd_count++] = server->device;
+		job->reply.flags |= REPLY_HAS_DEVICE;
+	}
+	/* Opened anew: whom it tells is said for each opening. */
+	if (server->options.lifeline > 0)
+		job->own_fd = server_reopen(server->options.lifeline,
+					    O_RDONLY | O_NONBLOCK);
+	if (job->own_fd >= 0) {
+		job->reply_fds[job->reply_fd_count++] = job->own_fd;
+		job->reply.flags |= REPLY_HAS_LIFELINE;
+	}
 }
 
 static int hello(struct job *job)

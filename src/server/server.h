@@ -36,6 +36,10 @@ struct server_options {
 	/* A SOCK_SEQPACKET socket to who keeps the clients' userfaultfds alive
 	 * (keeper.h); -1: nobody. */
 	int keeper;
+	/* The writing end of a pipe that servers and that keeper have, and nobody
+	 * else: when the last of them is gone who has mapped something is killed, by the
+	 * kernel.  -1: there is none. */
+	int lifeline;
 	/* It speaks first, and says what a server before this one has left. */
 	bool restarts;
 };

@@ -287,6 +287,19 @@ end
 check "the server of a mapping is killed: status 1" is_status 1
 refute "... nobody read zeros" [ -e "$WORK/never" ]
 
+start "${quire_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
+	"$WORK/go" "$WORK/never"
+read -r line <"$WORK/ready"
+server=$(server_of "$child")
+program=$(cat "/proc/$child/task/$child/children")
+kill -KILL "$child"
+end
+kill -KILL "$server"
+await $program
+check "quire run is killed, and then its server: so is its program" \
+	[ ! -e "$WORK/never" ]
+rm -r "${XDG_RUNTIME_DIR:?}"/* # nobody was left to do it
+
 # ---- which files ----
 
 total='import mmap, sys

@@ -32,6 +32,23 @@ open(sys.argv[2], "w").write("ready\n")
 open(sys.argv[3]).readline()
 assert total - mapped[0] == sum(mapped[4096::4096])
 open(sys.argv[4], "w").write("good\n")'
+forks='import mmap, os, sys
+with open(sys.argv[1], "r+b") as file:
+    mapped = mmap.mmap(file.fileno(), 0)
+mapped[5] = 77
+if os.fork() == 0:
+    open(sys.argv[2], "w").write(str(os.getpid()) + "\n")
+open(sys.argv[3]).readline()
+sum(mapped[::4096])
+open(sys.argv[4], "w").write("good\n")'
+had='import mmap, sys
+with open(sys.argv[1], "r+b") as file:
+    mapped = mmap.mmap(file.fileno(), 0)
+mapped[5] = 77
+mapped.close()
+open(sys.argv[2], "w").write("ready\n")
+open(sys.argv[3]).readline()
+open(sys.argv[4], "w").write("good\n")'
 connected=("$QUIRE" run --socket "$socket" --)
 
 # ---- wrong command lines, places that cannot be ----
@@ -170,6 +187,28 @@ refute "... nobody read zeros" [ -e "$WORK/never" ]
 "${connected[@]}" python3 -c "$hash" "$WORK/text" >"$WORK/got"
 check "... a new server begins, on the same socket" [ $? -eq 0 ]
 check "... and it was said" one_sentence "the server was killed by signal 9"
+server=$(server_of "$child")
+"${connected[@]}" python3 -c "$forks" "$WORK/mapped" "$WORK/ready" \
+	"$WORK/go" "$WORK/never" &
+client=$!
+children+=("$client")
+read -r forked <"$WORK/ready"
+"${connected[@]}" python3 -c "$had" "$WORK/mapped" "$WORK/ready" \
+	"$WORK/go" "$WORK/lives" &
+other=$!
+children+=("$other")
+read -r line <"$WORK/ready"
+kill -KILL "$child" "$server"
+end
+wait "$client" 2>/dev/null
+check "both are killed: so is the client" [ $? -eq 137 ]
+await "$forked"
+refute "... and its child, and nobody read zeros" [ -e "$WORK/never" ]
+echo >"$WORK/go"
+wait "$other"
+check "... but not who has nothing mapped any more" [ -e "$WORK/lives" ]
+serve --quiet
+check "... and a server begins where they were" is_alive "$child"
 server=$(server_of "$child")
 kill -KILL "$child"
 end
