@@ -9,6 +9,13 @@ struct object_counts *object_counts(struct object *object)
 	return &object->counts;
 }
 
+uint64_t object_pages_written(const struct object *object)
+{
+	/* relaxed: counts order nothing */
+	return atomic_load_explicit(&object->counts.pages_written,
+				    memory_order_relaxed);
+}
+
 void object_count_come(struct object *object, uint64_t count)
 {
 	struct object_counts *counts = &object->counts;

@@ -458,6 +458,8 @@ struct object_counts {
 
 /* Where they are counted; lives as long as the object. */
 struct object_counts *object_counts(struct object *object);
+/* Of them: it moves as pages get home. */
+uint64_t object_pages_written(const struct object *object);
 
 static inline void object_count(_Atomic uint64_t *count, uint64_t amount)
 {

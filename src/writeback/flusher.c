@@ -30,7 +30,8 @@ struct flush {
 	struct object *object;
 	struct write_watch *watch;
 	uint64_t index; /* the next to be looked at */
-	bool again;     /* a round has passed it meanwhile: from the start */
+	bool again;     /* a round has passed it meanwhile, */
+	bool urgent;    /* and one that was urgent */
 	struct batch batch;
 };
 
@@ -75,14 +76,7 @@ static bool flush_pass(struct flush *flush)
 static bool flush_go_on(struct writeback *writeback, struct flush *flush)
 {
 	flush->batch.deadline_ns = clock_now_ns() + patience_ns(writeback);
-	for (;;) {
-		if (!flush_pass(flush))
-			return false;
-		if (!flush->again)
-			return true;
-		flush->again = false;
-		flush->index = 0;
-	}
+	return flush_pass(flush);
 }
 
 static struct flush *find_left(struct writeback *writeback,
@@ -108,6 +102,7 @@ static bool flush_object(struct writeback *writeback, struct object *object,
 
 	if (flush) {
 		flush->again |= wanted;
+		flush->urgent |= urgent;
 		return false;
 	}
 	if (object_dirty_pages(object) == 0 || !wanted)
@@ -144,17 +139,27 @@ static void flush_all(struct writeback *writeback, bool urgent)
 		object_end(orphan, false);
 }
 
-static void resume_left(struct writeback *writeback)
+struct call {
+	bool all; /* a round is due, not only what was left */
+	bool urgent;
+	bool stopping;
+};
+
+/* What a round has passed it makes up for in the next one, so that each flush ends:
+ * whoever closes the object waits for that. */
+static void resume_left(struct writeback *writeback, struct call *call)
 {
 	struct list *link, *after;
 
 	list_for_each_safe(link, after, &writeback->left) {
 		struct flush *flush = container_of(link, struct flush, link);
 
-		if (flush_go_on(writeback, flush)) {
-			list_remove(link);
-			flush_end(writeback, flush);
-		}
+		if (!flush_go_on(writeback, flush))
+			continue;
+		call->all |= flush->again;
+		call->urgent |= flush->urgent;
+		list_remove(link);
+		flush_end(writeback, flush);
 	}
 }
 
@@ -166,12 +171,6 @@ static void end_left(struct writeback *writeback)
 	while ((link = list_pop(&writeback->left)))
 		flush_end(writeback, container_of(link, struct flush, link));
 }
-
-struct call {
-	bool all; /* a round is due, not only what was left */
-	bool urgent;
-	bool stopping;
-};
 
 static struct call wait_for_work(struct writeback *writeback,
 				 uint64_t deadline_ns)
@@ -203,7 +202,7 @@ static void *flusher(void *argument)
 	struct call call;
 
 	while (!(call = wait_for_work(writeback, deadline_ns)).stopping) {
-		resume_left(writeback);
+		resume_left(writeback, &call);
 		if (!call.all)
 			continue;
 		flush_all(writeback, call.urgent);

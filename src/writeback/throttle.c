@@ -69,7 +69,7 @@ uint64_t writeback_progress(const struct writeback *writeback,
 			    const struct object *object)
 {
 	return object_stuck(object) > 1
-		       ? 0
+		       ? object_pages_written(object)
 		       : atomic_load(&writeback->host->got_home);
 }
 

@@ -58,8 +58,8 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 
 /* How many dirty pages count, but for those of objects that are stuck. */
 uint64_t writeback_dirty(const struct writeback *writeback);
-/* What moves while a store to the object may hope: others' pages that get home
- * are no help to what is stuck, if that was not but once. */
+/* What moves while a store to the object may hope: where that is stuck, and was
+ * so not but once, its own pages that get home, and no others'. */
 uint64_t writeback_progress(const struct writeback *writeback,
 			    const struct object *object);
 /* True if no more page of the object should become dirty now. */

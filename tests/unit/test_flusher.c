@@ -163,6 +163,51 @@ static void test_what_a_round_passed_goes_home(void **state)
 	thing_end(&two);
 }
 
+struct ends {
+	struct write_watch watch;
+	_Atomic int count;
+};
+
+static void begin_writes(struct write_watch *watch)
+{
+	(void)watch;
+}
+
+static void end_writes(struct write_watch *watch)
+{
+	atomic_fetch_add(&container_of(watch, struct ends, watch)->count, 1);
+}
+
+/* Whoever closes the object waits for that, however slow its store and however
+ * often a round passes. */
+static void test_what_was_left_ends(void **state)
+{
+	struct ends ends = { .watch = { begin_writes, end_writes } };
+	struct thing two = beside_of();
+
+	(void)state;
+	object_watch_writes(thing.object, &ends.watch);
+	set_script(&thing, "write do hold");
+	dirty(7, 5);
+	writeback_kick(&writeback, false);
+	wait_until_held(&thing, 1);
+	await_clean(&two);
+	dirty(3, 77);
+	set_byte(two.object, 9, 34);
+	writeback_kick(&writeback, false);
+	await_clean(&two);
+	faulty_store_release(thing.faulty);
+	wait_until_held(&thing, 1); /* the second page */
+	while (atomic_load(&ends.count) == 0)
+		sched_yield();
+	set_script(&thing, "");
+	faulty_store_release(thing.faulty);
+	while (dirty_pages() > 0)
+		sched_yield();
+	object_watch_writes(thing.object, NULL);
+	thing_end(&two);
+}
+
 /* ---- the dirty bound ---- */
 
 struct count {
@@ -347,6 +392,10 @@ static void test_progress_of_what_is_stuck(void **state)
 	hope = writeback_progress(&writeback, thing.object);
 	atomic_fetch_add(&world->host.got_home, 1);
 	assert_int_equal(writeback_progress(&writeback, thing.object), hope);
+	/* Its own is. */
+	object_count(&object_counts(thing.object)->pages_written, 1);
+	assert_int_not_equal(writeback_progress(&writeback, thing.object),
+			     hope);
 }
 
 /* There must be room to read. */
@@ -445,6 +494,7 @@ int main(void)
 		TEST(test_others_go_home_beside_what_is_held),
 		TEST(test_what_was_left_goes_on),
 		TEST(test_what_a_round_passed_goes_home),
+		TEST(test_what_was_left_ends),
 		TEST(test_the_bound),
 		TEST(test_each_has_a_page_beside_the_bound),
 		cmocka_unit_test(test_a_share_of_the_bound),
