@@ -16,8 +16,8 @@
 #define DEFAULT_DIRTY_PERCENT 25
 #define DEFAULT_FLUSH_MS 1000
 #define DEFAULT_FULL_MS 2000
-#define RING_DEPTH 128
-#define COPIERS 2 /* memory is no faster with more */
+#define RING_DEPTH 160 /* 128 may be no reads: ring_turns.c */
+#define COPIERS 2      /* memory is no faster with more */
 #define MS UINT64_C(1000000)
 
 static const char *const full_mode =

@@ -91,6 +91,8 @@ static struct list *pop_other(struct ring_turns *turns)
 	unsigned room = most > used ? most - used : 0;
 	struct list *link, *next;
 
+	if (used >= OTHERS_QUIET)
+		return NULL;
 	list_for_each(link, &turns->users) {
 		struct ring_user *user =
 			container_of(link, struct ring_user, link);

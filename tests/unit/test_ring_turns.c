@@ -150,6 +150,44 @@ static void what_hangs_leaves_places(void **state)
 	end_ring(ring, &board);
 }
 
+#define USERS 140 /* more than may be in flight of what is no read */
+#define DEPTH 136
+
+/* However many hang: there are places for reads. */
+static void many_that_hang_leave_places_for_reads(void **state)
+{
+	static struct ring_user users[USERS];
+	static struct task tasks[USERS];
+	static int ends[USERS][2];
+	struct task last;
+	struct board board;
+	struct ring *ring = new_ring(DEPTH, &board);
+	int fd = new_file();
+	char byte = 'x', in;
+
+	(void)state;
+	assert_int_equal(write(fd, &byte, 1), 1);
+	for (unsigned i = 0; i < USERS; i++) {
+		ring_user_init(&users[i]);
+		new_full_pipe(ends[i]);
+		prepare_bytes(&tasks[i], &board, ends[i][1], RING_WRITEV,
+			      &byte);
+		tasks[i].op.user = &users[i];
+		ring_submit(ring, &tasks[i].op);
+	}
+	prepare_bytes(&last, &board, fd, RING_READV, &in);
+	ring_submit(ring, &last.op);
+	board_wait(&board, 1);
+	assert_int_equal(last.place, 1);
+	for (unsigned i = 0; i < USERS; i++)
+		empty_pipe(ends[i]);
+	board_wait(&board, USERS + 1);
+	for (unsigned i = 0; i < USERS; i++)
+		close_pipe(ends[i]);
+	close(fd);
+	end_ring(ring, &board);
+}
+
 static char long_bytes[3][1 << 19]; /* two are what may be in flight */
 
 static void prepare_long(struct task *task, struct board *board, int fd,
@@ -298,6 +336,7 @@ static int run_group(void)
 		cmocka_unit_test(reads_go_first),
 		cmocka_unit_test(many_writes_where_nobody_reads),
 		cmocka_unit_test(what_hangs_leaves_places),
+		cmocka_unit_test(many_that_hang_leave_places_for_reads),
 		cmocka_unit_test(few_long_reads_beside_short_ones),
 		cmocka_unit_test(long_reads_that_are_tried_again),
 		cmocka_unit_test(many_long_reads_where_no_short_ones_come),
