@@ -54,7 +54,7 @@ static void arm(void)
 
 void lifeline_take(int fd)
 {
-	struct stat status;
+	struct stat status = { .st_ino = 0 };
 
 	if (fd < 0)
 		return;
