@@ -21,6 +21,7 @@
 #define RUN_MAX 16 /* pages filled by one read */
 /* Pages of a change: those of a greater one leave rather than be copied. */
 #define STAY_MOST 256
+#define PINNED_NS UINT64_C(1000000000) /* a copy's pin is gone long before */
 
 struct refresh {
 	struct object *object;
@@ -128,22 +129,26 @@ static bool may_keep(const struct refresh *refresh, uint64_t index,
 	       (!refresh->clean_only || word_state(settled) == PAGE_CLEAN);
 }
 
-/* Takes the page out of memory, or pins it; false: it is not in memory, or is
- * not to be filled.  Waits for a read under way. */
-static bool keep(const struct refresh *refresh, uint64_t index)
+/* Takes the page out of memory (0), or pins it (1); 0 also if it is not in
+ * memory, or is not to be filled.  Waits for a read under way.  -EBUSY: zeros in
+ * place of its bytes stay pinned. */
+static int keep(const struct refresh *refresh, uint64_t index)
 {
 	struct object *object = refresh->object;
 	page_word *word = object_word(object, index);
+	uint64_t deadline_ns = clock_now_ns() + PINNED_NS;
 
 	while (may_keep(refresh, index, object_settle(object, index))) {
 		if (page_take_rpin(word, false) == PAGE_TAKEN) {
 			if (!object_is_zeroed(object, index))
-				return true;
+				return 1;
 			object_let_go(object, index, 1, false);
+			if (clock_now_ns() > deadline_ns)
+				return -EBUSY;
 		}
 		sched_yield(); /* a pin that is being dropped */
 	}
-	return false;
+	return 0;
 }
 
 /* Fills the pages from index on that cannot leave; how many it has seen to. */
@@ -152,15 +157,17 @@ static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
 	struct object *object = refresh->object;
 	struct staging_pool *pool = &object->host->staging;
 	struct staging *staging;
+	int kept = keep(refresh, index), error = -ENOMEM;
 	uint64_t count = 1;
-	int error = -ENOMEM;
 
-	if (!keep(refresh, index))
+	if (kept < 0 && !refresh->error)
+		refresh->error = kept;
+	if (kept <= 0)
 		return 1;
 	staging = staging_take(pool, RUN_MAX);
 	if (staging) {
 		while (count < staging->pages && index + count < end &&
-		       keep(refresh, index + count))
+		       keep(refresh, index + count) > 0)
 			count++;
 		error = fill(refresh, index, count, staging);
 		staging_drop(pool, staging);
