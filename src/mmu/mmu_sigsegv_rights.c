@@ -97,7 +97,7 @@ static void note_hidden(uint64_t start, uint64_t end)
 /* A hole is a border, too: page by page it would take new mappings. */
 static int hide_what_is_left(uint64_t start, uint64_t end)
 {
-	uint64_t next;
+	uint64_t next, tried = end;
 	bool gone;
 	int error = 0;
 
@@ -105,8 +105,12 @@ static int hide_what_is_left(uint64_t start, uint64_t end)
 		next = piece(at, end, &gone);
 		if (!gone)
 			error = memory_protect(at, next - at, PROT_NONE);
-		if (!error)
+		if (!error) {
 			note_hidden(at, next);
+		} else if (error == -ENOMEM && tried != at) {
+			tried = next = at; /* it may have gone since */
+			error = 0;
+		}
 	}
 	return error;
 }
