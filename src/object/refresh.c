@@ -21,7 +21,6 @@
 #define RUN_MAX 16 /* pages filled by one read */
 /* Pages of a change: those of a greater one leave rather than be copied. */
 #define STAY_MOST 256
-#define PINNED_NS UINT64_C(1000000000) /* a copy's pin is gone long before */
 
 struct refresh {
 	struct object *object;
@@ -129,26 +128,22 @@ static bool may_keep(const struct refresh *refresh, uint64_t index,
 	       (!refresh->clean_only || word_state(settled) == PAGE_CLEAN);
 }
 
-/* Takes the page out of memory (0), or pins it (1); 0 also if it is not in
- * memory, or is not to be filled.  Waits for a read under way.  -EBUSY: zeros in
- * place of its bytes stay pinned. */
-static int keep(const struct refresh *refresh, uint64_t index)
+/* Takes the page out of memory, or pins it; false: it is not in memory, or is
+ * not to be filled.  Waits for a read under way. */
+static bool keep(const struct refresh *refresh, uint64_t index)
 {
 	struct object *object = refresh->object;
 	page_word *word = object_word(object, index);
-	uint64_t deadline_ns = clock_now_ns() + PINNED_NS;
 
 	while (may_keep(refresh, index, object_settle(object, index))) {
 		if (page_take_rpin(word, false) == PAGE_TAKEN) {
 			if (!object_is_zeroed(object, index))
-				return 1;
+				return true;
 			object_let_go(object, index, 1, false);
-			if (clock_now_ns() > deadline_ns)
-				return -EBUSY;
 		}
 		sched_yield(); /* a pin that is being dropped */
 	}
-	return 0;
+	return false;
 }
 
 /* Fills the pages from index on that cannot leave; how many it has seen to. */
@@ -157,17 +152,15 @@ static uint64_t fill_run(struct refresh *refresh, uint64_t index, uint64_t end)
 	struct object *object = refresh->object;
 	struct staging_pool *pool = &object->host->staging;
 	struct staging *staging;
-	int kept = keep(refresh, index), error = -ENOMEM;
 	uint64_t count = 1;
+	int error = -ENOMEM;
 
-	if (kept < 0 && !refresh->error)
-		refresh->error = kept;
-	if (kept <= 0)
+	if (!keep(refresh, index))
 		return 1;
 	staging = staging_take(pool, RUN_MAX);
 	if (staging) {
 		while (count < staging->pages && index + count < end &&
-		       keep(refresh, index + count) > 0)
+		       keep(refresh, index + count))
 			count++;
 		error = fill(refresh, index, count, staging);
 		staging_drop(pool, staging);
