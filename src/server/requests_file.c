@@ -414,14 +414,6 @@ static int still_wanted(const struct job *job)
 	return 1;
 }
 
-/* What could not be followed, or came since, is cut as well. */
-static bool is_longer(int fd, uint64_t length)
-{
-	struct stat status;
-
-	return !fstat(fd, &status) && (uint64_t)status.st_size > length;
-}
-
 static int set_size(struct job *job, struct server_file *file)
 {
 	struct server *server = job->client->server;
@@ -432,9 +424,6 @@ static int set_size(struct job *job, struct server_file *file)
 	write_follow_size(server, file);
 	robust_cut(server, file, job->request.length);
 	error = cut(server, file, job->fds[0], job->request.length);
-	if (!error && is_longer(job->fds[0], job->request.length))
-		error = cut_by_kernel(server, file, job->fds[0],
-				      job->request.length);
 	file_end_change(server, file);
 	return error;
 }
