@@ -140,6 +140,20 @@ static void test_what_was_left_goes_on(void **state)
 	thing_end(&two);
 }
 
+/* Page 7 of thing is held, and so it is left; the round that would take page 3 home
+ * passes it, as it was made first. */
+static void leave_and_pass(struct thing *two)
+{
+	dirty(7, 5);
+	writeback_kick(&writeback, false);
+	wait_until_held(&thing, 1);
+	await_clean(two);
+	dirty(3, 77);
+	set_byte(two->object, 9, 34);
+	writeback_kick(&writeback, false);
+	await_clean(two);
+}
+
 /* A round that finds an object left is made up for. */
 static void test_what_a_round_passed_goes_home(void **state)
 {
@@ -147,15 +161,7 @@ static void test_what_a_round_passed_goes_home(void **state)
 
 	(void)state;
 	set_script(&thing, "write times 1 do hold");
-	dirty(7, 5);
-	writeback_kick(&writeback, false);
-	wait_until_held(&thing, 1);
-	await_clean(&two);
-	dirty(3, 77);
-	set_byte(two.object, 9, 34);
-	writeback_kick(&writeback, false);
-	await_clean(
-		&two); /* the round has passed thing, as it was made first */
+	leave_and_pass(&two);
 	faulty_store_release(thing.faulty);
 	while (dirty_pages() > 0)
 		sched_yield();
@@ -188,14 +194,7 @@ static void test_what_was_left_ends(void **state)
 	(void)state;
 	object_watch_writes(thing.object, &ends.watch);
 	set_script(&thing, "write do hold");
-	dirty(7, 5);
-	writeback_kick(&writeback, false);
-	wait_until_held(&thing, 1);
-	await_clean(&two);
-	dirty(3, 77);
-	set_byte(two.object, 9, 34);
-	writeback_kick(&writeback, false);
-	await_clean(&two);
+	leave_and_pass(&two);
 	faulty_store_release(thing.faulty);
 	wait_until_held(&thing, 1); /* the second page */
 	while (atomic_load(&ends.count) == 0)

@@ -114,6 +114,28 @@ static void many_writes_where_nobody_reads(void **state)
 	end_ring(ring, &board);
 }
 
+/* A write that hangs until end_hanging(). */
+static void hang(struct ring *ring, struct board *board, struct task *task,
+		 struct ring_user *user, int ends[2])
+{
+	static char byte = 'x';
+
+	new_full_pipe(ends);
+	prepare_bytes(task, board, ends[1], RING_WRITEV, &byte);
+	task->op.user = user;
+	ring_submit(ring, &task->op);
+}
+
+static void end_hanging(struct board *board, int (*ends)[2], unsigned count,
+			unsigned others)
+{
+	for (unsigned i = 0; i < count; i++)
+		empty_pipe(ends[i]);
+	board_wait(board, count + others);
+	for (unsigned i = 0; i < count; i++)
+		close_pipe(ends[i]);
+}
+
 /* Beside reads one user's writes hang: those of others are made. */
 static void what_hangs_leaves_places(void **state)
 {
@@ -127,13 +149,8 @@ static void what_hangs_leaves_places(void **state)
 	(void)state;
 	ring_user_init(&stuck);
 	ring_user_init(&other);
-	for (unsigned i = 0; i < MANY; i++) {
-		new_full_pipe(ends[i]);
-		prepare_bytes(&tasks[i], &board, ends[i][1], RING_WRITEV,
-			      &byte);
-		tasks[i].op.user = &stuck;
-		ring_submit(ring, &tasks[i].op);
-	}
+	for (unsigned i = 0; i < MANY; i++)
+		hang(ring, &board, &tasks[i], &stuck, ends[i]);
 	for (unsigned i = 0; i < 2; i++) {
 		prepare_bytes(&last[i], &board, fd, RING_WRITEV, &byte);
 		last[i].op.user = &other;
@@ -141,11 +158,7 @@ static void what_hangs_leaves_places(void **state)
 	}
 	board_wait(&board, 2);
 	assert_true(last[0].place == 1 && last[1].place == 2);
-	for (unsigned i = 0; i < MANY; i++)
-		empty_pipe(ends[i]);
-	board_wait(&board, MANY + 2);
-	for (unsigned i = 0; i < MANY; i++)
-		close_pipe(ends[i]);
+	end_hanging(&board, ends, MANY, 2);
 	close(fd);
 	end_ring(ring, &board);
 }
@@ -169,21 +182,13 @@ static void many_that_hang_leave_places_for_reads(void **state)
 	assert_int_equal(write(fd, &byte, 1), 1);
 	for (unsigned i = 0; i < USERS; i++) {
 		ring_user_init(&users[i]);
-		new_full_pipe(ends[i]);
-		prepare_bytes(&tasks[i], &board, ends[i][1], RING_WRITEV,
-			      &byte);
-		tasks[i].op.user = &users[i];
-		ring_submit(ring, &tasks[i].op);
+		hang(ring, &board, &tasks[i], &users[i], ends[i]);
 	}
 	prepare_bytes(&last, &board, fd, RING_READV, &in);
 	ring_submit(ring, &last.op);
 	board_wait(&board, 1);
 	assert_int_equal(last.place, 1);
-	for (unsigned i = 0; i < USERS; i++)
-		empty_pipe(ends[i]);
-	board_wait(&board, USERS + 1);
-	for (unsigned i = 0; i < USERS; i++)
-		close_pipe(ends[i]);
+	end_hanging(&board, ends, USERS, 1);
 	close(fd);
 	end_ring(ring, &board);
 }
