@@ -287,7 +287,8 @@ QUIRE_API int quire_object_allocate(struct quire_object *object,
  * Extends the object by length bytes: allocates, writes, and with MS_SYNC in
  * flags makes them durable.  *offset, if not NULL, gets where they went.
  * Appends through one engine do not overlap.  On failure the size is as it
- * was.  Blocks.  -EPERM: sealed; and as for allocate.
+ * was, unless nothing but MS_SYNC failed, or the bytes could not be taken back:
+ * quire_object_size() tells.  Blocks.  -EPERM: sealed; and as for allocate.
  */
 QUIRE_API int quire_object_append(struct quire_object *object,
 				  const void *bytes, size_t length, int flags,

@@ -561,7 +561,8 @@ uint64_t object_await_size(struct object *object, uint64_t end);
 int object_resize(struct object *object, uint64_t size);
 int object_allocate(struct object *object, uint64_t offset, uint64_t length);
 /* *offset: where the bytes went: the end of the object, or of the store, if that
- * is longer; as long the object may be after an error. */
+ * is longer; as long the object may be after an error, which is told whatever
+ * becomes of undoing it: where that fails, too, object and store are longer. */
 int object_append(struct object *object, const void *bytes, uint64_t length,
 		  uint64_t *offset);
 /* Drops clean pages of the range that nobody pins or locks: they will be read

@@ -189,9 +189,15 @@ void object_forget_locked(struct object *object);
 /* How many of [index, index+count) a read may have: up to a discard. */
 uint64_t object_before_discard(const struct object *object, uint64_t index,
 			       uint64_t count);
+enum store_cut {
+	STORE_CUT,
+	STORE_IS_CUT,    /* by others */
+	STORE_TAKE_BACK, /* if nobody has made it longer since */
+};
+
 /* As object_resize() to less, and nothing is refused yet: the resize lock is
- * held.  cut: what the store's end belongs to; NULL: it is there already. */
-int object_shrink(struct object *object, uint64_t size, struct pager *cut);
+ * held. */
+int object_shrink(struct object *object, uint64_t size, enum store_cut cut);
 /*
  * As object_resize() to more: the store is that long, and was so long before,
  * which it becomes again if this fails.  More than the object: by others, and

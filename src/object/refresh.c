@@ -329,7 +329,7 @@ static int follow(struct object *object)
 	uint64_t end = size < most ? size : most;
 
 	if (!error && end < old)
-		error = object_shrink(object, end, NULL);
+		error = object_shrink(object, end, STORE_IS_CUT);
 	else if (!error && end > old)
 		error = follow_growth(object, end, size);
 	if (error || size == end)

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -122,19 +123,28 @@ static int make_tail(struct object *object, uint64_t size, uint64_t before)
 	return object_refresh_tail(object, old, size);
 }
 
-int object_grow(struct object *object, uint64_t size, uint64_t before)
+/* What is told is the error that came first. */
+static int undo_growth(struct object *object, uint64_t size, uint64_t before,
+		       int error)
 {
 	uint64_t old = object_size(object);
+	char said[ERROR_SENTENCE];
+
+	snprintf(said, sizeof(said), "%s", error_sentence());
+	atomic_store(&object->extent, old);
+	memory_file_resize(object->memory, page_round_up(old));
+	shorten(object, size, before);
+	return error_say(error, "%s", said);
+}
+
+int object_grow(struct object *object, uint64_t size, uint64_t before)
+{
 	int error = memory_file_resize(object->memory, page_round_up(size));
 
 	if (!error)
 		error = make_tail(object, size, before);
-	if (error) {
-		atomic_store(&object->extent, old);
-		memory_file_resize(object->memory, page_round_up(old));
-		shorten(object, size, before);
-		return error;
-	}
+	if (error)
+		return undo_growth(object, size, before, error);
 	atomic_store(&object->extent, size);
 	atomic_store(&object->size, size); /* read by object_size() */
 	object_record_size(object, size);
@@ -218,7 +228,22 @@ static void wait_for_last_write(struct object *object, uint64_t size)
 				index, word, PAGE_WRITING);
 }
 
-int object_shrink(struct object *object, uint64_t size, struct pager *cut)
+/* What others have added behind it since stays, and so does the rest then. */
+static int cut_store(struct object *object, uint64_t old, uint64_t size,
+		     enum store_cut cut)
+{
+	switch (cut) {
+	case STORE_IS_CUT:
+		return 0;
+	case STORE_TAKE_BACK:
+		return shorten(object, old, size);
+	case STORE_CUT:
+		break;
+	}
+	return pager_resize(object_writer(object), size);
+}
+
+int object_shrink(struct object *object, uint64_t size, enum store_cut cut)
 {
 	uint64_t old = object_size(object);
 	int error;
@@ -229,8 +254,8 @@ int object_shrink(struct object *object, uint64_t size, struct pager *cut)
 	error = wait_until_quiet(object, pages_of(size));
 	if (!error)
 		wait_for_last_write(object, size);
-	if (!error && cut)
-		error = pager_resize(cut, size);
+	if (!error)
+		error = cut_store(object, old, size, cut);
 	if (error) {
 		/* Seen by object_await_cut(): the pages, the count, the flag. */
 		atomic_store(&object->size, old);
@@ -258,9 +283,7 @@ static int resize_locked(struct object *object, uint64_t size)
 		return 0;
 	if (size < old) {
 		error = check_writable(object);
-		return error ? error
-			     : object_shrink(object, size,
-					     object_writer(object));
+		return error ? error : object_shrink(object, size, STORE_CUT);
 	}
 	error = ask_length(object, &before);
 	return error ? error : grow(object, size, before);
@@ -328,15 +351,18 @@ static int copy_all(struct object *object, const char *bytes, uint64_t length,
 	return 0;
 }
 
-/* What others have added behind it since stays, and so does the rest then. */
-static void undo_append(struct object *object, uint64_t length, uint64_t offset,
-			uint64_t before)
+/* If that fails the object is as long as the store, as its size tells.  Its caller
+ * is told why the append failed. */
+static int undo_append(struct object *object, uint64_t offset, int error)
 {
-	if (object_shrink(object, offset, NULL) ||
-	    shorten(object, offset + length, before))
+	char said[ERROR_SENTENCE];
+
+	snprintf(said, sizeof(said), "%s", error_sentence());
+	if (object_shrink(object, offset, STORE_TAKE_BACK))
 		log_line(object->host->log, LOG_WARNING,
-			 "%s: a failed append could not be undone",
-			 object->parameters.identity.name);
+			 "%s: a failed append could not be undone: %s",
+			 object->parameters.identity.name, error_sentence());
+	return error_say(error, "%s", said);
 }
 
 int object_append(struct object *object, const void *bytes, uint64_t length,
@@ -357,7 +383,7 @@ int object_append(struct object *object, const void *bytes, uint64_t length,
 	if (!error) {
 		error = copy_all(object, bytes, length, end);
 		if (error)
-			undo_append(object, length, end, before);
+			error = undo_append(object, end, error);
 	}
 	lock_drop(&object->resize_lock);
 	*offset = end;

@@ -101,7 +101,8 @@ static inline int listing_resize(struct pager *pager, uint64_t size)
 	int error = atomic_load(&list->resize_error);
 
 	atomic_fetch_add(&list->resizes, 1);
-	return error ? error : pager_resize(list->inner, size);
+	return error ? error_say(error, "the store keeps its size")
+		     : pager_resize(list->inner, size);
 }
 
 static inline int listing_allocate(struct pager *pager, uint64_t offset,
