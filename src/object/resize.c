@@ -132,6 +132,8 @@ static int undo_growth(struct object *object, uint64_t size, uint64_t before,
 
 	snprintf(said, sizeof(said), "%s", error_sentence());
 	atomic_store(&object->extent, old);
+	/* A read that has begun since may bring what lies behind the end. */
+	zero_tail(object, old);
 	memory_file_resize(object->memory, page_round_up(old));
 	shorten(object, size, before);
 	return error_say(error, "%s", said);

@@ -192,6 +192,37 @@ static void test_why_it_did_not_grow(void **state)
 	assert_all(NEAR, FAR + 1, 0);
 }
 
+static void read_last_anew(void *context)
+{
+	uint64_t sequence;
+
+	(void)context;
+	object_unlock_pages(thing.object, LAST, 1);
+	assert_int_equal(object_drop_clean(thing.object, LAST, 1), 1);
+	assert_int_equal(object_start_read(thing.object, LAST, 1, &sequence),
+			 1);
+}
+
+/* A read that began while the object was to be longer. */
+static void test_nothing_stays_behind_the_end(void **state)
+{
+	const unsigned char *bytes = object_window(thing.object, 0);
+	uint64_t end = OLD;
+
+	(void)state;
+	assert_int_equal(grow_without_tail(read_last_anew), -EIO);
+	assert_sizes(OLD, NEAR);
+	assert_int_equal(object_hold(thing.object, LAST, 1, false), 0);
+	while (end < page_round_up(OLD) && bytes[end] == 0)
+		end++;
+	object_let_go(thing.object, LAST, 1, false);
+	assert_int_equal(end, page_round_up(OLD));
+	cut_home(OLD);
+	assert_int_equal(object_resize(thing.object, FAR), 0);
+	assert_object(OLD - 1, byte_at(OLD - 1));
+	assert_all(OLD, FAR, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +232,7 @@ int main(void)
 		TEST(test_the_store_cannot_be_cut),
 		TEST(test_the_size_of_the_store_cannot_be_had),
 		TEST(test_why_it_did_not_grow),
+		TEST(test_nothing_stays_behind_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
