@@ -167,12 +167,13 @@ uint64_t object_dirty_count(const struct object *object)
 	return atomic_load_explicit(&object->dirty_count, memory_order_relaxed);
 }
 
-void object_flushed(struct object *object, bool all)
+void object_flushed(struct object *object, bool all, uint64_t next)
 {
 	struct cache *cache = object->host->cache;
 	unsigned before, now = 0;
 	uint64_t dirty;
 
+	object->flush_start = next;
 	if (object->parameters.discard)
 		return;
 	lock_take(&object->dirty_lock);
@@ -184,6 +185,11 @@ void object_flushed(struct object *object, bool all)
 		atomic_fetch_add(&cache->stuck, now ? dirty : -dirty);
 	atomic_store(&object->stuck, now); /* read by object_stuck() */
 	lock_drop(&object->dirty_lock);
+}
+
+uint64_t object_flush_start(const struct object *object)
+{
+	return object->flush_start;
 }
 
 unsigned object_stuck(const struct object *object)

@@ -500,9 +500,11 @@ uint64_t object_dirty_run(struct object *object, uint64_t index, uint64_t most);
 uint64_t object_dirty_pages(struct object *object);
 /* The same without a lock: what it was lately. */
 uint64_t object_dirty_count(const struct object *object);
-/* All that was dirty was tried.  all: and got home, or was stored to meanwhile;
- * else the object is stuck, until the next try, or nothing is dirty. */
-void object_flushed(struct object *object, bool all);
+/* What was dirty was tried.  all: all of it got home, or was stored to meanwhile;
+ * else the object is stuck, until the next try, or nothing is dirty.  next: the
+ * page that the next try begins with.  Both for the flusher alone. */
+void object_flushed(struct object *object, bool all, uint64_t next);
+uint64_t object_flush_start(const struct object *object);
 /* How often in a row; 0: it is not stuck. */
 unsigned object_stuck(const struct object *object);
 /*

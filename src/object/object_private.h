@@ -87,6 +87,7 @@ struct object {
 	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
 	_Atomic uint64_t dirty_count; /* stored to under dirty_lock */
 	_Atomic unsigned stuck;       /* the same */
+	uint64_t flush_start;         /* the flusher's */
 
 	struct lock flush_lock;          /* who makes durable */
 	void *flush_bits;                /* [I] memory of the two */

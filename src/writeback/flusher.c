@@ -24,14 +24,20 @@
 #define PATIENCE_PART 8
 #define PATIENCE_MOST_NS UINT64_C(100000000)
 
-/* The dirty pages of one object go home. */
+/* Writes that find no room: then the store is full, and there is no use in trying
+ * the rest. */
+#define PROBES 256
+
+/* The dirty pages of one object go home: from start to the end, and around. */
 struct flush {
 	struct list link;
 	struct object *object;
 	struct write_watch *watch;
+	uint64_t start;
 	uint64_t index; /* the next to be looked at */
-	bool again;     /* a round has passed it meanwhile, */
-	bool urgent;    /* and one that was urgent */
+	bool around;
+	bool again;  /* a round has passed it meanwhile, */
+	bool urgent; /* and one that was urgent */
 	struct batch batch;
 };
 
@@ -46,12 +52,26 @@ static uint64_t patience_ns(const struct writeback *writeback)
 
 static void flush_end(struct writeback *writeback, struct flush *flush)
 {
-	object_flushed(flush->object, batch_finish(&flush->batch) == 0);
+	bool good = batch_finish(&flush->batch) == 0;
+	bool full = flush->batch.full >= PROBES;
+
+	object_flushed(flush->object, good, full ? flush->index : 0);
 	/* What is stuck is not the others'. */
 	writeback_relax(writeback, flush->object);
 	object_writes_end(flush->object, flush->watch);
 	object_release(flush->object);
 	pool_drop(&writeback->flushes, flush);
+}
+
+static uint64_t next_dirty(struct flush *flush)
+{
+	uint64_t index = object_next_dirty(flush->object, flush->index);
+
+	if (index == BITMAP_NONE && !flush->around) {
+		flush->around = true;
+		index = object_next_dirty(flush->object, 0);
+	}
+	return flush->around && index >= flush->start ? BITMAP_NONE : index;
 }
 
 /* False: it is to be left. */
@@ -60,8 +80,8 @@ static bool flush_pass(struct flush *flush)
 	struct object *object = flush->object;
 	uint64_t pages = object_table(object)->pages, index;
 
-	while ((index = object_next_dirty(object, flush->index)) !=
-	       BITMAP_NONE) {
+	while (batch_full(&flush->batch) < PROBES &&
+	       (index = next_dirty(flush)) != BITMAP_NONE) {
 		int64_t started =
 			batch_write(&flush->batch, object, index, pages);
 
@@ -111,6 +131,12 @@ static bool flush_object(struct writeback *writeback, struct object *object,
 	if (!flush)
 		return false;
 	flush->object = object;
+	flush->start = object_flush_start(object);
+	flush->index = flush->start;
+	/* Each page has its turn, not only runs in which another has no room.
+	 * Some more than PROBES will have begun. */
+	if (object_stuck(object))
+		object_write_singly(object, 2 * PROBES);
 	object_use(object);
 	flush->watch = object_writes_begin(object);
 	batch_init(&flush->batch, writeback, RUNS_BESIDE);

@@ -44,6 +44,7 @@ void batch_init(struct batch *batch, struct writeback *writeback,
 	batch->enough = 0;
 	batch->left = false;
 	batch->error = 0;
+	batch->full = 0;
 	batch->begun_count = 0;
 }
 
@@ -54,6 +55,8 @@ static void batch_end_run(struct batch *batch, int error)
 	batch->pending--;
 	if (!batch->error)
 		batch->error = error;
+	if (error == -ENOSPC || error == -EDQUOT)
+		batch->full++;
 	if (batch->pending == batch->enough)
 		condition_wake_one(&batch->condition);
 	if (batch->pending == batch->enough && batch->left)
@@ -276,6 +279,16 @@ static bool batch_wait(struct batch *batch, unsigned most, unsigned enough)
 bool batch_await(struct batch *batch)
 {
 	return batch_wait(batch, 0, 0);
+}
+
+unsigned batch_full(struct batch *batch)
+{
+	unsigned full;
+
+	lock_take(&batch->lock);
+	full = batch->full;
+	lock_drop(&batch->lock);
+	return full;
 }
 
 int batch_finish(struct batch *batch)

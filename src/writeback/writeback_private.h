@@ -26,6 +26,7 @@ struct batch {
 	unsigned enough;  /* [lock] the caller is woken at so many */
 	bool left;        /* [lock] he has gone: the flusher is told */
 	int error;        /* [lock] the first */
+	unsigned full;    /* [lock] writes that found no room in the store */
 	/* Runs whose pages are WRITING, and not protected yet. */
 	struct run *begun[BEGUN_MOST];
 	unsigned begun_count;
@@ -44,6 +45,8 @@ void batch_release(struct batch *batch);
 /* Waits for all.  False: its deadline has passed, it is left, and
  * writeback_resume() is called when it is worth while to go on. */
 bool batch_await(struct batch *batch);
+/* How many writes have found no room so far. */
+unsigned batch_full(struct batch *batch);
 /* Waits for all, whatever its deadline; the first error. */
 int batch_finish(struct batch *batch);
 
