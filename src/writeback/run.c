@@ -155,6 +155,23 @@ static void submit(struct run *run)
 	ring_plug_end(plug);
 }
 
+/* The memory has all of the pages.  The search for the next hole goes as far as
+ * that is, perhaps gigabytes: only what may have left for swap asks for it. */
+static bool has_pages(const struct object *object, uint64_t index,
+		      uint64_t count)
+{
+	uint64_t start = index << PAGE_SHIFT, length = count << PAGE_SHIFT;
+	void *window = object_window(object, start);
+	unsigned char there[RUN_MAX];
+	uint64_t found = 0;
+
+	if (memory_resident((uintptr_t)window, length, there) == 0)
+		while (found < count && (there[found] & 1))
+			found++;
+	return found == count || lseek(object_memory(object), (off_t)start,
+				       SEEK_HOLE) >= (off_t)(start + length);
+}
+
 /*
  * Copies the pages out of the memory.  Whoever else may write there (a client
  * of the server) can cut it: then it ends too early, or has holes, and must not
@@ -163,14 +180,10 @@ static void submit(struct run *run)
 static int copy_pages(struct object *object, uint64_t index, uint64_t count,
 		      void *bytes)
 {
-	uint64_t start = index << PAGE_SHIFT, length = count << PAGE_SHIFT;
-	int memory = object_memory(object);
-	int error = memory_file_read(memory, bytes, length, start);
+	int error = memory_file_read(object_memory(object), bytes,
+				     count << PAGE_SHIFT, index << PAGE_SHIFT);
 
-	if (!error &&
-	    lseek(memory, (off_t)start, SEEK_HOLE) < (off_t)(start + length))
-		error = -EIO;
-	return error;
+	return !error && !has_pages(object, index, count) ? -EIO : error;
 }
 
 /* It does not get to the store.  0: a cut has begun, there is nothing to write. */

@@ -8,6 +8,8 @@
 
 #include "os/memory.h"
 
+#include <fcntl.h>
+
 static void cut_memory(uint64_t size)
 {
 	assert_int_equal(memory_file_resize(object_memory(thing.object), size),
@@ -47,6 +49,25 @@ static void test_nothing_is_written_of_holes(void **state)
 	assert_int_equal(home(3), 71);
 	assert_int_equal(sync_range(4, 1), -EIO);
 	assert_int_equal(home(4), byte_at(at(4, 9)));
+}
+
+/* Nor is room that was made there. */
+static void test_nothing_is_written_of_room(void **state)
+{
+	unsigned char *bytes = object_window(thing.object, at(3, 9));
+
+	(void)state;
+	dirty(3, 71);
+	dirty(4, 72);
+	assert_int_equal(*bytes, 71); /* the window shows it, too */
+	cut_memory(0);
+	cut_memory(at(PAGES, 0));
+	assert_int_equal(fallocate(object_memory(thing.object), 0,
+				   (off_t)at(3, 0), 2 * PAGE_SIZE),
+			 0);
+	assert_int_equal(sync_all(), -EIO);
+	assert_home_is_whole();
+	assert_int_equal(dirty_pages(), 2);
 }
 
 /* A later page that comes makes the memory long again, too. */
@@ -102,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_is_written_of_what_is_gone),
 		TEST(test_nothing_is_written_of_holes),
+		TEST(test_nothing_is_written_of_room),
 		TEST(test_a_page_behind_the_hole),
 		TEST(test_copies_of_what_is_gone),
 		TEST(test_life_goes_on),
