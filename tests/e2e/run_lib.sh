@@ -6,6 +6,7 @@
 #   is_alive PID           and no zombie
 #   server_of PID          the server process below a `quire run` or `serve`
 #   start COMMAND...       in the background, its number in $child; output as run
+#   hear NAME              a line out of the pipe $WORK/ready, into $NAME
 
 # A sanitized program does not mind what is loaded before it.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
@@ -15,6 +16,13 @@ is_alive() {
 
 	state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null)
 	[ -n "$state" ] && [ "$state" != Z ]
+}
+
+# Who wrote the line before may have the pipe open still: then its end is no line.
+hear() {
+	until read -r "$1" <"$WORK/ready"; do
+		:
+	done
 }
 
 await() {

@@ -106,7 +106,7 @@ serve --quiet
 	"$WORK/ready" "$WORK/go" "$WORK/good" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 server=$(server_of "$keeper")
 kill -HUP "$keeper"
 await "$server"
@@ -151,7 +151,7 @@ serve --quiet --bind /bound/scratch=anon:1M
 	"$WORK/ready" "$WORK/go" "$WORK/never" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 kill -KILL "$(server_of "$keeper")"
 wait "$client" 2>/dev/null
 check "memory that only the server had: its programs are killed" \
@@ -167,7 +167,7 @@ serve --quiet --no-restart
 	"$WORK/ready" "$WORK/go" "$WORK/never" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 kill -KILL "$(server_of "$keeper")"
 wait "$client" 2>/dev/null
 check "--no-restart: the programs are killed" [ $? -eq 137 ]

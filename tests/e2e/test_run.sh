@@ -145,13 +145,13 @@ waits='trap "exit 5" TERM; trap "exit 8" HUP; trap "exit 9" USR1
 	trap "exit 10" INT; echo >"$0"; while :; do sleep 0.05; done'
 for pair in TERM:5 HUP:8 USR1:9; do
 	start "${quire_run[@]}" bash -c "$waits" "$WORK/ready"
-	read -r line <"$WORK/ready"
+	hear line
 	kill "-${pair%:*}" "$child"
 	end
 	check "SIG${pair%:*} is passed on" is_status "${pair#*:}"
 done
 start "${quire_run[@]}" bash -c "$waits" "$WORK/ready"
-read -r line <"$WORK/ready"
+hear line
 kill -INT "$child"
 kill -TERM "$child"
 end
@@ -202,7 +202,7 @@ check "nothing remains" nothing_left
 start "${quire_run[@]}" sh -c '
 	setsid sh -c "echo \$\$ >\$0; read -r line <\$1; echo done >\$2" \
 		"$0" "$1" "$2" & exit 4' "$WORK/ready" "$WORK/go" "$WORK/done"
-read -r daemon <"$WORK/ready"
+hear daemon
 check "a daemon is waited for" is_alive "$child"
 echo >"$WORK/go"
 end
@@ -216,7 +216,7 @@ start "${quire_run[@]}" sh -c '
 		echo \$\$ >\$0
 		while :; do sleep 0.05; done" "$0" $$ &
 	exit 4' "$WORK/ready"
-read -r daemon <"$WORK/ready"
+hear daemon
 kill -TERM "$child"
 end
 check "SIGTERM reaches who is left" is_status 4
@@ -229,7 +229,7 @@ check "nothing remains" nothing_left
 start "${lone_run[@]}" sh -c '
 	setsid sh -c "echo \$\$ >\$0; read -r line <\$1" "$0" "$1" & wait' \
 	"$WORK/ready" "$WORK/go"
-read -r daemon <"$WORK/ready"
+hear daemon
 run "$QUIRE" maps "$daemon"
 check "quire maps of who has mapped nothing" grep -q "nothing is mapped" \
 	"$WORK/out"
@@ -255,7 +255,7 @@ assert total == sum(mapped[::4096])
 open(sys.argv[4], "w").write("good\n")'
 start "${quire_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/good"
-read -r line <"$WORK/ready"
+hear line
 server=$(server_of "$child")
 program=$(cat "/proc/$child/task/$child/children")
 program=${program/$server/}
@@ -281,7 +281,7 @@ check "... and the socket is gone" nothing_left
 
 start "${lone_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/never"
-read -r line <"$WORK/ready"
+hear line
 kill -KILL "$(server_of "$child")"
 end
 check "the server of a mapping is killed: status 1" is_status 1
@@ -289,7 +289,7 @@ refute "... nobody read zeros" [ -e "$WORK/never" ]
 
 start "${quire_run[@]}" python3 -c "$maps" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/never"
-read -r line <"$WORK/ready"
+hear line
 server=$(server_of "$child")
 program=$(cat "/proc/$child/task/$child/children")
 kill -KILL "$child"

@@ -148,7 +148,7 @@ check "--everybody may connect" [ "$(stat -c %a "$socket")" = 666 ]
 	"$WORK/go" "$WORK/good" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 kill -TERM "$child"
 check "SIGTERM with a client does not end it" is_alive "$child"
 echo >"$WORK/go"
@@ -162,7 +162,7 @@ serve --quiet
 	"$WORK/go" "$WORK/never" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 kill -TERM "$child"
 kill -INT "$child"
 end
@@ -179,7 +179,7 @@ serve --quiet --no-restart
 	"$WORK/go" "$WORK/never" &
 client=$!
 children+=("$client")
-read -r line <"$WORK/ready"
+hear line
 kill -KILL "$(server_of "$child")"
 wait "$client" 2>/dev/null
 check "the server is killed: so is the client" [ $? -eq 137 ]
@@ -192,12 +192,12 @@ server=$(server_of "$child")
 	"$WORK/go" "$WORK/never" &
 client=$!
 children+=("$client")
-read -r forked <"$WORK/ready"
+hear forked
 "${connected[@]}" python3 -c "$had" "$WORK/mapped" "$WORK/ready" \
 	"$WORK/go" "$WORK/lives" &
 other=$!
 children+=("$other")
-read -r line <"$WORK/ready"
+hear line
 kill -KILL "$child" "$server"
 end
 wait "$client" 2>/dev/null
