@@ -73,6 +73,10 @@ good_small() {
 	run ok budget.pml -DBOUND -DSTUCK
 	run ok foreign.pml
 	run ok foreign.pml -DLOCKED
+	run ok foreseen.pml -DCOPIES
+	run ok foreseen.pml -DSLOTS
+	run ok foreseen.pml -DFLUSHER
+	run ok foreseen.pml -DBESIDE
 	run ok lodged.pml
 	run ok lodged.pml -DGAP
 	run ok lodged.pml -DDROPS
@@ -98,6 +102,8 @@ good_small() {
 good_page() {
 	depth=3000000
 	table=24
+	run ok foreseen.pml -DSLOTS -DBESIDE
+	run ok foreseen.pml -DFLUSHER -DBESIDE
 	run ok hazard.pml -DCLOSE -DCROSS
 	run ok hazard.pml -DAWAIT -DPIN=2
 	run ok hazard.pml -DAWAIT -DNEW=2
@@ -174,6 +180,13 @@ bad_small() {
 		SKIP; do
 		run error foreign.pml -DV_$mistake
 	done
+	for mistake in PIN NOTLOOKED EARLY STAYS KEPTFIRST; do
+		run error foreseen.pml -DV_$mistake
+	done
+	for mistake in REFRESH KEPTLATE; do
+		run error foreseen.pml -DBESIDE -DV_$mistake
+	done
+	run error foreseen.pml -DSLOTS -DBESIDE -DV_TAKEN
 	for mistake in LATE VISIBLE HOMEFIRST GONEFIRST NOLOOK NOWAIT; do
 		run error lodged.pml -DV_$mistake
 	done

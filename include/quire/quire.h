@@ -635,6 +635,11 @@ struct quire_statistics {
 	 * these, moved to where everybody has them. */
 	uint64_t pages_lodged;
 	uint64_t pages_brought_home;
+	/* Pages that were shown writable before a store came, as stores went on
+	 * there; and of these, that nobody had stored to when they were to be
+	 * written, and so were not. */
+	uint64_t stores_foreseen;
+	uint64_t stores_foreseen_unused;
 };
 
 QUIRE_API int quire_get_statistics(struct quire *quire,
@@ -646,7 +651,7 @@ enum quire_page_state {
 	QUIRE_PAGE_READING,  /* on its way in */
 	QUIRE_PAGE_FAILED,   /* the last read failed */
 	QUIRE_PAGE_CLEAN,    /* in memory, as in the store */
-	QUIRE_PAGE_DIRTY,    /* in memory, newer than the store */
+	QUIRE_PAGE_DIRTY,    /* in memory, and may be newer than the store */
 	QUIRE_PAGE_WRITING,  /* on its way home */
 	QUIRE_PAGE_EVICTING, /* on its way out */
 	QUIRE_PAGE_PAST_END, /* behind the object's size: no page */

@@ -37,6 +37,7 @@ enum lock_rank {
 	LOCK_RANK_OBJECT_MAPPINGS,
 	LOCK_RANK_OBJECT,   /* size, readahead, errors */
 	LOCK_RANK_REGISTRY, /* of objects */
+	LOCK_RANK_FORESEEN, /* slots of pages that are DIRTY before a store */
 	LOCK_RANK_WRITEBACK = 80,
 	LOCK_RANK_BATCH,             /* writes under way for one caller */
 	LOCK_RANK_OBJECT_FLUSH = 85, /* held across the store's flush */

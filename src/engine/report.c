@@ -95,6 +95,8 @@ static void write_statistics(struct quire *quire, FILE *out)
 	LINE(pages_ahead_unused);
 	LINE(pages_lodged);
 	LINE(pages_brought_home);
+	LINE(stores_foreseen);
+	LINE(stores_foreseen_unused);
 }
 
 /* A name may hold anything: what would end a field or a line does not. */

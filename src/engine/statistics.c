@@ -44,6 +44,9 @@ static void read_counts(const struct counters *counters,
 	out->refused = count_get(counters, COUNT_REFUSED);
 	out->pages_lodged = count_get(counters, COUNT_PAGES_LODGED);
 	out->pages_brought_home = count_get(counters, COUNT_PAGES_BROUGHT_HOME);
+	out->stores_foreseen = count_get(counters, COUNT_STORES_FORESEEN);
+	out->stores_foreseen_unused =
+		count_get(counters, COUNT_STORES_FORESEEN_UNUSED);
 }
 
 int quire_get_statistics(struct quire *quire,

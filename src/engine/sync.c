@@ -31,6 +31,9 @@ int sync_handle(struct quire_object *handle, uint64_t offset, uint64_t length,
 		writeback_kick(&quire->writeback, true);
 	/* Dirty pages stay: they are newer than what would be read. */
 	if (flags & MS_INVALIDATE) {
+		if (!error)
+			error = writeback_settle(&quire->writeback,
+						 handle->object, first, pages);
 		object_invalidate(handle->object, first, pages);
 		fault_handler_retry(&quire->faults);
 	}

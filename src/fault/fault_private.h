@@ -55,6 +55,13 @@ uint64_t fault_pin_run(struct object *object, uint64_t index, uint64_t most);
 /* Lets go of them after the mmu's call. */
 void fault_drop_run(struct object *object, uint64_t index, uint64_t count);
 
+/*
+ * Write pins of pages right after index, most at most, that no store has come to
+ * yet; how many.  They are let go of after the mmu's call.
+ */
+uint64_t fault_take_ahead(const struct fault *fault, struct object *object,
+			  uint64_t index, uint64_t most);
+
 struct fault *fault_create(struct fault_handler *handler, uint64_t address,
 			   bool write);
 void fault_destroy(struct fault *fault);

@@ -48,6 +48,7 @@ struct place {
 	bool lodges;    /* what is filled is its own */
 	bool to_trap;   /* and is not to be */
 	bool filled;    /* what is read for it is shown as it comes, mostly */
+	bool ahead;     /* what is behind it may be shown, too */
 	uint64_t pages; /* from index to the end of the VMA */
 	enum read_advice advice;
 	bool may_block; /* this thread, for a read of the page */
@@ -95,6 +96,7 @@ static enum step grant(struct fault *fault, const struct place *place)
 	struct object *object = place->object;
 	page_word *word = object_word(object, place->index);
 	enum page_taken taken;
+	uint64_t count = 1;
 	int error;
 
 	if (object_is_zeroed(object, place->index))
@@ -110,13 +112,17 @@ static enum step grant(struct fault *fault, const struct place *place)
 		return STEP_REFUSED;
 	if (taken == PAGE_PINS_FULL)
 		return STEP_SOON;
+	if (place->ahead && fault->lost == 0)
+		count += fault_take_ahead(fault, object, place->index,
+					  place->pages - 1);
 	hook_point(HOOK_GRANT, object_table(object), place->index);
 	/* Rule 11: store, then look. */
-	error = place->index < object_pages(object)
+	error = place->index + count <= object_pages(object)
 			? mmu_grant(fault->handler->mmu, fault->address,
-				    PAGE_SIZE)
+				    count << PAGE_SHIFT)
 			: -EAGAIN;
-	drop_pin(object, place->index, true);
+	while (count-- > 0)
+		drop_pin(object, place->index + count, true);
 	return after_mmu(fault, place, error);
 }
 
@@ -264,6 +270,8 @@ static bool find_place(const struct fault *fault, struct place *place)
 			(!place->untrapped || place->lodges) && !fault->write &&
 			mmu_fills(fault->handler->mmu);
 	place->advice = advice_of(vma);
+	place->ahead = place->advice != READ_RANDOM && !place->untrapped &&
+		       !(vma->flags & VM_GUARDED);
 	place->pages = (vma->mapping.end - fault->address) >> PAGE_SHIFT;
 	return true;
 }

@@ -130,10 +130,23 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 	return error;
 }
 
+/* All that is shown, if *all is set afterwards; else the first page.  Wakes. */
+static int unprotect(const struct uffd *uffd, uint64_t start, uint64_t length,
+		     bool *all)
+{
+	int error = uffd_write_protect(uffd, start, length, false);
+
+	*all = error == 0;
+	if (error == -ENOENT && length > PAGE_SIZE) /* two of the kernel's */
+		error = uffd_write_protect(uffd, start, PAGE_SIZE, false);
+	return error;
+}
+
 static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 {
 	const struct uffd *uffd = &own(mmu)->uffd;
 	uint64_t asked = length;
+	bool unprotected = false;
 
 	length = before_guard(mmu, start, length);
 	if (length < asked)
@@ -142,10 +155,10 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 		uint64_t done;
 		int error = show(uffd, start, length, false, &done);
 
-		if (error == -EEXIST) {
-			/* Shown, protected: un-protecting wakes. */
-			error = uffd_write_protect(uffd, start, PAGE_SIZE,
-						   false);
+		if (error == -EEXIST) { /* shown, protected */
+			error = unprotected ? 0
+					    : unprotect(uffd, start, length,
+							&unprotected);
 			done = PAGE_SIZE;
 		}
 		wake_sleepers(mmu, start, done);

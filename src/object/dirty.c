@@ -8,6 +8,8 @@
  */
 #include "object/object_private.h"
 
+#include "os/memory.h"
+
 /* change: so many more, or UINT64_MAX for one less. */
 static void count_dirty(struct object *object, uint64_t change)
 {
@@ -36,6 +38,16 @@ static void change_dirty(struct object *object, uint64_t change)
 		atomic_store(object->shown_dirty, count);
 }
 
+/* dirty_lock is held; the page was CLEAN just now. */
+static void enter(struct object *object, uint64_t index)
+{
+	hook_point(HOOK_DIRTY, &object->table, index);
+	check(!bitmap_test(&object->dirty, index),
+	      "a CLEAN page is not in the set of dirty ones");
+	bitmap_set(&object->dirty, index);
+	change_dirty(object, 1);
+}
+
 static enum page_taken take_clean(struct object *object, uint64_t index,
 				  bool referenced)
 {
@@ -44,13 +56,8 @@ static enum page_taken take_clean(struct object *object, uint64_t index,
 
 	object_lock_dirty(object, index);
 	taken = page_take_wpin(object_word(object, index), referenced, true);
-	if (taken == PAGE_TAKEN_DIRTIED) {
-		hook_point(HOOK_DIRTY, &object->table, index);
-		check(!bitmap_test(&object->dirty, index),
-		      "a CLEAN page is not in the set of dirty ones");
-		bitmap_set(&object->dirty, index);
-		change_dirty(object, 1);
-	}
+	if (taken == PAGE_TAKEN_DIRTIED)
+		enter(object, index);
 	lock_drop(&object->dirty_lock);
 	if (taken != PAGE_TAKEN_DIRTIED)
 		return taken;
@@ -69,30 +76,67 @@ enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				      : taken;
 }
 
-/* With pins as the first one; false: it is DIRTY, or not ours. */
-static bool begin_as(struct object *object, uint64_t index, bool pinned)
+bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
+			 void *bytes)
+{
+	bool taken;
+
+	object_lock_dirty(object, index);
+	taken = page_take_foreseen(object_word(object, index), slot);
+	if (taken)
+		enter(object, index);
+	/* Who looks what it had takes the lock first. */
+	if (taken && memory_file_read(object->memory, bytes, PAGE_SIZE,
+				      index << PAGE_SHIFT))
+		page_forget_foreseen(object_word(object, index));
+	lock_drop(&object->dirty_lock);
+	if (taken)
+		count_dirty(object, 1);
+	return taken;
+}
+
+static struct page_begun kind_of(uint64_t word)
+{
+	return (struct page_begun){
+		.pinned = word_wpinned(word),
+		.foreseen = word_foreseen(word),
+	};
+}
+
+static bool alike(struct page_begun a, struct page_begun b)
+{
+	return a.pinned == b.pinned && a.foreseen == b.foreseen;
+}
+
+/* As the first one; false: it is DIRTY, or not ours. */
+static bool begin_as(struct object *object, uint64_t index,
+		     struct page_begun kind)
 {
 	page_word *word = object_word(object, index);
-	bool now = pinned;
+	uint64_t was;
+	bool same;
 
-	if (word_wpinned(atomic_load(word)) != pinned ||
-	    !page_begin_write_pinned(word, &now))
+	if (!alike(kind_of(atomic_load(word)), kind) ||
+	    !page_begin_write_from(word, &was))
 		return false;
-	if (now != pinned) /* it has changed in between: taken back */
+	same = alike(kind_of(was), kind);
+	if (!same) /* it has changed in between: taken back */
 		object_end_write(object, index, false);
-	return now == pinned;
+	return same;
 }
 
 uint64_t object_begin_write(struct object *object, uint64_t index,
-			    uint64_t most, bool *pinned)
+			    uint64_t most, struct page_begun *begun)
 {
-	uint64_t count = 0, inside;
+	uint64_t count = 0, inside, was;
 
 	if (most > 0 &&
-	    page_begin_write_pinned(object_word(object, index), pinned))
+	    page_begin_write_from(object_word(object, index), &was)) {
+		*begun = kind_of(was);
 		for (count = 1; count < most; count++)
-			if (!begin_as(object, index + count, *pinned))
+			if (!begin_as(object, index + count, *begun))
 				break;
+	}
 	if (count > 0)
 		hook_point(HOOK_WRITE_BEGUN, &object->table, index);
 	/* Rule 11: who writes past us lists his pages, then looks at them. */
@@ -102,7 +146,9 @@ uint64_t object_begin_write(struct object *object, uint64_t index,
 	return inside;
 }
 
-bool object_end_write(struct object *object, uint64_t index, bool good)
+/* stored: the store has its bytes now, if it is good. */
+static bool end_write(struct object *object, uint64_t index, bool good,
+		      bool stored)
 {
 	struct cache *cache = object->host->cache;
 	bool clean, waiters;
@@ -112,7 +158,7 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 	if (clean) {
 		bitmap_clear(&object->dirty, index);
 		change_dirty(object, UINT64_MAX);
-		if (!object->parameters.discard)
+		if (stored && !object->parameters.discard)
 			bitmap_set(&object->written, index);
 	}
 	lock_drop(&object->dirty_lock);
@@ -120,6 +166,16 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 		count_dirty(object, UINT64_MAX);
 	cache_wake(cache, &object->table, index, waiters);
 	return clean;
+}
+
+bool object_end_write(struct object *object, uint64_t index, bool good)
+{
+	return end_write(object, index, good, true);
+}
+
+bool object_end_unstored(struct object *object, uint64_t index)
+{
+	return end_write(object, index, true, false);
 }
 
 void object_forget_dirty(struct object *object, uint64_t index)

@@ -127,6 +127,7 @@ static void finish_memory(struct object *object)
 {
 	void *view = atomic_load(&object->view);
 
+	foreseen_forget(object);
 	if (view && view != object->window)
 		memory_unmap(view, object->parameters.capacity);
 	memory_unmap(object->window, object->parameters.capacity);

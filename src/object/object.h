@@ -9,6 +9,7 @@
 #define QUIRE_OBJECT_OBJECT_H
 
 #include "base/base.h"
+#include "object/foreseen.h"
 #include "object/mapping.h"
 #include "object/readahead.h"
 #include "page/cache.h"
@@ -123,6 +124,7 @@ struct object_host {
 	struct staging_pool staging;
 	_Atomic uint64_t got_home; /* pages that a write left CLEAN */
 	struct ahead_share ahead;
+	struct foreseen foreseen;
 	struct pool reads;
 	/* End the long reads in place of a ring's thread.  Theirs alone: no
 	 * thread that may block waits in front.  NULL: who ends a read does. */
@@ -341,6 +343,15 @@ void object_let_go(struct object *object, uint64_t index, uint64_t count,
  * NOT_VISIBLE or PINS_FULL. */
 enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				 bool referenced);
+/* How many pages right before index are to go home, most at most: so many stores
+ * have come one after the other. */
+uint64_t object_stores_before(struct object *object, uint64_t index,
+			      uint64_t most);
+/*
+ * Write pins of CLEAN pages from index on, before a store comes, most at most; how
+ * many: 0 also where it would have to wait.  Never blocks.
+ */
+uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most);
 void *object_window(const struct object *object, uint64_t offset);
 /* The same for who only reads: cheaper to give up. */
 const void *object_view(struct object *object, uint64_t offset);
@@ -508,15 +519,31 @@ uint64_t object_flush_start(const struct object *object);
 /* How often in a row; 0: it is not stuck. */
 unsigned object_stuck(const struct object *object);
 /*
+ * Of pages that are WRITING and foreseen: how many are as the first one, to which
+ * somebody has stored (they are not foreseen any more), or has not.
+ */
+uint64_t object_look_at_foreseen(struct object *object, uint64_t index,
+				 uint64_t count, struct staging *staging,
+				 bool *unstored);
+/* The same of one, of which bytes is a copy. */
+bool object_is_unstored(struct object *object, uint64_t index,
+			const void *bytes);
+/* What was true of all pages that a write was begun of, at their swap. */
+struct page_begun {
+	bool pinned;   /* a write pin was held: they need no protection */
+	bool foreseen; /* perhaps nobody has stored there */
+};
+
+/*
  * DIRTY -> WRITING for pages from index on that follow each other; how many.
  * 0: the first is not DIRTY, or somebody else changes it in the store.
- * *pinned: all of them had write pins at that moment, and need no protection;
- * else none had.
  */
 uint64_t object_begin_write(struct object *object, uint64_t index,
-			    uint64_t most, bool *pinned);
+			    uint64_t most, struct page_begun *begun);
 /* Ends a write (rule 3) and wakes; true if the page is CLEAN now. */
 bool object_end_write(struct object *object, uint64_t index, bool good);
+/* The same for a page to which nobody has stored: nothing was written. */
+bool object_end_unstored(struct object *object, uint64_t index);
 /* Pages that follow each other. */
 struct page_span {
 	uint64_t index;

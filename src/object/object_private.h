@@ -174,6 +174,15 @@ void object_forget_dirty(struct object *object, uint64_t index);
 /* So many are DIRTY, and in the set, which nobody has counted. */
 void object_found_dirty(struct object *object, uint64_t count);
 
+/* ---- foreseen.c ---- */
+
+/* A CLEAN page becomes DIRTY with a write pin, foreseen; bytes are what it has.
+ * False: it was something else. */
+bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
+			 void *bytes);
+/* The object is about to end. */
+void foreseen_forget(struct object *object);
+
 /* ---- remembered.c ---- */
 
 /* Takes dirty_lock; the page, if it is CLEAN, is remembered by who asked. */

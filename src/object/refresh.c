@@ -90,10 +90,12 @@ static int fill_page(const struct refresh *refresh, uint64_t index,
 	 * before that copies it once more (object_lock_dirty()). */
 	lock_take(&object->dirty_lock);
 	if (!refresh->clean_only ||
-	    word_state(atomic_load(object_word(object, index))) == PAGE_CLEAN)
+	    word_state(atomic_load(object_word(object, index))) == PAGE_CLEAN) {
+		page_forget_foreseen(object_word(object, index));
 		error = memory_file_write(object->memory,
 					  bytes + (start - first), end - start,
 					  start);
+	}
 	atomic_fetch_add(&object->foreign_changes, 1);
 	lock_drop(&object->dirty_lock);
 	return error;

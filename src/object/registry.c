@@ -104,6 +104,7 @@ void object_host_init(struct object_host *host, struct cache *cache,
 	host->log = log;
 	staging_pool_init(&host->staging, cache->budget >= HUGE_BUDGET);
 	object_reads_init(host);
+	foreseen_init(&host->foreseen, cache->budget);
 	lock_init(&host->registry.lock, LOCK_RANK_REGISTRY);
 	condition_init(&host->registry.idle);
 	list_init(&host->registry.objects);
@@ -114,6 +115,7 @@ void object_host_finish(struct object_host *host)
 	check(list_empty(&host->registry.objects), "all objects have ended");
 	condition_finish(&host->registry.idle);
 	lock_finish(&host->registry.lock);
+	foreseen_finish(&host->foreseen);
 	pool_finish(&host->reads);
 	staging_pool_finish(&host->staging);
 }

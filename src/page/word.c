@@ -36,11 +36,26 @@ enum page_taken page_take_wpin(page_word *word, bool referenced, bool may_dirty)
 			return PAGE_PINS_FULL;
 		if (word_state(old) == PAGE_CLEAN && !may_dirty)
 			return PAGE_IS_CLEAN;
-		new = (old + WORD_WPIN) | flag;
+		new = ((old + WORD_WPIN) | flag) & ~WORD_FORESEEN;
 		if (word_state(old) == PAGE_CLEAN)
 			new = word_with_state(new, PAGE_DIRTY);
 	} while (!swap(word, &old, new));
 	return word_state(old) == PAGE_CLEAN ? PAGE_TAKEN_DIRTIED : PAGE_TAKEN;
+}
+
+bool page_take_foreseen(page_word *word, unsigned slot)
+{
+	const uint64_t slots = (WORD_SLOTS - 1) << WORD_SLOT_SHIFT;
+	uint64_t old = atomic_load(word), new;
+
+	do {
+		if (word_state(old) != PAGE_CLEAN || (old & WORD_ZEROED) ||
+		    (old & WORD_WPINS) == WORD_WPINS)
+			return false;
+		new = (old & ~slots) | (uint64_t)slot << WORD_SLOT_SHIFT;
+		new = (new + WORD_WPIN) | WORD_FORESEEN;
+	} while (!swap(word, &old, word_with_state(new, PAGE_DIRTY)));
+	return true;
 }
 
 bool page_drop_rpin(page_word *word)
@@ -79,7 +94,8 @@ bool page_begin_read(page_word *word)
 		debug_check(!word_pinned(old), "rule 2: no pin without bytes");
 	} while (!swap(word, &old,
 		       word_with_state(old & ~(WORD_REFERENCED | WORD_ZEROED |
-					       WORD_LOCKED | WORD_TOUCHED),
+					       WORD_LOCKED | WORD_TOUCHED |
+					       WORD_FORESEEN),
 				       PAGE_READING)));
 	return true;
 }
@@ -118,12 +134,12 @@ bool page_end_read(page_word *word, enum page_state state)
 
 bool page_begin_write(page_word *word)
 {
-	bool pinned;
+	uint64_t was;
 
-	return page_begin_write_pinned(word, &pinned);
+	return page_begin_write_from(word, &was);
 }
 
-bool page_begin_write_pinned(page_word *word, bool *pinned)
+bool page_begin_write_from(page_word *word, uint64_t *was)
 {
 	uint64_t old = atomic_load(word);
 
@@ -132,7 +148,7 @@ bool page_begin_write_pinned(page_word *word, bool *pinned)
 			return false;
 	} while (!swap(word, &old,
 		       word_with_state(old & ~WORD_REDIRTIED, PAGE_WRITING)));
-	*pinned = word_wpinned(old);
+	*was = old;
 	return true;
 }
 
@@ -148,6 +164,24 @@ bool page_end_write(page_word *word, bool good, bool *clean)
 		       word_with_state(old & ~(WORD_WAITERS | WORD_REDIRTIED),
 				       *clean ? PAGE_CLEAN : PAGE_DIRTY)));
 	return (old & WORD_WAITERS) != 0;
+}
+
+void page_forget_foreseen(page_word *word)
+{
+	if (atomic_load(word) & WORD_FORESEEN)
+		atomic_fetch_and(word, ~WORD_FORESEEN);
+}
+
+bool page_spare_slot(page_word *word, unsigned slot)
+{
+	uint64_t old = atomic_load(word);
+
+	do {
+		if (word_state(old) != PAGE_DIRTY || !word_foreseen(old) ||
+		    word_slot(old) != slot)
+			return false;
+	} while (!swap(word, &old, old & ~WORD_FORESEEN));
+	return true;
 }
 
 bool page_begin_evict(page_word *word)

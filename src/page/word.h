@@ -52,6 +52,12 @@ enum page_state {
 /* Since it came somebody has waited for it, was shown it, or held it: a page
  * that leaves without was read ahead in vain.  No rule depends on it. */
 #define WORD_TOUCHED (UINT64_C(1) << 7)
+/* DIRTY before a store has come, as stores go on there (object/foreseen.c): what it
+ * had then is kept in a slot, and says whether one came.  Gone with the next write
+ * pin, and whenever else its bytes are changed. */
+#define WORD_FORESEEN (UINT64_C(1) << 61)
+#define WORD_SLOT_SHIFT 40 /* meaningless without it */
+#define WORD_SLOTS UINT64_C(256)
 /* EVICTING, and the memfd has nothing of it: it was LODGED, or is a gap. */
 #define WORD_HOLLOW (UINT64_C(1) << 62)
 /* Zeros in place of what could not be read: never to be stored to. */
@@ -89,6 +95,21 @@ static inline bool word_resident(uint64_t word)
 	return word_visible(word) || word_state(word) == PAGE_LODGED;
 }
 
+/* Foreseen, and its slot is in use. */
+static inline bool word_foreseen(uint64_t word)
+{
+	enum page_state state = word_state(word);
+
+	return (word & WORD_FORESEEN) &&
+	       (state == PAGE_DIRTY || state == PAGE_WRITING ||
+		state == PAGE_EVICTING);
+}
+
+static inline unsigned word_slot(uint64_t word)
+{
+	return (unsigned)(word >> WORD_SLOT_SHIFT & (WORD_SLOTS - 1));
+}
+
 static inline bool word_pinned(uint64_t word)
 {
 	return (word & (WORD_RPINS | WORD_WPINS)) != 0;
@@ -113,6 +134,8 @@ enum page_taken page_take_rpin(page_word *word, bool referenced);
  */
 enum page_taken page_take_wpin(page_word *word, bool referenced,
 			       bool may_dirty);
+/* The same for a CLEAN page, before a store has come.  False: it is not. */
+bool page_take_foreseen(page_word *word, unsigned slot);
 /* True if the page has no pin left. */
 bool page_drop_rpin(page_word *word);
 bool page_drop_wpin(page_word *word);
@@ -128,9 +151,9 @@ bool page_end_read(page_word *word, enum page_state state);
 
 /* DIRTY -> WRITING.  False: it is something else. */
 bool page_begin_write(page_word *word);
-/* The same; *pinned: there was a write pin at the swap, so that the page ends
- * DIRTY (rule 3), whatever becomes of the pin. */
-bool page_begin_write_pinned(page_word *word, bool *pinned);
+/* The same; *was: the word before.  With a write pin in it the page ends DIRTY
+ * (rule 3), whatever becomes of the pin. */
+bool page_begin_write_from(page_word *word, uint64_t *was);
 /* A write pin is held now. */
 static inline bool word_wpinned(uint64_t word)
 {
@@ -141,6 +164,11 @@ static inline bool word_wpinned(uint64_t word)
  * (rule 3); else -> DIRTY.  *clean says which.  True: wake.
  */
 bool page_end_write(page_word *word, bool good, bool *clean);
+
+/* Its bytes were changed, by whoever is to say so. */
+void page_forget_foreseen(page_word *word);
+/* The same, if it is DIRTY, and its slot this one: false: it is not. */
+bool page_spare_slot(page_word *word, unsigned slot);
 
 /* CLEAN without pins or LODGED, not locked -> EVICTING (rule 5). */
 bool page_begin_evict(page_word *word);

@@ -17,7 +17,7 @@ struct run {
 	struct object *object;
 	struct batch *batch;
 	uint64_t count;
-	bool pinned; /* each page had a write pin at the swap to WRITING */
+	struct page_begun begun;
 };
 
 void writeback_runs_init(struct writeback *writeback)
@@ -201,6 +201,43 @@ static void give_up(struct run *run, int error)
 	object_release(object);
 }
 
+/* Whoever waits for room may have it. */
+static void tell(struct writeback *writeback, struct object *object)
+{
+	writeback_relax(writeback, object);
+	cache_encourage(writeback->host->cache);
+}
+
+/*
+ * They were shown for stores before one came, and when the write began none had:
+ * where that is so still they are CLEAN, and nothing is written.  What was stored
+ * since is for another write: no msync that is under way has to take it home.
+ */
+static void end_foreseen(struct run *run)
+{
+	struct object *object = run->object;
+	struct batch *batch = run->batch;
+	struct object_host *host = batch->writeback->host;
+	const char *bytes = run->io.staging->bytes;
+	uint64_t index = run->io.index, clean = 0;
+
+	for (uint64_t i = 0; i < run->count; i++) {
+		if (!object_is_unstored(object, index + i,
+					bytes + (i << PAGE_SHIFT))) {
+			object_end_write(object, index + i, false);
+			continue;
+		}
+		count_add(host->counters, COUNT_STORES_FORESEEN_UNUSED, 1);
+		clean += object_end_unstored(object, index + i);
+	}
+	staging_drop(&host->staging, run->io.staging);
+	pool_drop(&batch->writeback->runs, run);
+	atomic_fetch_add(&host->got_home, clean);
+	tell(batch->writeback, object);
+	batch_end_run(batch, 0);
+	object_release(object);
+}
+
 /* Its pages are protected; error: or could not be. */
 static void write_guarded(struct run *run, int error)
 {
@@ -220,7 +257,10 @@ static void write_guarded(struct run *run, int error)
 	run->count = (length + PAGE_MASK) >> PAGE_SHIFT;
 	end_pages(object, index + run->count, count - run->count, false);
 	run->io.length = length;
-	submit(run);
+	if (run->begun.foreseen)
+		end_foreseen(run);
+	else
+		submit(run);
 }
 
 /*
@@ -244,7 +284,7 @@ static void write_begun(struct batch *batch)
 		};
 	while (++spanned < count);
 	batch->begun_count = 0;
-	if (!batch->begun[0]->pinned)
+	if (!batch->begun[0]->begun.pinned)
 		error = object_write_protect(batch->begun[0]->object, spans,
 					     count);
 	for (unsigned i = 0; i < count; i++)
@@ -319,8 +359,8 @@ static bool joins(const struct batch *batch, const struct run *run)
 	const struct run *last = batch->begun[batch->begun_count - 1];
 	uint64_t end = last->io.index + last->count;
 
-	return !last->pinned && !run->pinned && run->io.index >= end &&
-	       run->io.index - end <= GAP_MOST;
+	return !last->begun.pinned && !run->begun.pinned &&
+	       run->io.index >= end && run->io.index - end <= GAP_MOST;
 }
 
 /* It is WRITING. */
@@ -336,18 +376,31 @@ static void add_begun(struct batch *batch, struct run *run)
 	batch->begun[batch->begun_count++] = run;
 }
 
+/* Those that have been stored to are as all others; or none of the run has. */
+static void begin_foreseen(struct run *run)
+{
+	uint64_t index = run->io.index, count = run->count;
+
+	run->count = object_look_at_foreseen(run->object, index, count,
+					     run->io.staging,
+					     &run->begun.foreseen);
+	end_pages(run->object, index + run->count, count - run->count, false);
+}
+
 /* Begins the run with what it needs at hand; see batch_write(). */
 static uint64_t begin(struct batch *batch, struct object *object,
 		      uint64_t index, uint64_t most, struct run *run,
 		      struct staging *staging)
 {
-	run->count = object_begin_write(object, index, most, &run->pinned);
+	run->count = object_begin_write(object, index, most, &run->begun);
 	if (run->count == 0)
 		return 0;
 	run->object = object;
 	run->batch = batch;
 	run->io.index = index;
 	run->io.staging = staging;
+	if (run->begun.foreseen)
+		begin_foreseen(run);
 	most = run->count;
 	add_begun(batch, run);
 	return most;

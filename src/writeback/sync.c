@@ -121,3 +121,16 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 	count_add(writeback->host->counters, COUNT_FLUSHES, 1);
 	return object_flush(object, failures);
 }
+
+int writeback_settle(struct writeback *writeback, struct object *object,
+		     uint64_t index, uint64_t count)
+{
+	uint64_t end = count < UINT64_MAX - index ? index + count : UINT64_MAX;
+	int error = 0;
+
+	for (; (index = object_next_dirty(object, index)) < end; index++)
+		if (!error &&
+		    (atomic_load(object_word(object, index)) & WORD_FORESEEN))
+			error = sync_range(writeback, object, index, index + 1);
+	return error;
+}

@@ -65,6 +65,12 @@ bool writeback_over_bound(const struct writeback *writeback,
 	return room(writeback, object_stuck(object)) < room_for(object);
 }
 
+uint64_t writeback_room(const struct writeback *writeback,
+			const struct object *object)
+{
+	return room(writeback, object_stuck(object));
+}
+
 uint64_t writeback_progress(const struct writeback *writeback,
 			    const struct object *object)
 {

@@ -54,6 +54,13 @@ void writeback_kick(struct writeback *writeback, bool urgent);
 int writeback_sync(struct writeback *writeback, struct object *object,
 		   uint64_t index, uint64_t count, bool durable);
 
+/*
+ * What was shown for stores ahead, and was not stored to, is CLEAN afterwards: as it
+ * is for whoever asks what the program has changed.  0 or an error.  Blocks.
+ */
+int writeback_settle(struct writeback *writeback, struct object *object,
+		     uint64_t index, uint64_t count);
+
 /* ---- the dirty bound ---- */
 
 /* How many dirty pages count, but for those of objects that are stuck. */
@@ -65,6 +72,9 @@ uint64_t writeback_progress(const struct writeback *writeback,
 /* True if no more page of the object should become dirty now. */
 bool writeback_over_bound(const struct writeback *writeback,
 			  const struct object *object);
+/* How many more of the object's fill the bound. */
+uint64_t writeback_room(const struct writeback *writeback,
+			const struct object *object);
 /* Parks until that changes; the caller kicks the flusher.  False: it has. */
 bool writeback_park(struct writeback *writeback, const struct object *object,
 		    struct waiter *waiter);

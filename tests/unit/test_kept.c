@@ -98,9 +98,9 @@ static bool is_in_memory(uint64_t index)
 
 static uint64_t begin_write(struct object *object, uint64_t index)
 {
-	bool pinned;
+	struct page_begun begun;
 
-	return object_begin_write(object, index, 1, &pinned);
+	return object_begin_write(object, index, 1, &begun);
 }
 
 /* Writes what is dirty, as the flusher would. */

@@ -1,0 +1,199 @@
+/* foreseen.c - pages that are DIRTY before a store has come to them */
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who writes a file through a mapping, one page after the other, would trap at each.
+ * So some pages more are made DIRTY with the one that he stores to, and shown
+ * writable.  What he then never stores to must not be written home, as somebody else
+ * may have written there: what such a page had is kept in a slot, and when it is to go
+ * home its bytes say whether a store has come.
+ *
+ *            a store's neighbour        what has it now?
+ *   CLEAN ---------------------> DIRTY -----------------> DIRTY: written home
+ *     ^                        foreseen     other bytes
+ *     |                            |
+ *     '----------------------------'
+ *       the same: nothing to write
+ *
+ * A store of just the bytes that are there is no change then; all that the library
+ * knows of (a trap, a pin, a copy, a refresh) end the page's being foreseen before they
+ * begin.  A slot serves for the next page when its page is not foreseen any more, or
+ * has other bytes by now; and while it has not, it is not taken away: so rows that lead
+ * nowhere take what slots there are, until the next flush.
+ *
+ * Who looks at a page's bytes to end that is its writer, while it is WRITING, or has the
+ * slots' lock and finds it DIRTY, in one swap (docs/models/foreseen.pml).
+ */
+#include "object/object_private.h"
+
+#include "os/memory.h"
+
+#include <string.h>
+
+#define LOOK_PAGES 16
+/* Of the budget, so many for each slot. */
+#define BUDGET_A_SLOT 32
+
+void foreseen_init(struct foreseen *foreseen, uint64_t budget)
+{
+	lock_init(&foreseen->lock, LOCK_RANK_FORESEEN);
+	if (budget / BUDGET_A_SLOT >= WORD_SLOTS)
+		foreseen->copies = memory_pool_map(WORD_SLOTS << PAGE_SHIFT);
+}
+
+void foreseen_finish(struct foreseen *foreseen)
+{
+	if (foreseen->copies)
+		memory_unmap(foreseen->copies, WORD_SLOTS << PAGE_SHIFT);
+	lock_finish(&foreseen->lock);
+}
+
+static char *copy_of(struct foreseen *foreseen, unsigned slot)
+{
+	return foreseen->copies + ((size_t)slot << PAGE_SHIFT);
+}
+
+static bool is_stored(struct foreseen *foreseen, unsigned slot)
+{
+	const struct foreseen_slot *kept = &foreseen->slots[slot];
+	char bytes[PAGE_SIZE];
+
+	return memory_file_read(kept->object->memory, bytes, PAGE_SIZE,
+				kept->index << PAGE_SHIFT) == 0 &&
+	       memcmp(bytes, copy_of(foreseen, slot), PAGE_SIZE) != 0;
+}
+
+/* The lock is held.  Free, or free by now. */
+static bool is_free(struct foreseen *foreseen, unsigned slot)
+{
+	const struct foreseen_slot *kept = &foreseen->slots[slot];
+	page_word *word;
+	uint64_t now;
+
+	if (!kept->object)
+		return true;
+	word = object_word(kept->object, kept->index);
+	now = atomic_load(word);
+	if (!word_foreseen(now) || word_slot(now) != slot)
+		return true;
+	return word_state(now) == PAGE_DIRTY && is_stored(foreseen, slot) &&
+	       page_spare_slot(word, slot);
+}
+
+/* The same; false: all that it looked at are in use. */
+static bool find_slot(struct foreseen *foreseen, unsigned *slot)
+{
+	for (unsigned looks = 0; looks < LOOK_PAGES; looks++) {
+		*slot = foreseen->hand;
+		foreseen->hand = (foreseen->hand + 1) % WORD_SLOTS;
+		if (is_free(foreseen, *slot))
+			return true;
+	}
+	return false;
+}
+
+uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most)
+{
+	struct object_host *host = object->host;
+	struct foreseen *foreseen = &host->foreseen;
+	uint64_t count = 0;
+	unsigned slot;
+
+	if (!foreseen->copies || !lock_try(&foreseen->lock))
+		return 0;
+	while (count < most && find_slot(foreseen, &slot)) {
+		foreseen->slots[slot].object = NULL;
+		if (!dirty_take_foreseen(object, index + count, slot,
+					 copy_of(foreseen, slot)))
+			break;
+		foreseen->slots[slot] = (struct foreseen_slot){
+			.object = object,
+			.index = index + count++,
+		};
+	}
+	lock_drop(&foreseen->lock);
+	if (count > 0)
+		host->dirtied(host->context);
+	return count;
+}
+
+void foreseen_forget(struct object *object)
+{
+	struct foreseen *foreseen = &object->host->foreseen;
+
+	lock_take(&foreseen->lock);
+	for (unsigned slot = 0; slot < WORD_SLOTS; slot++)
+		if (foreseen->slots[slot].object == object)
+			foreseen->slots[slot].object = NULL;
+	lock_drop(&foreseen->lock);
+}
+
+/* Its writer asks: the slot is the page's as long as it is foreseen. */
+bool object_is_unstored(struct object *object, uint64_t index,
+			const void *bytes)
+{
+	page_word *word = object_word(object, index);
+	uint64_t now = atomic_load(word);
+
+	if (word_foreseen(now) &&
+	    memcmp(bytes, copy_of(&object->host->foreseen, word_slot(now)),
+		   PAGE_SIZE) == 0)
+		return true;
+	page_forget_foreseen(word);
+	return false;
+}
+
+/* How many of the pages in staging are as the first. */
+static uint64_t alike(struct object *object, uint64_t index, uint64_t count,
+		      const char *bytes, bool unstored)
+{
+	uint64_t i = 0;
+
+	while (i < count &&
+	       object_is_unstored(object, index + i,
+				  bytes + (i << PAGE_SHIFT)) == unstored)
+		i++;
+	return i;
+}
+
+/* A few at a time: what differs from the first one is looked at again. */
+uint64_t object_look_at_foreseen(struct object *object, uint64_t index,
+				 uint64_t count, struct staging *staging,
+				 bool *unstored)
+{
+	uint64_t found = 0, more, same;
+
+	/* Who foresaw them has kept what they had. */
+	lock_take(&object->dirty_lock);
+	lock_drop(&object->dirty_lock);
+	do {
+		more = count - found < LOOK_PAGES ? count - found : LOOK_PAGES;
+		/* What cannot be read is left to who copies it. */
+		if (memory_file_read(object->memory, staging->bytes,
+				     more << PAGE_SHIFT,
+				     (index + found) << PAGE_SHIFT))
+			return found ? found : count;
+		if (found == 0)
+			*unstored = object_is_unstored(object, index,
+						       staging->bytes);
+		same = alike(object, index + found, more, staging->bytes,
+			     *unstored);
+		found += same;
+	} while (same == more && found < count);
+	return found;
+}
+
+uint64_t object_stores_before(struct object *object, uint64_t index,
+			      uint64_t most)
+{
+	uint64_t count = 0;
+
+	while (count < most && count < index) {
+		enum page_state state = word_state(
+			atomic_load(object_word(object, index - count - 1)));
+
+		if (state != PAGE_DIRTY && state != PAGE_WRITING)
+			break;
+		count++;
+	}
+	return count;
+}
