@@ -67,7 +67,9 @@ static void flush_complete(struct pager_io *io, int error)
 int pager_flush(struct pager *pager)
 {
 	struct flush flush = {
-		.io = { .operation = PAGER_FLUSH, .complete = flush_complete },
+		.io = { .operation = PAGER_FLUSH,
+			.urgency = STORE_NOW,
+			.complete = flush_complete },
 	};
 
 	lock_init(&flush.lock, LOCK_RANK_PAGER);

@@ -45,6 +45,7 @@ void batch_init(struct batch *batch, struct writeback *writeback,
 	batch->left = false;
 	batch->error = 0;
 	batch->full = 0;
+	batch->last = false;
 	batch->begun_count = 0;
 }
 
@@ -140,13 +141,24 @@ static uint64_t length_of(struct object *object, uint64_t index, uint64_t count)
 						  : count << PAGE_SHIFT;
 }
 
+/* The caller waits for this one only, as long as it takes. */
+static bool is_alone(struct batch *batch)
+{
+	bool alone;
+
+	lock_take(&batch->lock);
+	alone = batch->last && batch->pending == 1;
+	lock_drop(&batch->lock);
+	return alone;
+}
+
 static void submit(struct run *run)
 {
 	struct object *object = run->object;
 	struct ring_plug *plug = &run->batch->plug;
 
 	run->io.operation = PAGER_WRITE;
-	run->io.urgency = STORE_AWAITED;
+	run->io.urgency = is_alone(run->batch) ? STORE_NOW : STORE_AWAITED;
 	run->io.complete = run_complete;
 	count_add(object_host(object)->counters, COUNT_WRITES, 1);
 	object_count(&object_counts(object)->writes, 1);
@@ -347,6 +359,7 @@ unsigned batch_full(struct batch *batch)
 int batch_finish(struct batch *batch)
 {
 	batch->deadline_ns = FOR_EVER;
+	batch->last = true;
 	batch_wait(batch, 0, 0);
 	lock_finish(&batch->lock);
 	condition_finish(&batch->condition);

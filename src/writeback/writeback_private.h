@@ -27,6 +27,7 @@ struct batch {
 	bool left;        /* [lock] he has gone: the flusher is told */
 	int error;        /* [lock] the first */
 	unsigned full;    /* [lock] writes that found no room in the store */
+	bool last;        /* its caller begins no more, and waits */
 	/* Runs whose pages are WRITING, and not protected yet. */
 	struct run *begun[BEGUN_MOST];
 	unsigned begun_count;

@@ -32,6 +32,7 @@ struct listing_pager {
 	struct lock lock;
 	struct pager_call calls[CALLS_KEPT]; /* [lock] */
 	unsigned count;                      /* [lock] */
+	_Atomic unsigned by_caller;          /* writes and flushes */
 	_Atomic unsigned resizes;
 	_Atomic int resize_error; /* instead of changing the size */
 	_Atomic int allocate_error;
@@ -81,6 +82,8 @@ static inline void listing_submit(struct pager *pager, struct pager_io *io)
 								  io->index,
 								  io->length };
 	lock_drop(&list->lock);
+	if (io->operation != PAGER_READ && io->urgency == STORE_NOW)
+		atomic_fetch_add(&list->by_caller, 1);
 	if (error && io->operation == PAGER_READ)
 		io->complete(io, error);
 	else

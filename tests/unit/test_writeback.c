@@ -136,6 +136,35 @@ static int make_durable(void)
 }
 
 /* The store takes what it lost for done: it is written once more. */
+/* Who waits for one write, or a flush, may as well do it. */
+static void test_the_only_write_is_the_callers(void **state)
+{
+	const unsigned *by_caller = (unsigned *)&thing.pager->by_caller;
+
+	(void)state;
+	dirty(1, 5);
+	assert_int_equal(writeback_sync(&writeback, thing.object, 0, 10, true),
+			 0);
+	assert_int_equal(*by_caller, 2);
+	assert_int_equal(home(1), 5);
+	/* The flusher has others to see to. */
+	dirty(1, 7);
+	writeback_kick(&writeback, true);
+	while (dirty_pages() > 0)
+		sched_yield();
+	assert_int_equal(*by_caller, 2);
+	assert_int_equal(home(1), 7);
+	/* Its error is told as any other. */
+	set_script(&thing, "write do fail EIO");
+	dirty(1, 8);
+	assert_int_equal(sync_all(), -EIO);
+	assert_int_equal(*by_caller, 3);
+	assert_int_equal(state_of(thing.object, 1), PAGE_DIRTY);
+	set_script(&thing, "");
+	assert_int_equal(sync_all(), 0);
+	assert_int_equal(home(1), 8);
+}
+
 static void test_a_flush_that_failed(void **state)
 {
 	uint64_t failures = object_flush_failures(thing.object);
@@ -385,6 +414,7 @@ int main(void)
 		TEST(test_the_last_page_there_can_be),
 		TEST(test_a_pinned_page_is_written_and_stays),
 		TEST(test_durable),
+		TEST(test_the_only_write_is_the_callers),
 		TEST(test_a_flush_that_failed),
 		TEST(test_a_flush_that_failed_late),
 		TEST(test_flushes_are_shared),
