@@ -18,6 +18,7 @@ uint64_t fault_take_ahead(const struct fault *fault, struct object *object,
 	uint64_t pages = object_pages(object);
 	uint64_t room = writeback_room(handler->writeback, object) / SHARE;
 	uint64_t row;
+	bool spent;
 
 	/* Not the last page: what lies behind the end may come by a growth. */
 	if (handler->mmu->remote || index + 2 >= pages)
@@ -31,7 +32,9 @@ uint64_t fault_take_ahead(const struct fault *fault, struct object *object,
 	row = object_stores_before(object, index, most);
 	if (row < ROW_LEAST)
 		return 0;
-	row = object_foresee(object, index + 1, row);
+	row = object_foresee(object, index + 1, row, &spent);
+	if (spent)
+		writeback_kick(handler->writeback, false);
 	count_add(handler->host->counters, COUNT_STORES_FORESEEN, row);
 	return row;
 }

@@ -175,7 +175,11 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 
 bool object_end_unstored(struct object *object, uint64_t index)
 {
-	return end_write(object, index, true, false);
+	bool clean = end_write(object, index, true, false);
+
+	if (clean)
+		foreseen_slot_free(object);
+	return clean;
 }
 
 void object_forget_dirty(struct object *object, uint64_t index)

@@ -18,7 +18,8 @@
  * knows of (a trap, a pin, a copy, a refresh) end the page's being foreseen before they
  * begin.  A slot serves for the next page when its page is not foreseen any more, or
  * has other bytes by now; and while it has not, it is not taken away: so rows that lead
- * nowhere take what slots there are, until the next flush.
+ * nowhere, and stores of what is there, take what slots there are, until the next
+ * flush, which is asked for when there are no more.
  *
  * Who looks at a page's bytes to end that is its writer, while it is WRITING, or has the
  * slots' lock and finds it DIRTY, in one swap (docs/models/foreseen.pml).
@@ -30,6 +31,7 @@
 #include <string.h>
 
 #define LOOK_PAGES 16
+#define REST 64 /* rows that nobody looks for a slot for, when there was none */
 /* Of the budget, so many for each slot. */
 #define BUDGET_A_SLOT 32
 
@@ -91,16 +93,19 @@ static bool find_slot(struct foreseen *foreseen, unsigned *slot)
 	return false;
 }
 
-uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most)
+/* The lock is held. */
+static uint64_t foresee(struct foreseen *foreseen, struct object *object,
+			uint64_t index, uint64_t most, bool *spent)
 {
-	struct object_host *host = object->host;
-	struct foreseen *foreseen = &host->foreseen;
 	uint64_t count = 0;
 	unsigned slot;
 
-	if (!foreseen->copies || !lock_try(&foreseen->lock))
-		return 0;
-	while (count < most && find_slot(foreseen, &slot)) {
+	while (count < most) {
+		if (!find_slot(foreseen, &slot)) {
+			foreseen->rest = REST;
+			*spent = true;
+			break;
+		}
 		foreseen->slots[slot].object = NULL;
 		if (!dirty_take_foreseen(object, index + count, slot,
 					 copy_of(foreseen, slot)))
@@ -110,10 +115,36 @@ uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most)
 			.index = index + count++,
 		};
 	}
+	return count;
+}
+
+uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most,
+			bool *spent)
+{
+	struct object_host *host = object->host;
+	struct foreseen *foreseen = &host->foreseen;
+	uint64_t count = 0;
+
+	*spent = false;
+	if (!foreseen->copies || !lock_try(&foreseen->lock))
+		return 0;
+	if (foreseen->rest > 0)
+		foreseen->rest--;
+	else
+		count = foresee(foreseen, object, index, most, spent);
 	lock_drop(&foreseen->lock);
 	if (count > 0)
 		host->dirtied(host->context);
 	return count;
+}
+
+void foreseen_slot_free(struct object *object)
+{
+	struct foreseen *foreseen = &object->host->foreseen;
+
+	lock_take(&foreseen->lock);
+	foreseen->rest = 0;
+	lock_drop(&foreseen->lock);
 }
 
 void foreseen_forget(struct object *object)

@@ -18,6 +18,7 @@ struct foreseen {
 	char *copies;     /* [I] NULL: there are no slots */
 	struct foreseen_slot slots[WORD_SLOTS]; /* [lock] */
 	unsigned hand;                          /* [lock] */
+	unsigned rest;                          /* [lock] */
 };
 
 /* A copy is memory beside the budget, of so many pages: small ones have none. */

@@ -349,9 +349,11 @@ uint64_t object_stores_before(struct object *object, uint64_t index,
 			      uint64_t most);
 /*
  * Write pins of CLEAN pages from index on, before a store comes, most at most; how
- * many: 0 also where it would have to wait.  Never blocks.
+ * many: 0 also where it would have to wait.  Never blocks.  *spent: there were too
+ * few slots; those of pages that nobody stores to are given back by a flush.
  */
-uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most);
+uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most,
+			bool *spent);
 void *object_window(const struct object *object, uint64_t offset);
 /* The same for who only reads: cheaper to give up. */
 const void *object_view(struct object *object, uint64_t offset);

@@ -3,8 +3,11 @@
 #include "writeback/writeback_private.h"
 
 #include <errno.h>
+#include <time.h>
 
 #define PASSED_MOST 64
+#define SETTLE_PAUSE_NS 100000
+#define SETTLE_TRIES 10000
 
 /* Pages that somebody else was writing, to be looked at again. */
 struct passed {
@@ -122,15 +125,33 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 	return object_flush(object, failures);
 }
 
+/* While whoever foresaw it has his pin still it would end DIRTY for that. */
+static int settle_page(struct writeback *writeback, struct object *object,
+		       uint64_t index)
+{
+	const struct timespec pause = { .tv_nsec = SETTLE_PAUSE_NS };
+	page_word *word = object_word(object, index);
+	int error = 0;
+
+	for (unsigned i = 0;
+	     i < SETTLE_TRIES && !error && word_foreseen(atomic_load(word));
+	     i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		if (!word_wpinned(atomic_load(word)))
+			error = sync_range(writeback, object, index, index + 1);
+	}
+	return error;
+}
+
 int writeback_settle(struct writeback *writeback, struct object *object,
 		     uint64_t index, uint64_t count)
 {
 	uint64_t end = count < UINT64_MAX - index ? index + count : UINT64_MAX;
 	int error = 0;
 
-	for (; (index = object_next_dirty(object, index)) < end; index++)
-		if (!error &&
-		    (atomic_load(object_word(object, index)) & WORD_FORESEEN))
-			error = sync_range(writeback, object, index, index + 1);
+	for (; !error && (index = object_next_dirty(object, index)) < end;
+	     index++)
+		error = settle_page(writeback, object, index);
 	return error;
 }

@@ -10,6 +10,7 @@
 #include "unit/engine_tools.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -364,7 +365,7 @@ static void test_slots_come_back(void **state)
 	for (size_t first = 0; first + 16 < PAGES; first += 12)
 		row(first, ROW);
 	before = foreseen();
-	assert_int_equal(before, 256);
+	assert_true(before >= 256);
 	sync_all();
 	assert_int_equal(unused(), before);
 	row(900, ROW);
@@ -383,6 +384,21 @@ static void test_a_long_row_needs_few(void **state)
 	for (size_t i = 0; i < PAGES; i++)
 		store(i, 'x');
 	assert_true(foreseen() > 512);
+	sync_all();
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(*at_home(i), 'x');
+}
+
+/* Its own bytes hold a slot, until the flusher, who is told, finds them so. */
+static void test_its_own_bytes_in_a_row(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PAGES; i++)
+		store(i, load(i));
+	while (unused() == 0)
+		sched_yield();
+	for (size_t i = 0; i < PAGES; i++)
+		store(i, 'x');
 	sync_all();
 	for (size_t i = 0; i < PAGES; i++)
 		assert_int_equal(*at_home(i), 'x');
@@ -463,6 +479,7 @@ int main(void)
 						open_scanty, close_all),
 		ample(test_slots_come_back),
 		ample(test_a_long_row_needs_few),
+		ample(test_its_own_bytes_in_a_row),
 		ample(test_an_object_that_ends),
 		cmocka_unit_test_setup_teardown(test_rows_beside_the_flusher,
 						open_restless, close_all),
