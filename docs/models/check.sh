@@ -77,6 +77,8 @@ good_small() {
 	run ok foreseen.pml -DSLOTS
 	run ok foreseen.pml -DFLUSHER
 	run ok foreseen.pml -DBESIDE
+	run ok foreign.pml -DSTANDS
+	run ok foreign.pml -DSTANDS -DLOCKED
 	run ok lodged.pml
 	run ok lodged.pml -DGAP
 	run ok lodged.pml -DDROPS
@@ -187,6 +189,9 @@ bad_small() {
 		run error foreseen.pml -DBESIDE -DV_$mistake
 	done
 	run error foreseen.pml -DSLOTS -DBESIDE -DV_TAKEN
+	for mistake in DEAF KEEPS UNCOUNTED STANDDIRTY; do
+		run error foreign.pml -DSTANDS -DV_$mistake
+	done
 	for mistake in LATE VISIBLE HOMEFIRST GONEFIRST NOLOOK NOWAIT; do
 		run error lodged.pml -DV_$mistake
 	done

@@ -9,7 +9,11 @@
  * write, refresh, take from the list.  The page is read, written home and
  * evicted meanwhile; whoever stored calls msync.
  *
+ * A write may also *stand* between its client's write(2)s: its word, in memory that
+ * the client shares, says whether one is under way, and nobody is asked before it.
+ *
  *   -DLOCKED     the page is locked: a refresh fills it
+ *   -DSTANDS     one of the two others has a write that stands
  *
  *   mistakes
  *     V_NOLOOK     a write-back does not look at the list
@@ -20,6 +24,12 @@
  *     V_WHOLE      it copies the page, not only the byte that is new
  *     V_SERIAL     two refreshes at once
  *     V_SKIP       msync passes over a page that is listed
+ *   of STANDS
+ *     V_DEAF       a write-back does not look at the word
+ *     V_KEEPS      who dirties a page leaves the word as it is
+ *     V_UNCOUNTED  a write stands again, and who is about to dirty a page does
+ *                  not look once more
+ *     V_STANDDIRTY it stands again beside a dirty page
  */
 #define ABSENT   0
 #define READING  1
@@ -33,6 +43,11 @@
 #define STAYS 0
 #endif
 
+/* The word: no standing write, one that is idle, one under way. */
+#define NONE    0
+#define IDLE    1
+#define ACTIVE  2
+
 #define VISIBLE (st == CLEAN || st == DIRTY || st == WRITING)
 
 byte st = ABSENT;
@@ -44,12 +59,20 @@ byte mem_m, mem_f;
 byte home_m, home_f;
 byte m, f;              /* what was stored, and written, last */
 byte busy;            /* writers past the object, from list to list */
+byte word = NONE;
+byte changes;           /* foreign_changes */
+
+#ifdef V_DEAF
+#define EXCLUDED (listed > 0)
+#else
+#define EXCLUDED (listed > 0 || word == ACTIVE)
+#endif
 
 /* One write-back of the page: flusher, msync.  tried: it was DIRTY. */
 inline write_page(tried, copy_m, copy_f)
 {
 #ifdef V_LOOKFIRST
-	listed == 0;
+	!EXCLUDED;
 #endif
 	atomic {
 		if
@@ -61,7 +84,7 @@ inline write_page(tried, copy_m, copy_f)
 	:: tried ->
 		if
 #if !defined(V_NOLOOK) && !defined(V_LOOKFIRST)
-		:: listed > 0 -> st = DIRTY     /* taken back */
+		:: EXCLUDED -> st = DIRTY       /* taken back */
 #endif
 		:: else ->
 			copy_m = mem_m; copy_f = mem_f;
@@ -148,9 +171,54 @@ proctype past(byte value)
 	}
 }
 
+/* The client says ACTIVE by itself; the server hears of it at the end, makes it
+ * a write as any, and has it stand again if nothing is dirty. */
+proctype stander()
+{
+	byte got_m, got_f, value;
+
+	do
+	:: value == 2 -> break
+	:: atomic { value < 2 && word == IDLE -> word = ACTIVE; busy++; value++ };
+		d_step { home_f = 2 + value; f = 2 + value };
+		atomic { listed++; word = NONE };
+		refresh(got_m, got_f);
+		atomic {
+			busy--;
+			assert(busy > 0 || !VISIBLE || mem_f == f);
+			assert(busy > 0 || home_f == f);
+			if
+#ifndef V_STANDDIRTY
+			:: st == DIRTY || st == WRITING
+#endif
+			:: else -> word = IDLE;
+#ifndef V_UNCOUNTED
+				changes++
+#endif
+			fi;
+			listed--
+		}
+	:: atomic { value < 2 && word == NONE -> break }
+	od
+}
+
+/* Before a page becomes dirty: no word is idle any more. */
+inline revoke(seen)
+{
+	seen = changes;
+#ifndef V_KEEPS
+	atomic {
+		if
+		:: word == IDLE -> word = NONE
+		:: else
+		fi
+	}
+#endif
+}
+
 proctype storer()
 {
-	byte copy_m, copy_f, stores;
+	byte copy_m, copy_f, stores, seen;
 	bit tried;
 
 	do
@@ -159,7 +227,8 @@ proctype storer()
 		do
 		:: read_page(copy_m, copy_f)
 		:: st == READING -> st != READING
-		:: atomic { VISIBLE ->
+		:: st == CLEAN -> revoke(seen)
+		:: atomic { VISIBLE && (st != CLEAN || seen == changes) ->
 			if
 			:: st == CLEAN -> st = DIRTY
 			:: st == WRITING -> redirtied = 1
@@ -172,9 +241,9 @@ proctype storer()
 	do
 	:: st == DIRTY ->
 #ifdef V_SKIP
-		if :: listed > 0 -> break :: else fi;
+		if :: EXCLUDED -> break :: else fi;
 #else
-		listed == 0;                    /* object_await_foreign() */
+		!EXCLUDED;                      /* object_await_foreign() */
 #endif
 		write_page(tried, copy_m, copy_f)
 	:: st == WRITING -> st != WRITING
@@ -208,7 +277,13 @@ proctype others()
 init
 {
 	atomic {
+#ifdef STANDS
+		word = IDLE;
+		changes = 1;
+		run past(1); run stander();
+#else
 		run past(1); run past(2);
+#endif
 		run storer(); run flusher(); run others()
 	};
 	_nr_pr == 1;
