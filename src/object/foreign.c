@@ -8,14 +8,29 @@
  *   he writes
  *   refresh  what is in memory follows (refresh.c)
  *   end      the pages leave the list; whoever waited to write goes on
+ *
+ * One that stands remains in the list, and is of the pages that its word says.
  */
 #include "object/object_private.h"
 
-static bool covers(const struct foreign_write *write, uint64_t index,
-		   uint64_t count)
+/* The client's word: whatever it says, no sum of these is too large. */
+static void decode(uint64_t word, uint64_t *index, uint64_t *count)
 {
-	return index < write->index + write->count &&
-	       write->index < index + count;
+	bool idle = word == FOREIGN_IDLE;
+
+	*index = word >> 16;
+	*count = idle ? 0 : word & 0xffff;
+}
+
+bool object_foreign_covers(const struct foreign_write *write, uint64_t index,
+			   uint64_t count, uint64_t *first)
+{
+	uint64_t own = write->count;
+
+	*first = write->index;
+	if (write->word)
+		decode(atomic_load(write->word), first, &own);
+	return own > 0 && index < *first + own && *first < index + count;
 }
 
 uint64_t object_before_foreign(struct object *object, uint64_t index,
@@ -28,11 +43,12 @@ uint64_t object_before_foreign(struct object *object, uint64_t index,
 		return count;
 	lock_take(&object->foreign_lock);
 	list_for_each(link, &object->foreign) {
-		const struct foreign_write *write =
-			container_of(link, struct foreign_write, link);
+		uint64_t first;
 
-		if (covers(write, index, count))
-			count = write->index > index ? write->index - index : 0;
+		if (object_foreign_covers(
+			    container_of(link, struct foreign_write, link),
+			    index, count, &first))
+			count = first > index ? first - index : 0;
 	}
 	lock_drop(&object->foreign_lock);
 	return count;
@@ -42,10 +58,12 @@ uint64_t object_before_foreign(struct object *object, uint64_t index,
 static bool listed(const struct object *object, uint64_t index)
 {
 	const struct list *link;
+	uint64_t first;
 
 	list_for_each(link, &object->foreign)
-		if (covers(container_of(link, struct foreign_write, link),
-			   index, 1))
+		if (object_foreign_covers(
+			    container_of(link, struct foreign_write, link),
+			    index, 1, &first))
 			return true;
 	return false;
 }
@@ -75,14 +93,21 @@ static void wait_for_writes(struct object *object, uint64_t index, uint64_t end)
 	}
 }
 
-void object_foreign_list(struct object *object, struct foreign_write *write,
-			 uint64_t index, uint64_t count)
+static void set_pages(const struct object *object, struct foreign_write *write,
+		      uint64_t index, uint64_t count)
 {
 	uint64_t pages = object->table.pages;
 
 	write->index = index < pages ? index : pages;
 	write->count = count < pages - write->index ? count
 						    : pages - write->index;
+}
+
+void object_foreign_list(struct object *object, struct foreign_write *write,
+			 uint64_t index, uint64_t count)
+{
+	write->word = NULL;
+	set_pages(object, write, index, count);
 	write->remembers = false;
 	write->remembered_count = 0;
 	list_init(&write->remembered);
@@ -124,4 +149,50 @@ void object_foreign_end(struct object *object, struct foreign_write *write)
 	host->dirtied(host->context);
 	if (atomic_load(&cache->hungry) && cache->pressure)
 		cache->pressure(cache->pressure_context);
+}
+
+/* ---- one that stands ---- */
+
+bool object_foreign_stand(struct object *object, struct foreign_write *write,
+			  _Atomic uint64_t *word)
+{
+	bool clean;
+
+	lock_take(&object->foreign_lock);
+	lock_take(&object->dirty_lock);
+	clean = object_dirty_count(object) == 0;
+	if (clean) {
+		/* Who is about to dirty a page looks at the list once more. */
+		atomic_fetch_add(&object->foreign_changes, 1);
+		atomic_store(word, FOREIGN_IDLE); /* its client's */
+		write->word = word;
+	}
+	lock_drop(&object->dirty_lock);
+	if (clean)
+		object_foreign_forget(write);
+	condition_wake_all(&object->foreign_ended);
+	lock_drop(&object->foreign_lock);
+	return clean;
+}
+
+void object_foreign_stop(struct object *object, struct foreign_write *write)
+{
+	uint64_t index, count;
+
+	lock_take(&object->foreign_lock);
+	/* The client begins nothing any more. */
+	decode(atomic_exchange(write->word, FOREIGN_NONE), &index, &count);
+	write->word = NULL;
+	set_pages(object, write, index, count);
+	lock_drop(&object->foreign_lock);
+}
+
+/* foreign_lock is held. */
+void object_foreign_revoke(const struct foreign_write *write)
+{
+	uint64_t idle = FOREIGN_IDLE;
+
+	if (write->word) /* the client takes it from there, too */
+		atomic_compare_exchange_strong(write->word, &idle,
+					       FOREIGN_NONE);
 }

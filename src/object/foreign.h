@@ -16,6 +16,7 @@ struct foreign_write {
 	struct list link;
 	uint64_t index; /* pages [index, index + count) */
 	uint64_t count;
+	_Atomic uint64_t *word; /* [foreign_lock] NULL: it does not stand */
 	bool remembers;         /* the object's own, as what follows */
 	struct list remembered; /* what pages were, one each */
 	unsigned remembered_count;
@@ -48,6 +49,41 @@ void object_foreign_remember(struct object *object,
 bool object_foreign_recall(struct object *object,
 			   const struct foreign_write *write, uint64_t index,
 			   void *bytes);
+
+/*
+ * A write that *stands* is one after the other, and nobody need be asked before
+ * each.  Its word, in memory that the client shares, says what is under way:
+ *
+ *	FOREIGN_NONE    nothing; and the client may not begin
+ *	FOREIGN_IDLE    nothing
+ *	otherwise       so many pages (the low 16 bits), the first of which
+ *	                is that (the others)
+ *
+ * The client takes it from IDLE to pages, by itself; all else is done here.
+ * Where it is IDLE nothing of the object is dirty: whoever is about to dirty a
+ * page makes it NONE first.  So what is under way has begun when nothing was
+ * being written home, and keeps its pages from that as any foreign write does.
+ */
+#define FOREIGN_NONE UINT64_C(0)
+#define FOREIGN_IDLE UINT64_C(0xffff)
+
+static inline bool foreign_is_active(const struct foreign_write *write)
+{
+	uint64_t word = atomic_load(write->word);
+
+	return word != FOREIGN_NONE && word != FOREIGN_IDLE;
+}
+
+/* The write, listed, of which memory has followed all: it stands, and is of no
+ * page until its word says so.  False: something is dirty.  Never blocks. */
+bool object_foreign_stand(struct object *object, struct foreign_write *write,
+			  _Atomic uint64_t *word);
+/* One as any from now on, of the pages of its word, which is NONE. */
+void object_foreign_stop(struct object *object, struct foreign_write *write);
+
+/* Is there any such page? */
+bool object_foreign_remembers_any(struct object *object,
+				  const struct foreign_write *write);
 
 /* How many of [index, index+count) a write-back may have: up to the first page
  * that somebody else is changing in the store. */

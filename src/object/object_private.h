@@ -185,11 +185,19 @@ void foreseen_slot_free(struct object *object);
 /* The object is about to end. */
 void foreseen_forget(struct object *object);
 
+/* ---- foreign.c; foreign_lock is held ---- */
+
+/* Is it of any of these pages?  And its first one. */
+bool object_foreign_covers(const struct foreign_write *write, uint64_t index,
+			   uint64_t count, uint64_t *first);
+/* One that stands, and is idle, is NONE. */
+void object_foreign_revoke(const struct foreign_write *write);
+
 /* ---- remembered.c ---- */
 
 /* Takes dirty_lock; the page, if it is CLEAN, is remembered by who asked. */
 void object_lock_dirty(struct object *object, uint64_t index);
-/* => it is listed no more */
+/* => it is listed no more, or foreign_lock is held */
 void object_foreign_forget(struct foreign_write *write);
 /* Waits for reads, writes and evictions of the page to end: its word then.  It
  * is not LODGED: such a page is dropped. */

@@ -9,9 +9,10 @@
  *	remembers   counts it; then looks at the set of dirty pages
  *	refreshes   under the set's lock a page is filled, then counts it
  *	reads anew  counts it while the page is READING
+ *	stands      counts it, under the set's lock, if the set is empty
  *	dirties     the count; the page is copied for all who remember, if the
- *	            count is the same; under the set's lock the count again,
- *	            then DIRTY
+ *	            count is the same, and none that stands is idle any more;
+ *	            under the set's lock the count again, then DIRTY
  *
  * (rule 11): a page is in the set by then, or its copy is made, and is of the
  * bytes that it became dirty with.
@@ -34,8 +35,10 @@ struct remembered_page {
 /* [foreign_lock] */
 static bool asks(const struct foreign_write *write, uint64_t index)
 {
-	return write->remembers && index >= write->index &&
-	       index - write->index < write->count;
+	uint64_t first;
+
+	return write->remembers &&
+	       object_foreign_covers(write, index, 1, &first);
 }
 
 /* [foreign_lock] */
@@ -108,7 +111,7 @@ static bool copy_clean(struct object *object, uint64_t index,
 	return copied;
 }
 
-/* Does anybody want to know? */
+/* Does anybody want to know?  None that stands is idle then. */
 static bool is_asked(struct object *object, uint64_t index)
 {
 	const struct list *link;
@@ -118,9 +121,13 @@ static bool is_asked(struct object *object, uint64_t index)
 	if (atomic_load(&object->foreign_count) == 0)
 		return false;
 	lock_take(&object->foreign_lock);
-	list_for_each(link, &object->foreign)
-		asked |= asks(container_of(link, struct foreign_write, link),
-			      index);
+	list_for_each(link, &object->foreign) {
+		const struct foreign_write *write =
+			container_of(link, struct foreign_write, link);
+
+		object_foreign_revoke(write);
+		asked |= asks(write, index);
+	}
 	lock_drop(&object->foreign_lock);
 	return asked;
 }
@@ -157,6 +164,17 @@ void object_foreign_remember(struct object *object, struct foreign_write *write)
 	write->remembers = true;
 	atomic_fetch_add(&object->foreign_changes, 1);
 	lock_drop(&object->foreign_lock);
+}
+
+bool object_foreign_remembers_any(struct object *object,
+				  const struct foreign_write *write)
+{
+	bool any;
+
+	lock_take(&object->foreign_lock);
+	any = write->remembered_count > 0;
+	lock_drop(&object->foreign_lock);
+	return any;
 }
 
 bool object_foreign_recall(struct object *object,
