@@ -112,11 +112,15 @@ void write_end_at_once(struct job *job)
 
 	if (!write->file->local || write->overdue || write->doubtful ||
 	    (request->flags & WRITE_UNSURE) ||
-	    !is_small(request->offset, request->length) ||
-	    !write_merge_at_once(write, request->offset, request->length, fetch,
-				 job))
+	    !is_small(request->offset, request->length))
 		return;
-	write_has_ended(write);
-	job->write = NULL;
-	job->at_once = true;
+	write->word = standing_place(job);
+	job->at_once = write_merge_at_once(write, request->offset,
+					   request->length, fetch, job);
+	if (write_is_standing(write))
+		write_stands(job);
+	else if (job->at_once)
+		write_has_ended(write);
+	if (job->at_once)
+		job->write = NULL;
 }

@@ -262,10 +262,17 @@ static void abandon_writes(struct client *client, const struct channel *channel)
 		link = link->next;
 		if (channel && write->channel != channel)
 			continue;
-		list_remove(&write->link);
-		client->write_count--;
-		write_abandon(write);
+		write_give_up(client, write);
 	}
+}
+
+void write_give_up(struct client *client, struct server_write *write)
+{
+	list_remove(&write->link);
+	client->write_count--;
+	if (write_is_standing(write))
+		write_stop(write, 0);
+	write_abandon(write);
 }
 
 void writes_hung_up(struct client *client, const struct channel *channel)
@@ -308,6 +315,7 @@ static void destroy(struct client *client)
 	loop_unwatch(server, &client->alive);
 	if (pidfd >= 0)
 		close(pidfd);
+	standing_destroy(client);
 	list_remove(&client->link);
 	list_add_tail(&server->graves, &client->link);
 	lock_take(&server->lock);

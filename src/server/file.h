@@ -124,6 +124,9 @@ void robust_cut(struct server *server, struct server_file *file, uint64_t size);
 void file_watch(struct server *server, struct server_file *file);
 /* Before and after a client's own write: that is no outsider's. */
 void file_begin_change(struct server *server, struct server_file *file);
+/* The same after one, of a file that had changed last at that time before. */
+void file_begin_seen_change(struct server *server, struct server_file *file,
+			    uint64_t changed_ns);
 void file_end_change(struct server *server, struct server_file *file);
 /* A descriptor of the memfd for clients; remains the file's. */
 int file_memory(struct server *server, struct server_file *file, bool writable);

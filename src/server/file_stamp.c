@@ -8,8 +8,9 @@
  *          is remembered (doubtful)
  *   end    the last one takes them anew
  *
- * So what an outsider changes while one is under way, and nothing later, is not
- * seen.  If there is doubt clean pages are read anew; dirty ones stay: they are
+ * A write that stands is heard of at its end only: its client says what it saw
+ * before.  So what an outsider changes while one is under way, and nothing later,
+ * is not seen.  If there is doubt clean pages are read anew; dirty ones stay: they are
  * newer.
  */
 #include "server/server_private.h"
@@ -89,6 +90,20 @@ void file_begin_change(struct server *server, struct server_file *file)
 
 	lock_take(&server->lock);
 	if (file->changing++ == 0 && known && !is_same(&file->stamp, &now))
+		file->doubtful = true;
+	lock_drop(&server->lock);
+}
+
+void file_begin_seen_change(struct server *server, struct server_file *file,
+			    uint64_t changed_ns)
+{
+	const struct timespec *changed = &file->stamp.changed;
+
+	lock_take(&server->lock);
+	if (file->changing++ == 0 &&
+	    (uint64_t)changed->tv_sec * 1000000000 +
+			    (uint64_t)changed->tv_nsec !=
+		    changed_ns)
 		file->doubtful = true;
 	lock_drop(&server->lock);
 }

@@ -74,6 +74,14 @@ int ledger_add_write(struct server *server, struct server_write *write,
 	return at < LEDGER_WRITES ? 0 : -ENOBUFS;
 }
 
+/* Of all the file: what its client is about to write is not told.  The id last:
+ * until then it is the write that has just ended. */
+void ledger_stand(struct server_write *write)
+{
+	write->place->offset = write->place->length = 0;
+	atomic_store(&write->place->id, write->id);
+}
+
 void ledger_remove_write(struct server_write *write)
 {
 	if (write->place)

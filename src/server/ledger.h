@@ -53,6 +53,8 @@ void ledger_destroy(struct server *server);
 /* write->place is set.  -ENOBUFS: there are too many. */
 int ledger_add_write(struct server *server, struct server_write *write,
 		     int64_t pid);
+/* It stands, under another id. */
+void ledger_stand(struct server_write *write);
 void ledger_remove_write(struct server_write *write);
 /* [s] NULL: there are too many. */
 struct ledger_claim *ledger_add_claim(struct server *server, int64_t pid,

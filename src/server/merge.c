@@ -387,14 +387,30 @@ int write_merge(struct server_write *write, uint64_t offset, uint64_t length)
 	return error;
 }
 
+/* Who remembers nothing has not to be told; what he will remember from here on
+ * is what comes now, or what it comes beside, and then it does not. */
+static bool any_remembers(const struct server_write *write)
+{
+	const struct list *link;
+
+	list_for_each(link, &write->file->begun) {
+		const struct server_write *other =
+			container_of(link, struct server_write, begun);
+
+		if (other->remembered_count > 0 ||
+		    (other != write &&
+		     object_foreign_remembers_any(file_object(write->file),
+						  &other->foreign)))
+			return true;
+	}
+	return false;
+}
+
 /* Nobody else has to be told, and nothing was stored beside it. */
 static bool is_simple(const struct server_write *write, uint64_t offset,
 		      uint64_t length)
 {
-	const struct list *begun = &write->file->begun;
-
-	return begun->next == &write->begun && begun->prev == &write->begun &&
-	       write->remembered_count == 0 && offset >= write->offset &&
+	return !any_remembers(write) && offset >= write->offset &&
 	       offset + length <= write->offset + write->length &&
 	       !any_dirty(write);
 }
@@ -412,8 +428,12 @@ bool write_merge_at_once(struct server_write *write, uint64_t offset,
 				      fetch, context);
 	if (good) {
 		free(write->remembered); /* it has room for none */
-		list_remove(&write->begun);
+		write->remembered = NULL;
 	}
+	if (good && !(write->word &&
+		      object_foreign_stand(file_object(write->file),
+					   &write->foreign, write->word)))
+		list_remove(&write->begun);
 	lock_drop(&write->file->merging);
 	return good;
 }

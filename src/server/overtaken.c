@@ -46,6 +46,8 @@ static void overtake(struct server_write *write)
 	struct server *server = write->server;
 
 	write->overdue = true;
+	if (write_is_standing(write))
+		write_stop(write, 0);
 	lock_take(&server->lock);
 	write->overtaking = write->overtaken = true;
 	if (write->place)
@@ -58,12 +60,15 @@ static void overtake(struct server_write *write)
 void writes_overtake(struct client *client, uint64_t now)
 {
 	struct server *server = client->server;
-	struct list *link;
+	struct list *link, *after;
 
-	list_for_each(link, &client->writes) {
+	list_for_each_safe(link, after, &client->writes) {
 		struct server_write *write =
 			container_of(link, struct server_write, link);
 
+		if (write_is_standing(write) &&
+		    write_see_to_standing(client, write, now))
+			continue;
 		/* Where nothing is dirty nobody waits. */
 		if (!write->overdue && server->enders &&
 		    now - write->begun_ns >= server->patience_ns &&

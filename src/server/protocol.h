@@ -55,13 +55,18 @@ enum request_type {
 	 * FILE_DURABLE also past the device's cache.  length 0: to its end. */
 	REQUEST_FILE_SYNC,
 	/* A file open for writing: its bytes [offset, +length) are about to
-	 * be changed by the kernel; length 0: all behind.  Reply: id, 0 if
-	 * the file is not taken. */
+	 * be changed by the kernel; length 0: all behind.  address, if it is
+	 * not 0: the id of a write of this client's that stands no more.
+	 * Reply: id, 0 if the file is not taken. */
 	REQUEST_WRITE_BEGIN,
 	/* They were: id; [offset, +length) as it came to be.  The file's size
 	 * may have grown.  With WRITE_REPEATS: -ESTALE: it took so long that
 	 * others' pages have gone home meanwhile, and may have gone over these
-	 * bytes: they are to be written once more, between BEGIN and END. */
+	 * bytes: they are to be written once more, between BEGIN and END.
+	 * With WRITE_STAND it may stand from then on, by the word number
+	 * advice (struct standing_words); address: when the file had changed
+	 * last before it was written, in ns, 0: not known.  Reply, if it does:
+	 * REPLY_STANDS, and its next id; with WRITE_WANTS_WORDS their memory. */
 	REQUEST_WRITE_END,
 	/* A file open for writing gets length bytes.  -EAGAIN: it is not
 	 * taken. */
@@ -110,6 +115,8 @@ enum request_type {
 #define TRUNCATE_SAW_SIZE 0x1u /* offset: the file's size before */
 #define WRITE_REPEATS 0x1u
 #define WRITE_UNSURE 0x2u /* perhaps other bytes as well */
+#define WRITE_STAND 0x4u
+#define WRITE_WANTS_WORDS 0x8u
 #define FILE_APPEND 0x2u
 
 struct request {
@@ -129,6 +136,7 @@ struct request {
 #define REPLY_HAS_USERFAULT 0x8u /* FORKED: the child's own, last */
 #define REPLY_RETURNED 0x10u     /* HELLO_AGAIN: your userfaultfd is known */
 #define REPLY_HAS_LIFELINE 0x20u
+#define REPLY_STANDS 0x40u
 
 struct reply {
 	uint32_t version;
@@ -196,6 +204,29 @@ static inline struct taken_entry *taken_find(struct taken_table *table,
 			return entry;
 	}
 	return 0;
+}
+
+/*
+ * A write that stands needs no BEGIN.  Its client takes the word from IDLE to
+ * the pages that it is about to change, writes, and says END; what else becomes
+ * of the word is the server's.  NONE: it does not stand any more, and must be
+ * begun as any.  Nobody else has this memory.
+ */
+#define STANDING_WORDS 64u
+#define STANDING_NONE UINT64_C(0)
+#define STANDING_IDLE UINT64_C(0xffff)
+#define STANDING_BYTES UINT64_C(65536) /* of one write, at most */
+
+struct standing_words {
+	_Atomic uint64_t word[STANDING_WORDS];
+};
+
+/* Pages of [offset, +length); length is not 0. */
+static inline uint64_t standing_word(uint64_t offset, uint64_t length)
+{
+	uint64_t first = offset >> 12;
+
+	return first << 16 | (((offset + length - 1) >> 12) - first + 1);
 }
 
 #endif

@@ -129,15 +129,17 @@ int file_sync_run(struct job *job)
 int write_begin_prepare(struct job *job)
 {
 	struct client *client = job->client;
-	struct list *link;
+	struct list *link, *after;
 
-	/* It was begun, and the server that did it has not said so. */
-	list_for_each(link, &client->writes) {
-		const struct server_write *write =
+	list_for_each_safe(link, after, &client->writes) {
+		struct server_write *write =
 			container_of(link, struct server_write, link);
 
+		/* It was begun, and the server that did it has not said so. */
 		if (write->token && write->token == job->request.id)
 			job->reply.id = write->id;
+		else if (write->id == job->request.address)
+			write_give_up(client, write);
 	}
 	if (client->write_count >= SERVER_WRITES)
 		return -ENOBUFS;
@@ -236,6 +238,8 @@ int write_end_prepare(struct job *job)
 		list_remove(link);
 		client->write_count--;
 		job->write = write;
+		if (write_is_standing(write))
+			write_stop(write, job->request.address);
 		write_end_at_once(job);
 		return 0;
 	}

@@ -24,6 +24,7 @@
 #define SERVER_IDS 65536u            /* of a client */
 #define SERVER_AT_ONCE 65536u        /* bytes of a write that needs no worker */
 #define SERVER_WRITES 256u           /* of a client, begun and not ended */
+#define SERVER_STANDING 4096u        /* writes of all, of LEDGER_WRITES */
 #define SERVER_CLAIMS 4096u          /* of a client: KERNELS */
 #define SERVER_SNAPSHOTS 16u         /* of a client: FORKING */
 #define SERVER_ROBUST 64u            /* pages of a client: KEEP */
@@ -87,6 +88,7 @@ struct server {
 	uint64_t probes;           /* [l] */
 	bool resting;        /* [l] the door is shut until the next probe */
 	uint64_t next_write; /* [l] ids */
+	unsigned standing;   /* [l] writes that do */
 	void *buffer;        /* [l] of one message */
 	void *written;       /* [l] pages of a write, SERVER_AT_ONCE and one */
 
@@ -228,6 +230,8 @@ struct client {
 	 * those that wait for their turn. */
 	unsigned begun[JOB_KINDS];
 	struct list queued[JOB_KINDS];
+	struct standing_words *words; /* NULL: none of its writes has stood */
+	int words_fd;
 	bool greeted;
 	bool gone;    /* its process has ended, or executes another program */
 	bool awaited; /* it has not come back yet since there is this server */
@@ -362,7 +366,28 @@ struct server_write {
 	bool overtaking; /* [s] a worker does it */
 	bool overtaken;  /* [s] it excludes nobody any more */
 	uint64_t writes; /* that the object had begun by then */
+	_Atomic uint64_t *word; /* [l] by which it may stand, or does; NULL */
+	bool seen;              /* [l] under way, by that word */
 };
+
+/* ---- standing.c; [l] ---- */
+
+/* By what word the job's write may stand when it has ended; NULL: not at all. */
+_Atomic uint64_t *standing_place(struct job *job);
+/* It has ended, and stands. */
+void write_stands(struct job *job);
+static inline bool write_is_standing(const struct server_write *write)
+{
+	return write->foreign.word != NULL;
+}
+/* It is one as any, of the pages of its word: begun, and changes the file.
+ * changed_ns: when that had changed last before; 0: not known. */
+void write_stop(struct server_write *write, uint64_t changed_ns);
+/* True: nobody waits for it; it has ended if it is of no use.  Else it has begun
+ * by now. */
+bool write_see_to_standing(struct client *client, struct server_write *write,
+			   uint64_t now);
+void standing_destroy(struct client *client);
 
 /* ---- overtaken.c ---- */
 
@@ -395,7 +420,8 @@ void write_recover(struct server_write *write);
  * not say the truth, without.  As object_refresh(). */
 int write_merge(struct server_write *write, uint64_t offset, uint64_t length);
 /* The same and write_remember() where nothing of the range is dirty, on the
- * loop.  False: not so, or somebody is at it; a worker must do all of it. */
+ * loop.  False: not so, or somebody is at it; a worker must do all of it.  The
+ * write stands then, if it may. */
 bool write_remember_at_once(struct server_write *write);
 bool write_merge_at_once(struct server_write *write, uint64_t offset,
 			 uint64_t length, const void *(*fetch)(void *context),
@@ -446,6 +472,8 @@ int bound_read_run(struct job *job);
 int bound_write_run(struct job *job);
 /* Ends a write whose client is gone, on a worker. */
 void write_abandon(struct server_write *write);
+/* [l] The client says no more of it. */
+void write_give_up(struct client *client, struct server_write *write);
 /* [l] Those that were begun on a channel which ends: by a child with its
  * parent's memory it is the only sign that it has died. */
 void writes_hung_up(struct client *client, const struct channel *channel);
