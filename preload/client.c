@@ -16,6 +16,7 @@
 #include "lifeline.h"
 #include "own.h"
 #include "raw.h"
+#include "standing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,7 @@ void client_close_channels(void)
 	client.first.fd = -1;
 	lock_reset(&client.first_lock);
 	lifeline_after_fork();
+	standing_after_fork();
 	atomic_store(&process, this_process());
 }
 

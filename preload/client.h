@@ -62,6 +62,10 @@ static inline bool client_has_taken(void)
 	       atomic_load_explicit(&table->count, memory_order_relaxed) != 0;
 }
 
+/* Whose descriptors these are: in a child that has just been forked, and in that
+ * of a vfork(), its parent's number. */
+int client_process(void);
+
 /* Another one with each server that was lost: ids of an earlier one may be
  * nobody's. */
 uint64_t client_generation(void);

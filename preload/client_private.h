@@ -27,9 +27,6 @@ extern struct client client;
 /* The server of that generation is lost: 0, there is another one, and it knows
  * us; -EIO: there is none. */
 int client_reconnect(uint64_t generation);
-/* Whose descriptors these are: in a child that has just been forked its
- * parent's number. */
-int client_process(void);
 /* All of them, which are this process's from now on. */
 void client_close_channels(void);
 

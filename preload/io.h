@@ -31,6 +31,9 @@ struct stretch {
 struct begun {
 	int64_t id; /* 0: nobody need be told; negative: it must not be */
 	int line;   /* client.h */
+	int place;  /* where it may stand, or does (standing.h); or -1 */
+	uint64_t given_up; /* a write that stands no more; 0: none */
+	uint64_t server;   /* client_generation() before END was said */
 };
 
 /* False: the kernel will refuse it; it shall. */
@@ -50,8 +53,9 @@ bool io_is_in_taken(const struct io *io);
  * not trap; store: to be written to. */
 void io_touch(const struct io *io, bool store);
 
-/* The write of a taken file: the server steps back meanwhile.  As pwritev2. */
-ssize_t io_write_taken(const struct io *io);
+/* The write of a taken file, that was looked at: the server steps back
+ * meanwhile.  As pwritev2. */
+ssize_t io_write_taken(const struct io *io, const struct look *look);
 /*
  * Around what else changes bytes [offset, +length) of a taken file; length 0:
  * all behind.  0 or a negative errno: then there is no end.  What has happened

@@ -13,6 +13,7 @@
 #include "io.h"
 
 #include "raw.h"
+#include "standing.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -43,11 +44,13 @@ static uint64_t new_token(void)
 	return atomic_fetch_add(&last, 1) + 1;
 }
 
-int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
+/* => place and given_up are set */
+static int begin_write(struct begun *begun, int fd, off_t offset, size_t length)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_BEGIN,
 		.request.id = new_token(),
+		.request.address = begun->given_up,
 		.request.offset = (uint64_t)offset,
 		.request.length = length,
 		.send = { fd },
@@ -55,7 +58,7 @@ int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
 	};
 	int error;
 
-	*begun = (struct begun){ .line = -1 };
+	begun->line = -1;
 	while ((error = client_call_on(&call, &begun->line)) == -ENOBUFS)
 		wait_for_others();
 	begun->id = error ? error : (int64_t)call.reply.id;
@@ -64,9 +67,15 @@ int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
 	return error;
 }
 
-/* -ESTALE: only if it repeats. */
+int io_write_begin(struct begun *begun, int fd, off_t offset, size_t length)
+{
+	*begun = (struct begun){ .place = -1 };
+	return begin_write(begun, fd, offset, length);
+}
+
+/* -ESTALE: only if it repeats.  look: of the file, if it may stand. */
 static int end_write(struct begun *begun, const struct stretch *written,
-		     bool repeats)
+		     bool repeats, const struct look *look)
 {
 	struct call call = {
 		.request.type = REQUEST_WRITE_END,
@@ -80,14 +89,16 @@ static int end_write(struct begun *begun, const struct stretch *written,
 
 	if (begun->id <= 0)
 		return 0;
+	standing_ask(begun, look, &call);
 	error = client_call_on(&call, &begun->line);
 	client_line_close(&begun->line);
+	standing_end(begun, look, &call);
 	return error;
 }
 
 void io_write_end(struct begun *begun, const struct stretch *written)
 {
-	end_write(begun, written, false);
+	end_write(begun, written, false, NULL);
 }
 
 void io_tell_written(int fd, const struct stretch *written)
@@ -222,7 +233,7 @@ static int write_step(const struct io *io, const char *buffer, size_t length,
 		if (result)
 			return (int)result;
 		result = raw(SYS_pwritev2, io->fd, &part, 1, offset, 0, flags);
-		error = end_write(&begun, &whole, true);
+		error = end_write(&begun, &whole, true, NULL);
 		if (result != (long)length)
 			error = raw_failed(result) ? (int)result : -EIO;
 		else if (error != -ESTALE)
@@ -316,22 +327,31 @@ static struct stretch written_at(const struct io *io, enum place place,
 /* Whatever is written at a place that may move lies behind it: of the last
  * page, as a write home of that may have looked at the old end. */
 static int begin_at(struct begun *begun, const struct io *io, enum place place,
-		    off_t offset)
+		    off_t offset, const struct look *look)
 {
-	if (place == PLACE_GIVEN)
-		return io_write_begin(begun, io->fd, offset, io->length);
+	int error;
+
+	if (place == PLACE_GIVEN) {
+		if (standing_begin(begun, look, offset, io->length))
+			return 0;
+		error = begin_write(begun, io->fd, offset, io->length);
+		if (begun->id <= 0)
+			standing_free(begun);
+		return error;
+	}
 	if (place == PLACE_END)
 		offset &= ~(off_t)4095;
 	return io_write_begin(begun, io->fd, offset, 0);
 }
 
-static long write_announced(const struct io *io, enum place place, off_t offset)
+static long write_announced(const struct io *io, enum place place, off_t offset,
+			    const struct look *look)
 {
 	struct stretch written = { offset, 0, false };
 	struct begun begun;
 	off_t now;
 	long result;
-	int error = begin_at(&begun, io, place, offset);
+	int error = begin_at(&begun, io, place, offset, look);
 
 	if (error)
 		return error;
@@ -344,7 +364,8 @@ static long write_announced(const struct io *io, enum place place, off_t offset)
 		written = written_at(io, place, offset, (size_t)result);
 	error = end_write(&begun, &written,
 			  !written.unsure && result > 0 &&
-				  written.length == (size_t)result);
+				  written.length == (size_t)result,
+			  look);
 	if (error == -ESTALE)
 		error = write_once_more(io, (size_t)result, written.offset);
 	else
@@ -352,7 +373,7 @@ static long write_announced(const struct io *io, enum place place, off_t offset)
 	return error ? error : result;
 }
 
-ssize_t io_write_taken(const struct io *io)
+ssize_t io_write_taken(const struct io *io, const struct look *look)
 {
 	enum place place = place_of(io);
 	off_t offset;
@@ -364,7 +385,7 @@ ssize_t io_write_taken(const struct io *io)
 	if (offset < 0 || io->length == 0)
 		return raw_return(write_parts(io));
 	signals = signals_block();
-	result = write_announced(io, place, offset);
+	result = write_announced(io, place, offset, look);
 	signals_restore(signals);
 	return raw_return(result);
 }

@@ -30,6 +30,8 @@ static bool look_in(struct look *look, const struct stat *status)
 	look->device = status->st_dev;
 	look->inode = status->st_ino;
 	look->size = (uint64_t)status->st_size;
+	look->changed_ns = (uint64_t)status->st_ctim.tv_sec * 1000000000 +
+			   (uint64_t)status->st_ctim.tv_nsec;
 	return look_again(look);
 }
 

@@ -15,6 +15,7 @@ struct look {
 	uint64_t device;
 	uint64_t inode;
 	uint64_t size;
+	uint64_t changed_ns;       /* when it had changed last */
 	struct taken_entry *entry; /* NULL: not taken */
 	bool bound;                /* a stand-in: the server has all of it */
 };

@@ -36,7 +36,7 @@ static bool is_written(struct io *io, struct before *before, ssize_t *result)
 			before->position = io_position(io->fd);
 		return false;
 	}
-	*result = look->bound ? io_bound_write(io) : io_write_taken(io);
+	*result = look->bound ? io_bound_write(io) : io_write_taken(io, look);
 	return true;
 }
 

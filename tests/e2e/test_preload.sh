@@ -8,7 +8,7 @@
 : "${QUIRE_PROGRAMS:?is not set: the folder of the test programs}"
 programs="advice bare_calls beyond children descriptor_io descriptors forks
 	handlers killed locks maps_reader meanwhile mutexes other_calls
-	outlive past_end places refusals results robust stopped streams
+	outlive past_end places refusals results robust standing stopped streams
 	system_calls"
 chmod 755 "$WORK"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups
@@ -46,7 +46,8 @@ for name in $programs; do
 done
 
 # Less than one of the files that it maps.
-for name in descriptor_io forks past_end robust stopped system_calls; do
+for name in descriptor_io forks past_end robust standing stopped \
+	system_calls; do
 	under 1M "$name" "$QUIRE" run --budget 1M --
 done
 
@@ -80,6 +81,26 @@ if type valgrind >/dev/null 2>&1; then
 else
 	note "no valgrind: what is sent is not looked at"
 fi
+
+# Of a small write after the other each asks once; the file comes along with
+# what is begun by a message.  Where the server cannot look at it without
+# waiting (at_once.c) each asks twice.
+case $(stat -f -c %T "$WORK") in
+ext2/ext3 | xfs | btrfs | tmpfs)
+	if type strace >/dev/null 2>&1; then
+		mkdir "$WORK/asked"
+		run "$QUIRE" run -- strace -f -o "$WORK/calls" -e sendmsg \
+			"$QUIRE_PROGRAMS/preload_standing" "$WORK/asked"
+		check "asked: status 0" [ "$status" -eq 0 ]
+		check "asked: more than a thousand times" \
+			[ "$(grep -c sendmsg "$WORK/calls")" -gt 1000 ]
+		check "asked: most writes ask once" \
+			[ "$(grep -c SCM_RIGHTS "$WORK/calls")" -lt 700 ]
+	else
+		note "no strace: how often is asked is not looked at"
+	fi
+	;;
+esac
 
 # A bound path: what another file holds.  Natively it is a link.
 mkdir -p "$WORK/native/bound" "$WORK/8M/bound"

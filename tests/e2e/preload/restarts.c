@@ -97,6 +97,14 @@ static void write_some(struct worker *worker)
 	must(memcmp(worker->mapped + at, bytes, length) == 0);
 }
 
+/* Where nothing is dirty, one after the other. */
+static void write_on(struct worker *worker)
+{
+	must(msync(worker->mapped, worker->size, MS_SYNC) == 0);
+	for (int i = 0; i < 32; i++)
+		write_some(worker);
+}
+
 static void read_some(struct worker *worker)
 {
 	unsigned char bytes[9000];
@@ -202,6 +210,8 @@ static void step(struct worker *worker)
 		send_some(worker);
 		break;
 	case 6:
+		write_on(worker);
+		break;
 	case 7:
 	case 8:
 		read_some(worker);
