@@ -157,8 +157,8 @@ static int channel_ask(int *result)
 	return error;
 }
 
-/* For this request only. */
-static int call_on_own_channel(struct call *call)
+/* For this request only; or for all of the line's, which end with it. */
+static int call_on_own_channel(struct call *call, int *line)
 {
 	int fd = -1;
 	int error = channel_ask(&fd);
@@ -166,7 +166,10 @@ static int call_on_own_channel(struct call *call)
 	if (error)
 		return error;
 	error = channel_exchange(fd, call, true);
-	raw(SYS_close, fd);
+	if (line)
+		*line = fd;
+	else
+		raw(SYS_close, fd);
 	return error;
 }
 
@@ -202,35 +205,39 @@ static int call_from_pool(struct call *call, struct pool_channel *place)
 	return error;
 }
 
-static int call_somehow(struct call *call)
+/* -EBUSY: all of the pool are in use, and there can be no more. */
+static int call_once(struct call *call, int *line)
 {
 	struct pool_channel *place;
+	int error;
 
 	if (is_guest())
-		return call_on_own_channel(call);
+		return call_on_own_channel(call, line);
 	place = pool_get(POOL_FREE);
 	if (place)
 		return call_from_pool(call, place);
 	place = pool_get(POOL_EMPTY);
 	if (!place)
 		place = pool_recover();
-	if (!place)
-		return call_on_own_channel(call);
+	if (!place) {
+		error = call_on_own_channel(call, line);
+		return error == -EMFILE ? -EBUSY : error;
+	}
 	if (pool_fill(place))
 		return -EIO;
 	return call_from_pool(call, place);
 }
 
-static int call_on_line(struct call *call, int *line)
+static int call_somehow(struct call *call, int *line)
 {
-	int error = 0;
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	int error;
 
-	if (*line < 0 && is_guest())
-		error = channel_ask(line);
-	if (error)
-		return error;
-	return *line < 0 ? call_somehow(call)
-			 : channel_exchange(*line, call, true);
+	if (line && *line >= 0)
+		return channel_exchange(*line, call, true);
+	while ((error = call_once(call, line)) == -EBUSY)
+		raw(SYS_ppoll, NULL, 0, &moment, NULL, 0);
+	return error;
 }
 
 int client_process(void)
@@ -266,7 +273,9 @@ static int call_until_heard(struct call *call, int *line)
 
 	for (;;) {
 		generation = client_generation();
-		error = line ? call_on_line(call, line) : call_somehow(call);
+		error = call_somehow(call, line);
+		if (error == -EIO && line)
+			client_line_close(line);
 		if (error != -EIO || is_guest() || !may_repeat(call) ||
 		    client_reconnect(generation))
 			return error;

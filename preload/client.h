@@ -37,7 +37,8 @@ int client_call(struct call *call);
 /*
  * The same for requests that belong together, and end with who made them:
  * *line is -1 before the first, and closed after the last.  The child of a
- * vfork(), whose death would not be seen otherwise, gets a channel there.
+ * vfork(), whose death would not be seen otherwise, gets a channel there; so
+ * does who finds all of the pool in use.
  */
 int client_call_on(struct call *call, int *line);
 void client_line_close(int *line);

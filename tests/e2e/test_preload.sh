@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 : "${QUIRE_PROGRAMS:?is not set: the folder of the test programs}"
-programs="advice bare_calls beyond children descriptor_io descriptors forks
+programs="advice bare_calls beyond children crowd descriptor_io descriptors forks
 	handlers killed locks maps_reader meanwhile mutexes other_calls
 	outlive past_end places refusals results robust standing stopped streams
 	system_calls"
