@@ -169,8 +169,6 @@ static void on_ready(struct watch *watch)
 		client_hang_up(client);
 		return;
 	}
-	/* Level-triggered: one that is not looked at must not be watched. */
-	loop_pause(client->server, &channel->watch);
 	channel->job = job;
 	client->working++;
 	request_take(job);
@@ -223,8 +221,24 @@ void channel_reply(struct channel *channel, struct job *job)
 	}
 	if (job->last)
 		client_hang_up(client);
-	else if (loop_resume(client->server, &channel->watch))
+	else if (!channel_resume(channel))
 		channel_destroy(channel);
+}
+
+/* Level-triggered: one that is not looked at must not be watched. */
+void channel_pause(struct channel *channel)
+{
+	loop_pause(channel->client->server, &channel->watch);
+	channel->paused = true;
+}
+
+bool channel_resume(struct channel *channel)
+{
+	bool paused = channel->paused;
+
+	channel->paused = false;
+	return !paused ||
+	       !loop_resume(channel->client->server, &channel->watch);
 }
 
 /* ---- life ---- */

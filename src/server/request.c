@@ -238,7 +238,7 @@ static void finish(struct job *job, bool silent)
 	client->working--;
 	if (job->channel && silent) {
 		job->channel->job = NULL;
-		if (loop_resume(client->server, &job->channel->watch))
+		if (!channel_resume(job->channel))
 			channel_destroy(job->channel);
 	} else if (job->channel) {
 		channel_reply(job->channel, job);
@@ -383,8 +383,11 @@ void request_take(struct job *job)
 		job->reply.error = rule->prepare(job);
 	if (job->at_once && job->end)
 		job->end(job);
-	if (rule->now || job->reply.error || job->at_once)
+	if (rule->now || job->reply.error || job->at_once) {
 		finish(job, rule->silent);
-	else
-		begin(job);
+		return;
+	}
+	if (job->channel)
+		channel_pause(job->channel);
+	begin(job);
 }

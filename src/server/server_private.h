@@ -251,6 +251,7 @@ struct channel {
 	struct client *client;
 	struct watch watch;
 	struct job *job; /* NULL: it may send a request */
+	bool paused;     /* it is not watched: a worker has its job */
 };
 
 /* The pidfd is taken over; -1: none. */
@@ -293,6 +294,10 @@ int channel_peer(int descriptor, pid_t *pid, uid_t *uid, int *pidfd);
 bool channel_send(struct channel *channel, struct job *job);
 /* The job in hand has its reply; the next request may come. */
 void channel_reply(struct channel *channel, struct job *job);
+/* Its job is for a worker: the next request waits in the socket. */
+void channel_pause(struct channel *channel);
+/* False: it cannot be watched. */
+bool channel_resume(struct channel *channel);
 
 /* The child of a fork event, whose userfaultfd is taken over. */
 void fork_happened(struct client *parent, const struct mmu_event *event);
