@@ -7,6 +7,7 @@
 #   make demo FILE=... BUDGET=64M  ... over a file of yours, within that memory
 #   make bench                     the measurements W1 to W12, in a few minutes
 #   make bench-full                the same, longer: some twenty minutes
+#   make bench-run                 programs plainly and under `quire run`: a minute
 #   make check-programs            real programs under `quire run`, compared
 #   make soak SECONDS=60 SEED=1    random operations for so long
 #   make soak-run SECONDS=600      64 processes under `quire run`, killed
@@ -22,7 +23,7 @@ JOBS =
 FILE =
 BUDGET =
 
-.PHONY: all check check-programs demo bench bench-full soak soak-run install \
+.PHONY: all check check-programs demo bench bench-full bench-run soak soak-run install \
 	clean packages
 
 all: build/build.ninja
@@ -55,6 +56,10 @@ bench: all
 
 bench-full: all
 	@bench/run.sh build --long
+
+bench-run: all
+	@tools/packages programs
+	@bench/programs.py build --json build/bench/programs.json
 
 soak:
 	@tools/packages build check
