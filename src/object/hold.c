@@ -20,10 +20,8 @@ struct hold {
 	struct object *object;
 	bool write;
 	bool waited;       /* for a read of the page in hand */
-	uint64_t sequence; /* of the budget, after NO_ROOM */
-	uint64_t progress; /* of the host, when the deadline was set */
-	uint64_t deadline_ns;
 	uint64_t zeros_ns; /* for the page in hand to leave; 0: not yet met */
+	struct budget_wait budget; /* after NO_ROOM */
 };
 
 static void let_go_one(struct object *object, uint64_t index, bool write)
@@ -119,10 +117,10 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 		plan.count = count;
 	if (plan.count <= OBJECT_NOW_MOST && plan.ahead_count == 0)
 		started = object_read_now(hold->object, index, plan.count,
-					  &hold->sequence);
+					  &hold->budget.sequence);
 	else
 		started = object_start_read(hold->object, index, plan.count,
-					    &hold->sequence);
+					    &hold->budget.sequence);
 	if (started == -EAGAIN)
 		return NO_ROOM;
 	if (started == -EBUSY) {
@@ -197,38 +195,20 @@ static int hold_one(struct hold *hold, uint64_t index, uint64_t ahead)
 }
 
 /* The wait is for too long when nothing has moved meanwhile. */
-static void set_deadline(struct hold *hold)
+static void set_deadline(struct object_host *host, struct budget_wait *wait)
 {
-	struct object_host *host = hold->object->host;
-
-	hold->progress = object_host_progress(host);
-	hold->deadline_ns = clock_now_ns() + host->full_wait_ns;
+	wait->progress = object_host_progress(host);
+	wait->deadline_ns = clock_now_ns() + host->full_wait_ns;
 }
 
-static bool too_late(struct hold *hold)
+static bool too_late(struct object_host *host, struct budget_wait *wait)
 {
-	if (clock_now_ns() < hold->deadline_ns)
+	if (clock_now_ns() < wait->deadline_ns)
 		return false;
-	if (object_host_progress(hold->object->host) == hold->progress)
+	if (object_host_progress(host) == wait->progress)
 		return true;
-	set_deadline(hold);
+	set_deadline(host, wait);
 	return false;
-}
-
-/* Waits until the budget may have room.  False: for too long now. */
-static bool wait_for_budget(struct hold *hold)
-{
-	struct object_host *host = hold->object->host;
-	struct sleeper sleeper;
-
-	count_add(host->counters, COUNT_STARVED, 1);
-	sleeper_init(&sleeper);
-	if (cache_starve(host->cache, hold->sequence, &sleeper.waiter) &&
-	    !sleeper_sleep_until(&sleeper, hold->deadline_ns) &&
-	    !cache_unstarve(host->cache, &sleeper.waiter))
-		sleeper_sleep(&sleeper); /* it is being woken now */
-	sleeper_finish(&sleeper);
-	return !too_late(hold);
 }
 
 static int say_full(struct object *object, uint64_t count)
@@ -240,6 +220,24 @@ static int say_full(struct object *object, uint64_t count)
 			 (unsigned long long)count,
 			 object->parameters.identity.name,
 			 (unsigned long long)object->host->cache->budget);
+}
+
+int object_await_budget(struct object *object, uint64_t count,
+			struct budget_wait *wait)
+{
+	struct object_host *host = object->host;
+	struct sleeper sleeper;
+
+	if (!wait->deadline_ns)
+		set_deadline(host, wait);
+	count_add(host->counters, COUNT_STARVED, 1);
+	sleeper_init(&sleeper);
+	if (cache_starve(host->cache, wait->sequence, &sleeper.waiter) &&
+	    !sleeper_sleep_until(&sleeper, wait->deadline_ns) &&
+	    !cache_unstarve(host->cache, &sleeper.waiter))
+		sleeper_sleep(&sleeper); /* it is being woken now */
+	sleeper_finish(&sleeper);
+	return too_late(host, wait) ? say_full(object, count) : 0;
 }
 
 static int hold_all(struct hold *hold, uint64_t index, uint64_t count)
@@ -295,9 +293,8 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 			continue;
 		if (error != NO_ROOM)
 			return error;
-		if (!hold.deadline_ns)
-			set_deadline(&hold);
-		if (!wait_for_budget(&hold))
-			return say_full(object, count);
+		error = object_await_budget(object, count, &hold.budget);
+		if (error)
+			return error;
 	}
 }

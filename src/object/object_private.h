@@ -271,6 +271,19 @@ void object_window_come(struct object *object, uint64_t index, uint64_t count,
 /* The object ends. */
 void ahead_finish(struct object *object);
 
+/* Of who waits for the budget. */
+struct budget_wait {
+	uint64_t sequence;    /* what the charge that got nothing said */
+	uint64_t progress;    /* of the host, when the deadline was set */
+	uint64_t deadline_ns; /* 0: not yet */
+};
+
+/*
+ * Until so many pages may have room.  -ENOMEM, and said so: for too long without
+ * any progress.  Blocks, with nothing held.
+ */
+int object_await_budget(struct object *object, uint64_t count,
+			struct budget_wait *wait);
 /* Waits for the discard under way to end.  Blocks. */
 void object_await_discard(struct object *object);
 /*
