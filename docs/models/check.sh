@@ -99,6 +99,8 @@ good_small() {
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT
 	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE
 	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE -DREMAP
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DSELF
 }
 
 good_page() {
@@ -142,6 +144,15 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT -DPINS
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT
 	run ok page.pml -DNHAND=1 -DDISC -DSPLIT -DNOEVICT -DPINS
+	run ok page.pml -DSPLIT -DWHOLE
+	run ok page.pml -DNHAND=1 -DWHOLE
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DRFAIL
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DGAP
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DFILLED
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DLODGE
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DPINS
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DTRUNC -DNOEVICT
+	run ok page.pml -DNHAND=1 -DSPLIT -DWHOLE -DDISC
 	run ok page.pml -DSPLIT -DLODGE
 	run ok page.pml -DNHAND=1 -DSPLIT -DLODGE=2
 	run ok page.pml -DNHAND=1 -DLODGE
@@ -164,7 +175,7 @@ good_page() {
 bad_small() {
 	local mistake
 
-	for mistake in MARKLATE MARKAFTER LEAVELATE WORDONLY CUTBIT; do
+	for mistake in MARKLATE MARKAFTER LEAVELATE WORDONLY CUTBIT PUTLATE; do
 		run error dirty.pml -DV_$mistake
 	done
 	for mistake in NOLOOK LATENOTE NOCOMPARE SAMESEQ EARLYLOOK NOTELL; do
@@ -232,6 +243,14 @@ bad_small() {
 	run error page.pml -DNHAND=1 -DRFAIL -DV_HALFREAD
 	run error page.pml -DNHAND=1 -DSPLIT -DGAP -DV_GAP
 	run error page.pml -DNHAND=1 -DSELF -DV_FILL
+	for mistake in CLEAN SHORT HALF QUIET; do
+		run error page.pml -DNHAND=1 -DSPLIT -DWHOLE -DV_WHOLE$mistake
+	done
+	run error page.pml -DNHAND=1 -DSPLIT -DWHOLE -DSELF -DV_WHOLEPARTS
+	run error page.pml -DNHAND=1 -DSPLIT -DWHOLE -DTRUNC -DNOEVICT \
+		-DV_WHOLESIZE
+	run error page.pml -DNHAND=1 -DSPLIT -DWHOLE -DDISC -DNOEVICT \
+		-DV_WHOLERANGE
 	for mistake in FILLRW FILLEARLY; do
 		run error page.pml -DNHAND=1 -DSPLIT -DFILLED -DV_$mistake
 	done

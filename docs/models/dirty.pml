@@ -8,7 +8,8 @@
  * leaving it.  Two writers take write pins, store and let go; writer 1 then
  * calls msync, which scans the set alone.  A flusher writes neighbours' runs:
  * it begins from the word, without a look at the set.  A cutter takes the page
- * out of memory, dirty or not.
+ * out of memory, dirty or not.  An absent page is read in again, or written
+ * whole: READING, then DIRTY.
  *
  * Values are relative, as in page.pml: home[h] is 1 when the store holds the
  * last value that writer h stored.
@@ -20,12 +21,15 @@
  *                  without the lock in between
  *     V_WORDONLY   msync skips a page whose word it finds WRITING
  *     V_CUTBIT     a cut leaves the page in the set
+ *     V_PUTLATE    a page that is written whole is DIRTY before dirty_lock is
+ *                  taken
  */
 #define ABSENT   0
 #define CLEAN    1
 #define DIRTY    2
 #define WRITING  3
 #define EVICTING 4
+#define READING  5
 
 byte st = CLEAN;
 bit  redirtied;
@@ -74,9 +78,23 @@ inline take_wpin(taken, dirtied)
 		if :: dirtied -> mark() :: else fi;
 #endif
 		drop_lock()
-	:: st == ABSENT || st == EVICTING
+	:: st == ABSENT || st == EVICTING || st == READING
 	fi
 #endif
+}
+
+/* object_put(): READING, and the bytes are there. */
+inline put()
+{
+#ifdef V_PUTLATE
+	d_step { st = DIRTY; home[me] = 0 };
+	take_lock();
+#else
+	take_lock();
+	d_step { st = DIRTY; home[me] = 0 };
+#endif
+	mark();
+	drop_lock()
 }
 
 inline drop_wpin()
@@ -146,7 +164,7 @@ inline sync()
 #else
 		(st != WRITING)                 /* perhaps begun before us: look again */
 #endif
-	:: found && (st == CLEAN || st == ABSENT || st == EVICTING) -> break
+	:: found && (st == CLEAN || st == ABSENT || st == EVICTING || st == READING) -> break
 	od;
 	atomic {
 		assert(!owed[0] && !owed[1]);
@@ -169,6 +187,9 @@ proctype writer(bit me)
 			drop_wpin();
 			if :: me == 1 -> sync() :: else fi
 		:: atomic { !taken && st == ABSENT -> st = CLEAN }       /* read in again */
+		:: atomic { !taken && st == ABSENT -> st = READING };
+			put();
+			if :: me == 1 -> sync() :: else fi
 		:: !taken && st != ABSENT
 		fi;
 		d_step { taken = 0; dirtied = 0 }

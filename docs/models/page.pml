@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * True to src/page/word.c (the word), fault/resolve.c (handler), object/read.c
- * (pager), object/hold.c (pinner), engine/pin_calls.c (announcer),
+ * (pager), object/whole.c (putter), object/hold.c (pinner), engine/pin_calls.c (announcer),
  * object/resize.c (resizer), page/reclaim.c (evictor), object/discard.c
  * (discarder), object/lodged.c (what lies in mapping 1), writeback/ (flusher,
  * msync), page/wait.c (parking).  README.md says what stands for what.
@@ -46,6 +46,8 @@
  *                        one mapping
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
+ *              -DWHOLE   somebody writes the whole page, both locations, without a
+ *                        read where it is not in memory; that may fail
  *              -DLODGE   mapping 1 is read-only, and what is read may be put into
  *                        memory of its own: LODGED.  REMAP is of mapping 1 then;
  *                        =2: the program may drop that memory.  With SELF it is
@@ -88,6 +90,13 @@
  *                  REMAP)
  *     V_FILLEARLY  the word says CLEAN, then the page is filled  (FILLED)
  *     V_ZEROCLEAN  a pinned page is zeroed without a write pin
+ *     V_WHOLECLEAN what is written whole is CLEAN first, then DIRTY (WHOLE)
+ *     V_WHOLESHORT a part of it could be copied, and it is DIRTY (WHOLE)
+ *     V_WHOLEHALF  the same, and it is not taken out of the memory (WHOLE)
+ *     V_WHOLEPARTS it comes in two steps, where the kernel shows it (WHOLE, SELF)
+ *     V_WHOLEQUIET nobody is told that it has come                (WHOLE)
+ *     V_WHOLESIZE  the size is not looked at again                (WHOLE, TRUNC)
+ *     V_WHOLERANGE nor what is discarded                          (WHOLE, DISC)
  *     V_WORDFIRST  who pins looks at the word, then announces     (ANNOUNCE)
  *     V_SIZEFIRST  who pins looks at the size, then announces     (TRUNC)
  *     V_NOSLOT     eviction does not look at the slots
@@ -887,6 +896,72 @@ next:	   skip
 	od
 }
 
+#ifdef WHOLE
+/* object_put(): READING and not asked for, so that nobody sees it and no store is asked; the bytes; DIRTY.
+ * What it stores is the last of both locations from the moment that they are there: nobody else can store
+ * then.  What is in memory already is a pinner's matter. */
+proctype putter()
+{
+	bit w;
+	do
+	:: !stop && inside ->
+	   atomic {
+		if
+		:: st == ABSENT || st == FAILED -> assert(charged == 0); charged = 1; st = READING
+		:: else -> goto next
+		fi
+	   };
+#if defined(TRUNC) && !defined(V_WHOLESIZE)
+	   if :: inside :: !inside -> goto back fi;             /* rule 11: store, then look */
+#endif
+#if defined(DISC) && !defined(V_WHOLERANGE)
+	   if :: !discarding :: discarding -> goto back fi;
+#endif
+	   if
+#ifdef V_WHOLEPARTS
+	   :: d_step { present = 1; mem[0] = 1; home[0] = 0 };
+	      d_step { mem[1] = 1; home[1] = 0 }
+#else
+	   :: d_step {
+		assert(st == READING && !asked && !present && !cut);
+		STALE present = 1; mem[0] = 1; mem[1] = 1; home[0] = 0; home[1] = 0 };
+	      if
+	      :: true
+	      :: d_step { home[0] = 1; home[1] = 1 }; goto fail /* another page of its run: it was not written */
+	      fi
+#endif
+#ifndef SELF
+	   :: d_step { present = 1; mem[0] = 1; mem[1] = 0 };   /* a part of it */
+#ifdef V_WHOLESHORT
+	      home[0] = 0; home[1] = 0; goto come;
+#endif
+	      goto fail
+#endif
+	   :: goto fail
+	   fi;
+#ifdef V_WHOLECLEAN
+	   d_step { set_state(CLEAN, w) };
+	   if :: w -> requeue() :: else fi;
+	   atomic { if :: st == CLEAN -> st = DIRTY :: else fi };
+	   goto next;
+#endif
+come:	   atomic { assert(SOUND); set_state(DIRTY, w) };
+#ifdef V_WHOLEQUIET
+	   w = 0;
+#endif
+	   goto told;
+fail:	   skip;
+#ifndef V_WHOLEHALF
+	   k_punch();                                           /* rule 6 */
+#endif
+back:	   atomic { charged = 0; set_state(ABSENT, w) };
+told:	   if :: w -> requeue() :: else fi;
+next:	   w = 0
+	:: stop -> break
+	od;
+}
+#endif
+
 /* Writes back whenever the page is dirty. */
 proctype flusher()
 {
@@ -1352,6 +1427,9 @@ init {
 #endif
 #ifdef PINS
 		run pinner();
+#endif
+#ifdef WHOLE
+		run putter();
 #endif
 #ifdef ANNOUNCE
 		run announcer(0);
