@@ -4,13 +4,15 @@
  * A copy is a short pin.  The kernel copies between the memfd and the buffer,
  * so that a bad buffer is an error and the window needs no translation.  If
  * the buffer may trap itself, the bytes take the way through a staging buffer:
- * no pin is held while a trap is waited for.
+ * no pin is held while a trap is waited for.  So do those that come in over
+ * whole pages that are not in memory, which need not be read (whole.c).
  */
 #include "object/object_private.h"
 
 #include "os/memory.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define COPY_PAGES 16 /* held at once */
 
@@ -32,7 +34,22 @@ static int move_held(const struct copy *copy, uint64_t offset, uint64_t length)
 	return memory_file_read(copy->object->memory, bytes, length, offset);
 }
 
-static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
+/* The pages that are written whole. */
+static struct page_span whole_pages(const struct copy *copy, uint64_t offset,
+				    uint64_t length)
+{
+	struct page_span whole = { .index = pages_of(offset) };
+	uint64_t start = whole.index << PAGE_SHIFT;
+
+	if (copy->in && start < offset + length)
+		whole.count = object_whole(copy->object, whole.index,
+					   offset + length - start);
+	return whole;
+}
+
+/* whole: those that are not to be read.  1: one of them would have to be. */
+static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length,
+		      const struct page_span *whole)
 {
 	struct object_host *host = copy->object->host;
 	uint64_t index = offset >> PAGE_SHIFT;
@@ -45,7 +62,7 @@ static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
 		if (error)
 			return error;
 	}
-	error = object_hold(copy->object, index, count, copy->in);
+	error = object_hold_but(copy->object, index, count, copy->in, whole);
 	if (error)
 		return error;
 	error = move_held(copy, offset, length);
@@ -54,6 +71,84 @@ static int move_piece(const struct copy *copy, uint64_t offset, uint64_t length)
 		error = host->copy(host->context, copy->buffer,
 				   copy->bounce->bytes, length, true);
 	return error;
+}
+
+/* The caller's bytes, into staging. */
+static int fetch(const struct copy *copy, struct staging *staging,
+		 uint64_t length)
+{
+	struct object_host *host = copy->object->host;
+
+	if (copy->bounce)
+		return host->copy(host->context, staging->bytes, copy->buffer,
+				  length, false);
+	return memory_fetch(staging->bytes, (uint64_t)(uintptr_t)copy->buffer,
+			    length);
+}
+
+/* Over whole pages that are absent; as object_put(). */
+static int64_t put_piece(const struct copy *copy, uint64_t offset,
+			 uint64_t length)
+{
+	struct staging_pool *pool = &copy->object->host->staging;
+	struct staging *staging = copy->bounce;
+	int64_t moved = -EBUSY;
+
+	if (!staging)
+		staging = staging_take(pool, pages_of(length));
+	if (!staging)
+		return -EBUSY;
+	if (length > staging->pages << PAGE_SHIFT)
+		length = staging->pages << PAGE_SHIFT;
+	/* What is wrong with the buffer the other way says. */
+	if (fetch(copy, staging, length) == 0) {
+		memset((char *)staging->bytes + length, 0,
+		       page_round_up(length) - length);
+		moved = object_put(copy->object, offset >> PAGE_SHIFT, length,
+				   staging->bytes);
+	}
+	if (!copy->bounce)
+		staging_drop(pool, staging);
+	return moved;
+}
+
+/* Up to a page, not the first one, that is written whole and absent. */
+static uint64_t present_length(const struct copy *copy, uint64_t offset,
+			       uint64_t length, const struct page_span *whole)
+{
+	uint64_t next = (offset >> PAGE_SHIFT) + 1;
+
+	for (uint64_t i = 0; i < whole->count; i++)
+		if (whole->index + i >= next &&
+		    object_absent(copy->object, whole->index + i, 1))
+			return ((whole->index + i) << PAGE_SHIFT) - offset;
+	return length;
+}
+
+/* A part of the piece.  How many bytes; 0: look again; or a negative errno. */
+static int64_t move_part(const struct copy *copy, uint64_t offset,
+			 uint64_t length)
+{
+	struct page_span whole = whole_pages(copy, offset, length);
+	uint64_t absent = 0;
+	int64_t moved = 0;
+	int error;
+
+	if ((offset & PAGE_MASK) == 0)
+		absent = object_absent(copy->object, whole.index, whole.count)
+			 << PAGE_SHIFT;
+	if (absent)
+		moved = put_piece(copy, offset,
+				  absent < length ? absent : length);
+	if (moved && moved != -EBUSY)
+		return moved;
+	length = present_length(copy, offset, length, &whole);
+	if (moved == -EBUSY)
+		whole.count = 0;
+	error = move_piece(copy, offset, length, &whole);
+	if (error == 1 || error == -ENXIO) /* one has left; or it was cut */
+		return 0;
+	return error ? error : (int64_t)length;
 }
 
 /* The next piece: whole pages but for the borders, not past the end. */
@@ -83,14 +178,12 @@ static int64_t move(struct copy *copy, uint64_t offset, uint64_t length)
 
 	while (moved < length &&
 	       (piece = piece_length(copy, offset + moved, length - moved))) {
-		int error = move_piece(copy, offset + moved, piece);
+		int64_t part = move_part(copy, offset + moved, piece);
 
-		if (error == -ENXIO) /* cut meanwhile: up to the end now */
-			continue;
-		if (error)
-			return moved ? (int64_t)moved : error;
-		moved += piece;
-		copy->buffer += piece;
+		if (part < 0)
+			return moved ? (int64_t)moved : part;
+		moved += (uint64_t)part;
+		copy->buffer += part;
 	}
 	return (int64_t)moved;
 }

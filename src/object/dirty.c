@@ -76,6 +76,30 @@ enum page_taken object_take_wpin(struct object *object, uint64_t index,
 				      : taken;
 }
 
+void object_come_dirty(struct object *object, uint64_t index, uint64_t count)
+{
+	struct object_host *host = object->host;
+	bool waiters[OBJECT_READ_MOST];
+
+	object_lock_incoming(object, index, count);
+	object_count_come(object, count);
+	/* First: no pin keeps what is DIRTY from going home at once. */
+	count_dirty(object, count);
+	object_lock_dirty(object, index);
+	for (uint64_t i = 0; i < count; i++) {
+		check(!bitmap_test(&object->dirty, index + i),
+		      "an absent page is not in the set of dirty ones");
+		waiters[i] = page_end_read(object_word(object, index + i),
+					   PAGE_DIRTY);
+		bitmap_set(&object->dirty, index + i);
+	}
+	change_dirty(object, count);
+	lock_drop(&object->dirty_lock);
+	for (uint64_t i = 0; i < count; i++)
+		cache_wake(host->cache, &object->table, index + i, waiters[i]);
+	host->dirtied(host->context);
+}
+
 bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
 			 void *bytes)
 {

@@ -3,7 +3,8 @@
 /*
  * Somebody writes past the object, with write(2) on the file that it shows:
  *
- *   begin    his pages are listed; writes under way there are waited for
+ *   begin    his pages are listed; writes under way there are waited for, and
+ *            what is being written whole
  *              -> no write-back of theirs is under way, or will be
  *   he writes
  *   refresh  what is in memory follows (refresh.c)
@@ -79,16 +80,19 @@ void object_await_foreign(struct object *object, uint64_t index)
 	lock_drop(&object->foreign_lock);
 }
 
-static void wait_for_writes(struct object *object, uint64_t index, uint64_t end)
+/* For what is in this state to leave it. */
+static void wait_for(struct object *object, const struct foreign_write *write,
+		     enum page_state state)
 {
 	struct wait_table *waits = &object->host->cache->waits;
+	uint64_t index = write->index, end = index + write->count;
 
 	while ((index = page_table_next(&object->table, index)) < end) {
 		page_word *word = object_word(object, index);
 
-		while (word_state(atomic_load(word)) == PAGE_WRITING)
+		while (word_state(atomic_load(word)) == state)
 			wait_for_change(waits, &object->table, index, word,
-					PAGE_WRITING);
+					state);
 		index++;
 	}
 }
@@ -121,7 +125,11 @@ void object_foreign_list(struct object *object, struct foreign_write *write,
 void object_foreign_await(struct object *object,
 			  const struct foreign_write *write)
 {
-	wait_for_writes(object, write->index, write->index + write->count);
+	wait_for(object, write, PAGE_WRITING);
+	/* Who writes whole pages counts first, and then looks at the list: what
+	 * he has of ours is in the set after that. */
+	if (atomic_load(&object->putting) > 0)
+		wait_for(object, write, PAGE_READING);
 }
 
 void object_foreign_begin(struct object *object, struct foreign_write *write,

@@ -13,6 +13,8 @@
 
 /* Of the budget, and not yet an error. */
 #define NO_ROOM (-ENOBUFS)
+/* A page that is not to be read is absent; no store says so (read.c). */
+#define HAS_LEFT (-EBUSY)
 /* Nobody holds zeros that stand in for a page for so long. */
 #define ZEROS_WAIT_NS UINT64_C(1000000000)
 
@@ -21,7 +23,8 @@ struct hold {
 	bool write;
 	bool waited;       /* for a read of the page in hand */
 	uint64_t zeros_ns; /* for the page in hand to leave; 0: not yet met */
-	struct budget_wait budget; /* after NO_ROOM */
+	struct budget_wait budget;     /* after NO_ROOM */
+	const struct page_span *whole; /* are not read */
 };
 
 static void let_go_one(struct object *object, uint64_t index, bool write)
@@ -138,6 +141,11 @@ static int begin_read(struct hold *hold, uint64_t index, uint64_t count)
 	return 0;
 }
 
+static bool is_whole(const struct hold *hold, uint64_t index)
+{
+	return index - hold->whole->index < hold->whole->count;
+}
+
 /* One step towards a page that has no bytes yet. */
 static int approach(struct hold *hold, uint64_t index, uint64_t count)
 {
@@ -147,10 +155,12 @@ static int approach(struct hold *hold, uint64_t index, uint64_t count)
 
 	switch (state) {
 	case PAGE_FAILED:
-		if (hold->waited)
+		if (hold->waited && !is_whole(hold, index))
 			return say_read_error(object, index);
 		/* fall through */
 	case PAGE_ABSENT:
+		if (is_whole(hold, index))
+			return HAS_LEFT;
 		return begin_read(hold, index, count);
 	case PAGE_READING:
 	case PAGE_EVICTING:
@@ -277,8 +287,20 @@ static bool came_back(struct object *object, uint64_t index, uint64_t count)
 int object_hold(struct object *object, uint64_t index, uint64_t count,
 		bool write)
 {
+	const struct page_span none = { .count = 0 };
+
+	return object_hold_but(object, index, count, write, &none);
+}
+
+int object_hold_but(struct object *object, uint64_t index, uint64_t count,
+		    bool write, const struct page_span *whole)
+{
 	struct object_host *host = object->host;
-	struct hold hold = { .object = object, .write = write };
+	struct hold hold = {
+		.object = object,
+		.write = write,
+		.whole = whole,
+	};
 	int error = 0;
 
 	if (count > host->cache->budget)
@@ -292,7 +314,7 @@ int object_hold(struct object *object, uint64_t index, uint64_t count,
 		if (error == -ENXIO && came_back(object, index, count))
 			continue;
 		if (error != NO_ROOM)
-			return error;
+			return error == HAS_LEFT ? 1 : error;
 		error = object_await_budget(object, count, &hold.budget);
 		if (error)
 			return error;

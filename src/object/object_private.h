@@ -66,6 +66,9 @@ struct object {
 	struct lock foreign_lock;       /* LOCK_RANK_OBJECT */
 	struct list foreign;            /* [foreign_lock] of foreign_write */
 	struct condition foreign_ended; /* with foreign_lock */
+	/* Writes of whole pages between their swaps to READING and to DIRTY:
+	 * counted before they look at the list. */
+	_Atomic unsigned putting;
 	/* Goes up when somebody begins to remember, and when pages get other
 	 * bytes while they are not dirty; looked at by who dirties a page. */
 	_Atomic uint64_t foreign_changes;
@@ -149,6 +152,39 @@ bool object_may_log(struct object *object);
 uint64_t object_read_window(struct object *object, uint64_t index,
 			    uint64_t count, uint64_t address);
 void object_reads_init(struct object_host *host);
+/*
+ * -> READING: as many pages as it can win of those that are charged, up to the
+ * size, and to what is being discarded; gives the others back.
+ */
+uint64_t object_begin_run(struct object *object, uint64_t index,
+			  uint64_t count);
+/* READING -> CLEAN, FAILED or ABSENT; wakes when all is done and given back. */
+void object_end_run(struct object *object, uint64_t index, uint64_t count,
+		    enum page_state state);
+
+/* ---- what is written whole: whole.c ---- */
+
+/* How many of the pages from index on so many bytes fill, the last one of the
+ * object up to its end. */
+uint64_t object_whole(const struct object *object, uint64_t index,
+		      uint64_t length);
+/* How many are not in memory, nor coming or going. */
+uint64_t object_absent(const struct object *object, uint64_t index,
+		       uint64_t count);
+/*
+ * Whole pages that are not in memory become these bytes, and DIRTY, without a
+ * read.  length: up to the object's end, and of its last page zeros follow.
+ * How many bytes; 0: the first page is not absent any more; or a negative errno,
+ * and nothing has changed.  -EBUSY: it must be read, as others are about to
+ * change it.  Blocks, with nothing held.
+ */
+int64_t object_put(struct object *object, uint64_t index, uint64_t length,
+		   const void *bytes);
+/* As object_hold(), but of these pages none is read.  1: one of them is absent. */
+int object_hold_but(struct object *object, uint64_t index, uint64_t count,
+		    bool write, const struct page_span *whole);
+/* READING -> DIRTY, the bytes are in memory.  Wakes. */
+void object_come_dirty(struct object *object, uint64_t index, uint64_t count);
 
 /* The addresses of those of the pages that the mapping has; false: none. */
 bool mapping_clip(const struct mapping *mapping, uint64_t index, uint64_t count,

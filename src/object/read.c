@@ -74,8 +74,7 @@ static void wake_run(struct object *object, uint64_t index, uint64_t count,
 			   waiters[i]);
 }
 
-/* READING -> state for a run; wakes when all is done and given back. */
-static void end_run(struct object *object, uint64_t index, uint64_t count,
+void object_end_run(struct object *object, uint64_t index, uint64_t count,
 		    enum page_state state)
 {
 	bool waiters[RUN_MAX];
@@ -94,7 +93,7 @@ static void come(struct object *object, uint64_t index, uint64_t count)
 {
 	object_lock_incoming(object, index, count);
 	object_count_come(object, count);
-	end_run(object, index, count, PAGE_CLEAN);
+	object_end_run(object, index, count, PAGE_CLEAN);
 }
 
 /* What the store says, but for what has a meaning of its own in here: past the
@@ -141,7 +140,7 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 	check(object_punch(object, index, count) == 0, "rule 6");
 	if (count > 1) {
 		atomic_store(&object->single_reads, (uint32_t)count + 1);
-		end_run(object, index, count, PAGE_ABSENT);
+		object_end_run(object, index, count, PAGE_ABSENT);
 		return;
 	}
 	keep_error(object, index, error);
@@ -154,7 +153,7 @@ static void read_failed(struct object *object, uint64_t index, uint64_t count,
 			 error == -ENODATA
 				 ? "the store is shorter than the object"
 				 : strerror(-error));
-	end_run(object, index, count, PAGE_FAILED);
+	object_end_run(object, index, count, PAGE_FAILED);
 }
 
 /* The bytes of some of its pages, into the memory. */
@@ -325,8 +324,7 @@ static uint64_t clip(struct object *object, uint64_t index, uint64_t count)
 	return count < RUN_MAX ? count : RUN_MAX;
 }
 
-/* Wins as many pages as it can of what is charged; gives the others back. */
-static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
+uint64_t object_begin_run(struct object *object, uint64_t index, uint64_t count)
 {
 	uint64_t won = 0, inside;
 
@@ -345,7 +343,8 @@ static uint64_t begin_run(struct object *object, uint64_t index, uint64_t count)
 	inside = clip(object, index, won);
 	inside = object_before_discard(object, index, inside);
 	if (inside < won)
-		end_run(object, index + inside, won - inside, PAGE_ABSENT);
+		object_end_run(object, index + inside, won - inside,
+			       PAGE_ABSENT);
 	return inside;
 }
 
@@ -402,7 +401,7 @@ static int64_t start(struct object *object, uint64_t index, uint64_t count,
 	result = -EAGAIN;
 	if (count == 0)
 		goto undo;
-	read->count = begin_run(object, index, count);
+	read->count = object_begin_run(object, index, count);
 	result = (int64_t)read->count;
 	if (result == 0)
 		goto undo;
@@ -519,7 +518,7 @@ int object_zero_page(struct object *object, uint64_t index, uint64_t *sequence)
 	if (cache_charge(cache_of(object), &object->table, index, 1,
 			 sequence) == 0)
 		return -EAGAIN;
-	if (begin_run(object, index, 1) == 0)
+	if (object_begin_run(object, index, 1) == 0)
 		return 0;
 	if (put_zeros(object, index)) {
 		read_failed(object, index, 1, -ENOMEM);

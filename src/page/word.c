@@ -123,6 +123,8 @@ static bool leave(page_word *word, enum page_state from, enum page_state to)
 			      (to == PAGE_ABSENT ? WORD_LOCKED : 0));
 		if (from == PAGE_READING && (old & WORD_WAITERS))
 			new |= WORD_TOUCHED;
+		if (from == PAGE_READING && to == PAGE_DIRTY)
+			new |= WORD_TOUCHED | WORD_REFERENCED;
 	} while (!swap(word, &old, word_with_state(new, to)));
 	return (old & WORD_WAITERS) != 0;
 }

@@ -12,7 +12,7 @@
  *     +------------ EVICTING <-------|--+              WRITING
  *     ^                 ^  |         +--------ok----------+
  *     |                 |  +-- brought home --> CLEAN
- *  READING --shown--> LODGED
+ *  READING --shown--> LODGED      READING --written whole--> DIRTY
  *
  * LODGED is as clean as CLEAN, but its bytes are not in the memfd: they are in
  * anonymous memory of the mapping that shows it (object/lodged.c).  So it is
@@ -146,7 +146,8 @@ bool page_begin_read(page_word *word);
 void page_set_touched(page_word *word);
 /* In READING: what will be CLEAN is zeros, until the next read. */
 void page_set_zeroed(page_word *word);
-/* READING -> CLEAN, LODGED, FAILED or ABSENT.  True: waiters are to be woken. */
+/* READING -> CLEAN, LODGED, FAILED, ABSENT, or DIRTY: it was not read, but
+ * written whole.  True: waiters are to be woken. */
 bool page_end_read(page_word *word, enum page_state state);
 
 /* DIRTY -> WRITING.  False: it is something else. */

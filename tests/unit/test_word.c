@@ -246,6 +246,20 @@ static void test_end_read(void **state)
 	}
 }
 
+/* Written whole: as if it had been pinned. */
+static void test_end_read_dirty(void **state)
+{
+	page_word word = PAGE_READING | WORD_LOCKED;
+
+	(void)state;
+	assert_false(page_end_read(&word, PAGE_DIRTY));
+	assert_true(touched(&word));
+	assert_word(&word, PAGE_DIRTY | WORD_LOCKED | WORD_REFERENCED);
+	atomic_store(&word, PAGE_READING | WORD_WAITERS);
+	assert_true(page_end_read(&word, PAGE_DIRTY));
+	assert_word(&word, PAGE_DIRTY | WORD_REFERENCED);
+}
+
 static void test_begin_write(void **state)
 {
 	(void)state;
@@ -611,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_begin_read),
 		cmocka_unit_test(test_zeroed),
 		cmocka_unit_test(test_end_read),
+		cmocka_unit_test(test_end_read_dirty),
 		cmocka_unit_test(test_begin_write),
 		cmocka_unit_test(test_begin_write_clears_redirtied),
 		cmocka_unit_test(test_end_write),
