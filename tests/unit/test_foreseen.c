@@ -7,104 +7,14 @@
  * The store is the tests' own: it counts the pages that are written, may refuse
  * them, and somebody else may write there.
  */
-#include "unit/engine_tools.h"
+#include "unit/foreseen_world.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#define PAGES 1024
-#define SIZE (PAGES * PAGE)
-#define AMPLE (64u << 20)  /* a budget with slots */
-#define SCANTY (16u << 20) /* none */
-#define ROW \
-	5 /* stores one after the other, four of them before the last one: */
-#define FORESEEN 4    /* as many more pages are foreseen */
-#define SEEN ROW      /* the first of these */
-#define NEVER 3600000 /* ms */
-#define RW (PROT_READ | PROT_WRITE)
-
-static struct quire *quire;
-static struct quire_space *host;
-static struct quire_object *object;
-static unsigned char *bytes;
-
-/* ---- the store ---- */
-
-static unsigned char home[SIZE];
-static _Atomic unsigned written[PAGES];
-static _Atomic int refusal;
-
-static ssize_t home_read(void *context, void *buffer, size_t length,
-			 uint64_t offset)
-{
-	(void)context;
-	memcpy(buffer, home + offset, length);
-	return (ssize_t)length;
-}
-
-static ssize_t home_write(void *context, const void *buffer, size_t length,
-			  uint64_t offset)
-{
-	(void)context;
-	if (refusal)
-		return refusal;
-	memcpy(home + offset, buffer, length);
-	for (size_t i = 0; i < length; i += PAGE)
-		written[(offset + i) / PAGE]++;
-	return (ssize_t)length;
-}
-
-static int home_resize(void *context, uint64_t size)
-{
-	(void)context;
-	(void)size;
-	return 0;
-}
-
-static const struct quire_pager_ops home_ops = {
-	.size = sizeof(home_ops),
-	.read = home_read,
-	.write = home_write,
-	.resize = home_resize,
-};
-
-/* ---- the world ---- */
-
-static void open_with(uint64_t budget, uint32_t flush_interval_ms)
-{
-	struct quire_options options = {
-		.size = sizeof(options),
-		.budget = budget,
-		.flags = QUIRE_NO_REPORT,
-		.log = log_nothing,
-		.trap = chosen_trap(),
-		.flush_interval_ms = flush_interval_ms,
-	};
-
-	for (size_t i = 0; i < SIZE; i++)
-		home[i] = byte_at(i);
-	memset((void *)written, 0, sizeof(written));
-	refusal = 0;
-	assert_int_equal(quire_open(&options, &quire), 0);
-	host = quire_host_space(quire);
-	assert_int_equal(quire_object_create(quire, "home", SIZE, &home_ops,
-					     NULL, NULL, &object),
-			 0);
-	bytes = map_object(quire, object, SIZE, RW);
-}
-
-static int open_ample(void **state)
-{
-	(void)state;
-	open_with(AMPLE, NEVER);
-	return 0;
-}
+#define SCANTY (16u << 20) /* a budget without slots */
 
 static int open_scanty(void **state)
 {
 	(void)state;
+	fill_home();
 	open_with(SCANTY, NEVER);
 	return 0;
 }
@@ -112,70 +22,9 @@ static int open_scanty(void **state)
 static int open_restless(void **state)
 {
 	(void)state;
+	fill_home();
 	open_with(AMPLE, 1);
 	return 0;
-}
-
-static int close_all(void **state)
-{
-	(void)state;
-	if (bytes)
-		assert_int_equal(quire_munmap(host, bytes, SIZE), 0);
-	if (object)
-		assert_int_equal(quire_object_close(object), 0);
-	assert_int_equal(quire_close(quire), 0);
-	return 0;
-}
-
-static void store(size_t page, unsigned char byte)
-{
-	*(volatile unsigned char *)(bytes + page * PAGE + 5) = byte;
-}
-
-static unsigned char load(size_t page)
-{
-	return *(volatile unsigned char *)(bytes + page * PAGE + 5);
-}
-
-static unsigned char *at_home(size_t page)
-{
-	return home + page * PAGE + 5;
-}
-
-/* In memory, so that nothing but the stores themselves counts. */
-static void row(size_t first, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		load(first + i + 1);
-	for (size_t i = 0; i < count; i++)
-		store(first + i, 'x');
-}
-
-static uint64_t foreseen(void)
-{
-	return statistics_of(quire).stores_foreseen;
-}
-
-static uint64_t unused(void)
-{
-	return statistics_of(quire).stores_foreseen_unused;
-}
-
-/* Read, and a row stored to before them: they are foreseen. */
-static void foresee(void)
-{
-	uint64_t before;
-
-	for (size_t i = 0; i < 64; i++)
-		load(i);
-	before = foreseen();
-	row(0, ROW);
-	assert_int_equal(foreseen(), before + FORESEEN);
-}
-
-static void sync_all(void)
-{
-	assert_int_equal(quire_msync(host, bytes, SIZE, MS_SYNC), 0);
 }
 
 /* ---- what is written, and what not ---- */
@@ -272,7 +121,7 @@ static void test_a_refused_write_keeps_the_bytes(void **state)
 	foresee();
 	store(SEEN, 'y');
 	refusal = -EIO;
-	assert_int_equal(quire_msync(host, bytes, SIZE, MS_SYNC), -1);
+	assert_int_equal(quire_msync(host, mapped, SIZE, MS_SYNC), -1);
 	assert_int_equal(written[SEEN], 0);
 	assert_int_equal(load(SEEN), 'y');
 	refusal = 0;
@@ -281,13 +130,28 @@ static void test_a_refused_write_keeps_the_bytes(void **state)
 	assert_int_equal(written[SEEN + 1], 0);
 }
 
+/* What a flush has lost is written again: that was never written. */
+static void test_a_refused_flush_writes_no_more(void **state)
+{
+	(void)state;
+	foresee();
+	flush_refusal = -EIO;
+	assert_int_equal(quire_msync(host, mapped, SIZE, MS_SYNC), -1);
+	flush_refusal = 0;
+	sync_all();
+	for (size_t i = 0; i < ROW; i++)
+		assert_int_equal(written[i], 2);
+	for (size_t i = SEEN; i < PAGES; i++)
+		assert_int_equal(written[i], 0);
+}
+
 static void test_invalidate_takes_what_nobody_stored_to(void **state)
 {
 	(void)state;
 	foresee();
 	*at_home(SEEN) = '#';
 	store(SEEN + 1, 'y');
-	assert_int_equal(quire_msync(host, bytes, SIZE, MS_INVALIDATE), 0);
+	assert_int_equal(quire_msync(host, mapped, SIZE, MS_INVALIDATE), 0);
 	assert_int_equal(load(SEEN), '#');
 	assert_int_equal(load(SEEN + 1), 'y');
 }
@@ -324,7 +188,7 @@ static void test_no_row(void **state)
 static void test_not_by_advice(void **state)
 {
 	(void)state;
-	assert_int_equal(quire_madvise(host, bytes, SIZE, MADV_RANDOM), 0);
+	assert_int_equal(quire_madvise(host, mapped, SIZE, MADV_RANDOM), 0);
 	row(0, 32);
 	assert_int_equal(foreseen(), 0);
 }
@@ -338,9 +202,20 @@ static void test_not_the_last_page(void **state)
 		store(i, 'x');
 	assert_true(foreseen() > 0);
 	*at_home(PAGES - 1) = '#';
-	assert_int_equal(
-		quire_msync(host, bytes + SIZE - PAGE, PAGE, MS_INVALIDATE), 0);
+	assert_int_equal(quire_msync(host, mapped + SIZE - PAGE, PAGE,
+				     MS_INVALIDATE),
+			 0);
 	assert_int_equal(load(PAGES - 1), '#');
+}
+
+/* With it there would be as many behind the row as have been stored to. */
+static void test_too_few_before_the_last_page(void **state)
+{
+	(void)state;
+	for (size_t i = PAGES - 64; i < PAGES; i++)
+		load(i);
+	row(PAGES - FORESEEN - ROW, ROW);
+	assert_int_equal(foreseen(), 0);
 }
 
 static void test_not_beside_a_small_budget(void **state)
@@ -365,7 +240,8 @@ static void test_slots_come_back(void **state)
 	for (size_t first = 0; first + 16 < PAGES; first += 12)
 		row(first, ROW);
 	before = foreseen();
-	assert_true(before >= 256);
+	assert_int_equal(before, 256);
+	store(PAGES - 1, 'x'); /* a trap more: nothing is being shown */
 	sync_all();
 	assert_int_equal(unused(), before);
 	row(900, ROW);
@@ -389,16 +265,25 @@ static void test_a_long_row_needs_few(void **state)
 		assert_int_equal(*at_home(i), 'x');
 }
 
-/* Its own bytes hold a slot, until the flusher, who is told, finds them so. */
-static void test_its_own_bytes_in_a_row(void **state)
+static int open_alike(void **state)
+{
+	(void)state;
+	memset(home, 0, SIZE);
+	for (size_t i = PAGES / 2; i < PAGES; i++)
+		*at_home(i) = 'x';
+	open_with(AMPLE, NEVER);
+	return 0;
+}
+
+/* Pages are equal: what is stored to the first half is what the other one had. */
+static void test_a_slot_is_of_one_page(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PAGES; i++)
-		store(i, load(i));
-	while (unused() == 0)
-		sched_yield();
+		load(i);
 	for (size_t i = 0; i < PAGES; i++)
 		store(i, 'x');
+	assert_true(foreseen() > 512);
 	sync_all();
 	for (size_t i = 0; i < PAGES; i++)
 		assert_int_equal(*at_home(i), 'x');
@@ -408,15 +293,15 @@ static void test_an_object_that_ends(void **state)
 {
 	(void)state;
 	foresee();
-	assert_int_equal(quire_munmap(host, bytes, SIZE), 0);
-	bytes = NULL;
+	assert_int_equal(quire_munmap(host, mapped, SIZE), 0);
+	mapped = NULL;
 	assert_int_equal(quire_object_close(object), 0);
 	for (size_t i = SEEN; i < PAGES; i++)
 		assert_int_equal(written[i], 0);
 	assert_int_equal(quire_object_create(quire, "home", SIZE, &home_ops,
 					     NULL, NULL, &object),
 			 0);
-	bytes = map_object(quire, object, SIZE, RW);
+	mapped = map_object(quire, object, SIZE, RW);
 	foresee();
 	store(SEEN, 'y');
 	sync_all();
@@ -459,8 +344,6 @@ static void test_rows_beside_the_flusher(void **state)
 		assert_int_equal(*at_home(i), (unsigned char)(ROUNDS + i));
 }
 
-#define ample(test) cmocka_unit_test_setup_teardown(test, open_ample, close_all)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,16 +353,19 @@ int main(void)
 		ample(test_its_own_bytes_again_are_no_store),
 		ample(test_its_own_bytes_by_a_call_are_written),
 		ample(test_a_refused_write_keeps_the_bytes),
+		ample(test_a_refused_flush_writes_no_more),
 		ample(test_invalidate_takes_what_nobody_stored_to),
 		ample(test_cut_and_discarded),
 		ample(test_no_row),
 		ample(test_not_by_advice),
 		ample(test_not_the_last_page),
+		ample(test_too_few_before_the_last_page),
 		cmocka_unit_test_setup_teardown(test_not_beside_a_small_budget,
 						open_scanty, close_all),
 		ample(test_slots_come_back),
 		ample(test_a_long_row_needs_few),
-		ample(test_its_own_bytes_in_a_row),
+		cmocka_unit_test_setup_teardown(test_a_slot_is_of_one_page,
+						open_alike, close_all),
 		ample(test_an_object_that_ends),
 		cmocka_unit_test_setup_teardown(test_rows_beside_the_flusher,
 						open_restless, close_all),
