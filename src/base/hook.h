@@ -16,6 +16,7 @@ enum hook {
 	HOOK_REMEMBERED,    /* what it was is remembered, not yet DIRTY */
 	HOOK_DIRTY,         /* CLEAN -> DIRTY, not yet in the set */
 	HOOK_WRITE_BEGUN,   /* WRITING, not yet protected */
+	HOOK_UNSTORED,      /* WRITING, foreseen: its bytes are as they were */
 	HOOK_WRITE_GUARDED, /* protected, not yet copied */
 	HOOK_WRITE_FAILED,  /* the write failed, nobody was told yet */
 	HOOK_EVICT_BEGUN,   /* EVICTING, the memory still there */

@@ -167,50 +167,48 @@ bool object_is_unstored(struct object *object, uint64_t index,
 
 	if (word_foreseen(now) &&
 	    memcmp(bytes, copy_of(&object->host->foreseen, word_slot(now)),
-		   PAGE_SIZE) == 0)
+		   PAGE_SIZE) == 0) {
+		hook_point(HOOK_UNSTORED, &object->table, index);
 		return true;
+	}
 	page_forget_foreseen(word);
 	return false;
 }
 
-/* How many of the pages in staging are as the first. */
-static uint64_t alike(struct object *object, uint64_t index, uint64_t count,
-		      const char *bytes, bool unstored)
-{
-	uint64_t i = 0;
-
-	while (i < count &&
-	       object_is_unstored(object, index + i,
-				  bytes + (i << PAGE_SHIFT)) == unstored)
-		i++;
-	return i;
-}
-
-/* A few at a time: what differs from the first one is looked at again. */
+/* Each once: a copy or a store may come in between, and end that it is foreseen. */
 uint64_t object_look_at_foreseen(struct object *object, uint64_t index,
 				 uint64_t count, struct staging *staging,
 				 bool *unstored)
 {
-	uint64_t found = 0, more, same;
+	const char *bytes = staging->bytes;
+	uint64_t found = 0;
 
 	/* Who foresaw them has kept what they had. */
 	lock_take(&object->dirty_lock);
 	lock_drop(&object->dirty_lock);
-	do {
-		more = count - found < LOOK_PAGES ? count - found : LOOK_PAGES;
+	*unstored = false;
+	while (found < count) {
+		uint64_t more = count - found;
+
+		if (more > LOOK_PAGES)
+			more = LOOK_PAGES;
 		/* What cannot be read is left to who copies it. */
 		if (memory_file_read(object->memory, staging->bytes,
 				     more << PAGE_SHIFT,
 				     (index + found) << PAGE_SHIFT))
 			return found ? found : count;
-		if (found == 0)
-			*unstored = object_is_unstored(object, index,
-						       staging->bytes);
-		same = alike(object, index + found, more, staging->bytes,
-			     *unstored);
-		found += same;
-	} while (same == more && found < count);
-	return found;
+		for (uint64_t i = 0; i < more; i++, found++) {
+			bool now =
+				object_is_unstored(object, index + found,
+						   bytes + (i << PAGE_SHIFT));
+
+			if (found == 0)
+				*unstored = now;
+			else if (now != *unstored)
+				return found;
+		}
+	}
+	return count;
 }
 
 uint64_t object_stores_before(struct object *object, uint64_t index,

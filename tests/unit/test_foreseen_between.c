@@ -1,0 +1,158 @@
+/* test_foreseen_between.c - what comes between the steps of what is foreseen */
+/* SPDX-License-Identifier: MIT */
+/*
+ *   shown for a store -> WRITING -> looked at -> protected -> looked at -> CLEAN
+ *                    ^           ^            ^            ^
+ *                    a cut, the end of an object, stores, copies, memory that is gone
+ */
+#include "unit/foreseen_world.h"
+
+#include "base/hook.h"
+#include "object/object.h"
+#include "os/memory.h"
+
+#include <unistd.h>
+
+#ifdef QUIRE_DEBUG
+
+/* ---- between two steps ---- */
+
+static _Atomic bool come;
+static enum hook wanted;
+static uint64_t wanted_index;
+static void (*action)(void);
+
+static void act(enum hook point, const void *thing, uint64_t index)
+{
+	(void)thing;
+	if (point == wanted && index == wanted_index &&
+	    !atomic_exchange(&come, true))
+		action();
+}
+
+static void arm(enum hook point, uint64_t index, void (*function)(void))
+{
+	wanted = point;
+	wanted_index = index;
+	action = function;
+	come = false;
+	hook_register(act);
+}
+
+static void disarm(void)
+{
+	hook_register(NULL);
+	assert_true(come);
+}
+
+static void store_y(void)
+{
+	store(SEEN, 'y');
+}
+
+static void copy_y(void)
+{
+	assert_int_equal(quire_object_pwrite(object, "y", 1, SEEN * PAGE + 5),
+			 1);
+}
+
+static void sync_with(enum hook point, void (*function)(void))
+{
+	foresee();
+	arm(point, SEEN, function);
+	sync_all();
+	disarm();
+	sync_all();
+	assert_int_equal(*at_home(SEEN), 'y');
+	for (size_t i = SEEN + 1; i < PAGES; i++)
+		assert_int_equal(written[i], 0);
+}
+
+/* Writable still: without a trap. */
+static void test_a_store_before_it_is_protected(void **state)
+{
+	(void)state;
+	sync_with(HOOK_UNSTORED, store_y);
+}
+
+static void test_a_copy_before_it_is_protected(void **state)
+{
+	(void)state;
+	sync_with(HOOK_UNSTORED, copy_y);
+}
+
+static void test_a_copy_after_it_was_protected(void **state)
+{
+	(void)state;
+	sync_with(HOOK_WRITE_GUARDED, copy_y);
+}
+
+/* ---- memory that cannot be read ---- */
+
+static unsigned char kept[SIZE];
+static _Atomic enum {
+	WHOLE,
+	CUT,
+	RESTORED
+} memory_is;
+
+static void cut_memory(void)
+{
+	int memory = object_memory(object->object);
+
+	assert_int_equal(memory_file_read(memory, kept, SIZE, 0), 0);
+	assert_int_equal(memory_file_resize(memory, 0), 0);
+}
+
+static void restore_memory(void)
+{
+	int memory = object_memory(object->object);
+
+	assert_int_equal(memory_file_resize(memory, SIZE), 0);
+	assert_int_equal(memory_file_write(memory, kept, SIZE, 0), 0);
+}
+
+static void cut_and_restore(enum hook point, const void *thing, uint64_t index)
+{
+	(void)thing;
+	if (point == HOOK_WRITE_BEGUN && index == SEEN && memory_is == WHOLE) {
+		cut_memory();
+		memory_is = CUT;
+	}
+	if (point == HOOK_WRITE_GUARDED && memory_is == CUT) {
+		restore_memory();
+		memory_is = RESTORED;
+	}
+}
+
+/* Only for the look: then nobody knows, and it goes home. */
+static void test_a_look_that_fails(void **state)
+{
+	(void)state;
+	foresee();
+	store(SEEN, 'y');
+	memory_is = WHOLE;
+	hook_register(cut_and_restore);
+	sync_all();
+	hook_register(NULL);
+	assert_int_equal(memory_is, RESTORED);
+	assert_int_equal(*at_home(SEEN), 'y');
+}
+
+#endif
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	const struct CMUnitTest tests[] = {
+#ifdef QUIRE_DEBUG
+		ample(test_a_store_before_it_is_protected),
+		ample(test_a_copy_before_it_is_protected),
+		ample(test_a_copy_after_it_was_protected),
+		ample(test_a_look_that_fails),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
