@@ -53,8 +53,11 @@ static int zero_tail(struct object *object, uint64_t size)
 		else
 			sched_yield(); /* its pins are all taken */
 	}
+	lock_take(&object->dirty_lock); /* nobody foresees it in between */
+	page_forget_foreseen(word);
 	error = memory_file_write(object->memory, zeros,
 				  PAGE_SIZE - (size & PAGE_MASK), size);
+	lock_drop(&object->dirty_lock);
 	page_drop_rpin(word);
 	cache_encourage(object->host->cache);
 	return error;

@@ -13,6 +13,26 @@
 
 #include <unistd.h>
 
+/* ---- cuts ---- */
+
+/* What the cut has taken is stored once more, and not to be taken for what was
+ * there before. */
+static void test_cut_off_and_stored_again(void **state)
+{
+	const size_t last = (SEEN + 1) * PAGE - 1;
+	unsigned char was = byte_at(last);
+
+	(void)state;
+	foresee();
+	assert_int_not_equal(was, 0);
+	assert_int_equal(quire_object_resize(object, last), 0);
+	home[last] = 0;
+	assert_int_equal(quire_object_resize(object, SIZE), 0);
+	*(volatile unsigned char *)(mapped + last) = was;
+	sync_all();
+	assert_int_equal(home[last], was);
+}
+
 #ifdef QUIRE_DEBUG
 
 /* ---- between two steps ---- */
@@ -146,6 +166,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
+		ample(test_cut_off_and_stored_again),
 #ifdef QUIRE_DEBUG
 		ample(test_a_store_before_it_is_protected),
 		ample(test_a_copy_before_it_is_protected),
