@@ -28,6 +28,7 @@ enum hook {
 	HOOK_READ_FILLED,   /* the bytes are in memory, not yet CLEAN */
 	HOOK_PARK,          /* the state was looked at, nobody parked */
 	HOOK_WAKE,          /* WAITERS was taken, nobody woken */
+	HOOK_WORDS_GONE,    /* of an object that ends, its memory still there */
 	HOOK_SIZE_STORED,   /* of a cut, the pages not yet looked at */
 	HOOK_REFUSE,        /* the verdict is out, nothing done */
 	/* Another process's pages are protected, what it did meanwhile not

@@ -127,7 +127,6 @@ static void finish_memory(struct object *object)
 {
 	void *view = atomic_load(&object->view);
 
-	foreseen_forget(object);
 	if (view && view != object->window)
 		memory_unmap(view, object->parameters.capacity);
 	memory_unmap(object->window, object->parameters.capacity);
@@ -152,9 +151,11 @@ static void init_locks(struct object *object)
 
 static void destroy(struct object *object)
 {
+	foreseen_forget(object); /* who looks for a slot looks at words */
 	ahead_finish(object);
 	object_finish_flush(object);
 	page_table_finish(&object->table);
+	hook_point(HOOK_WORDS_GONE, &object->table, 0);
 	object_finish_bits(object);
 	object_forget_locked(object);
 	finish_memory(object);

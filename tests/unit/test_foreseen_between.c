@@ -159,6 +159,43 @@ static void test_a_look_that_fails(void **state)
 	assert_int_equal(*at_home(SEEN), 'y');
 }
 
+/* ---- the end of an object ---- */
+
+static struct quire_object *next;
+static unsigned char *next_bytes;
+
+/* The slots are the other one's, one after the other. */
+static void row_in_the_next(void)
+{
+	uint64_t before = foreseen();
+
+	for (size_t i = 0; i < ROW; i++)
+		next_bytes[(PAGES - 64 + i) * PAGE] = 'z';
+	assert_int_equal(foreseen(), before + FORESEEN);
+}
+
+static void test_slots_of_what_ends(void **state)
+{
+	unsigned char *mine = mapped;
+
+	(void)state;
+	foresee();
+	assert_int_equal(quire_object_create(quire, "next", SIZE, &home_ops,
+					     NULL, NULL, &next),
+			 0);
+	next_bytes = map_object(quire, next, SIZE, RW);
+	mapped = next_bytes;
+	for (size_t i = 0; i < PAGES; i++)
+		load(i);
+	for (size_t first = 0; foreseen() < 256; first += 12)
+		row(first, ROW);
+	assert_int_equal(quire_munmap(host, mine, SIZE), 0);
+	arm(HOOK_WORDS_GONE, 0, row_in_the_next);
+	assert_int_equal(quire_object_close(object), 0);
+	disarm();
+	object = next;
+}
+
 #endif
 
 int main(int argc, char **argv)
@@ -172,6 +209,7 @@ int main(int argc, char **argv)
 		ample(test_a_copy_before_it_is_protected),
 		ample(test_a_copy_after_it_was_protected),
 		ample(test_a_look_that_fails),
+		ample(test_slots_of_what_ends),
 #endif
 	};
 
