@@ -158,6 +158,19 @@ void foreseen_forget(struct object *object)
 	lock_drop(&foreseen->lock);
 }
 
+bool object_is_foreseen(struct object *object, uint64_t index)
+{
+	struct foreseen *foreseen = &object->host->foreseen;
+	uint64_t now;
+	bool is;
+
+	lock_take(&foreseen->lock);
+	now = atomic_load(object_word(object, index));
+	is = word_foreseen(now) && !is_free(foreseen, word_slot(now));
+	lock_drop(&foreseen->lock);
+	return is;
+}
+
 /* Its writer asks: the slot is the page's as long as it is foreseen. */
 bool object_is_unstored(struct object *object, uint64_t index,
 			const void *bytes)

@@ -354,6 +354,11 @@ uint64_t object_stores_before(struct object *object, uint64_t index,
  */
 uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most,
 			bool *spent);
+/* Nobody has stored there by now.  What has been stored to is not foreseen
+ * afterwards. */
+bool object_is_foreseen(struct object *object, uint64_t index);
+/* Pages that were foreseen are not any more: slots may be looked for again. */
+void object_free_slots(struct object *object);
 void *object_window(const struct object *object, uint64_t offset);
 /* The same for who only reads: cheaper to give up. */
 const void *object_view(struct object *object, uint64_t offset);

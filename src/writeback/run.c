@@ -234,14 +234,13 @@ static void end_foreseen(struct run *run)
 	uint64_t index = run->io.index, clean = 0;
 
 	for (uint64_t i = 0; i < run->count; i++) {
-		if (!object_is_unstored(object, index + i,
-					bytes + (i << PAGE_SHIFT))) {
+		if (object_is_unstored(object, index + i,
+				       bytes + (i << PAGE_SHIFT)))
+			clean += object_end_unstored(object, index + i);
+		else
 			object_end_write(object, index + i, false);
-			continue;
-		}
-		count_add(host->counters, COUNT_STORES_FORESEEN_UNUSED, 1);
-		clean += object_end_unstored(object, index + i);
 	}
+	count_add(host->counters, COUNT_STORES_FORESEEN_UNUSED, clean);
 	staging_drop(&host->staging, run->io.staging);
 	pool_drop(&batch->writeback->runs, run);
 	atomic_fetch_add(&host->got_home, clean);

@@ -134,7 +134,7 @@ static int settle_page(struct writeback *writeback, struct object *object,
 	int error = 0;
 
 	for (unsigned i = 0;
-	     i < SETTLE_TRIES && !error && word_foreseen(atomic_load(word));
+	     i < SETTLE_TRIES && !error && object_is_foreseen(object, index);
 	     i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);

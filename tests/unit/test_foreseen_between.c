@@ -11,6 +11,7 @@
 #include "object/object.h"
 #include "os/memory.h"
 
+#include <semaphore.h>
 #include <unistd.h>
 
 /* ---- cuts ---- */
@@ -31,6 +32,27 @@ static void test_cut_off_and_stored_again(void **state)
 	*(volatile unsigned char *)(mapped + last) = was;
 	sync_all();
 	assert_int_equal(home[last], was);
+}
+
+/* ---- a store that is refused ---- */
+
+static void test_invalidate_writes_nothing(void **state)
+{
+	int error;
+
+	(void)state;
+	foresee();
+	store(SEEN, 'y');
+	*at_home(SEEN + 1) = '#';
+	refusal = -EIO;
+	error = quire_msync(host, mapped, SIZE, MS_INVALIDATE);
+	refusal = 0;
+	assert_int_equal(error, 0);
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(written[i], 0);
+	assert_int_equal(load(SEEN + 1), '#');
+	sync_all();
+	assert_int_equal(*at_home(SEEN), 'y');
 }
 
 #ifdef QUIRE_DEBUG
@@ -196,6 +218,56 @@ static void test_slots_of_what_ends(void **state)
 	object = next;
 }
 
+/* ---- while they are shown ---- */
+
+static sem_t arrived, go;
+
+static void stop_here(void)
+{
+	sem_post(&arrived);
+	sem_wait(&go);
+}
+
+static void *store_row(void *argument)
+{
+	(void)argument;
+	row(0, ROW);
+	return NULL;
+}
+
+static unsigned looks;
+
+/* Once more after it was found pinned: now they may be let go of. */
+static void act_or_let_go(enum hook point, const void *thing, uint64_t index)
+{
+	act(point, thing, index);
+	if (point == HOOK_UNSTORED && index == SEEN && ++looks == 3)
+		sem_post(&go);
+}
+
+/* Who has just stored to the last of the row asks: the others may be pinned yet. */
+static void test_invalidate_while_they_are_shown(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	for (size_t i = 0; i < 64; i++)
+		load(i);
+	looks = 0;
+	sem_init(&arrived, 0, 0);
+	sem_init(&go, 0, 0);
+	arm(HOOK_GRANT, ROW - 1, stop_here);
+	hook_register(act_or_let_go);
+	assert_int_equal(pthread_create(&thread, NULL, store_row, NULL), 0);
+	sem_wait(&arrived);
+	*at_home(SEEN) = '#';
+	assert_int_equal(quire_msync(host, mapped, SIZE, MS_INVALIDATE), 0);
+	sem_post(&go);
+	pthread_join(thread, NULL);
+	disarm();
+	assert_int_equal(load(SEEN), '#');
+	assert_int_equal(unused(), FORESEEN); /* each once */
+}
 #endif
 
 int main(int argc, char **argv)
@@ -204,12 +276,14 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		ample(test_cut_off_and_stored_again),
+		ample(test_invalidate_writes_nothing),
 #ifdef QUIRE_DEBUG
 		ample(test_a_store_before_it_is_protected),
 		ample(test_a_copy_before_it_is_protected),
 		ample(test_a_copy_after_it_was_protected),
 		ample(test_a_look_that_fails),
 		ample(test_slots_of_what_ends),
+		ample(test_invalidate_while_they_are_shown),
 #endif
 	};
 
