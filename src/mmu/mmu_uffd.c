@@ -159,7 +159,7 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 			error = unprotected ? 0
 					    : unprotect(uffd, start, length,
 							&unprotected);
-			done = PAGE_SIZE;
+			done = error ? 0 : PAGE_SIZE;
 		}
 		wake_sleepers(mmu, start, done);
 		if (error && !(error == -EAGAIN && done > 0))

@@ -199,11 +199,7 @@ bool object_end_write(struct object *object, uint64_t index, bool good)
 
 bool object_end_unstored(struct object *object, uint64_t index)
 {
-	bool clean = end_write(object, index, true, false);
-
-	if (clean)
-		foreseen_slot_free(object);
-	return clean;
+	return end_write(object, index, true, false);
 }
 
 void object_forget_dirty(struct object *object, uint64_t index)

@@ -32,6 +32,8 @@
 
 #define LOOK_PAGES 16
 #define REST 64 /* rows that nobody looks for a slot for, when there was none */
+/* One more than slots: for who looks at a page's bytes under the lock. */
+#define COPIES_BYTES ((WORD_SLOTS + 1) << PAGE_SHIFT)
 /* Of the budget, so many for each slot. */
 #define BUDGET_A_SLOT 32
 
@@ -39,13 +41,13 @@ void foreseen_init(struct foreseen *foreseen, uint64_t budget)
 {
 	lock_init(&foreseen->lock, LOCK_RANK_FORESEEN);
 	if (budget / BUDGET_A_SLOT >= WORD_SLOTS)
-		foreseen->copies = memory_pool_map(WORD_SLOTS << PAGE_SHIFT);
+		foreseen->copies = memory_pool_map(COPIES_BYTES);
 }
 
 void foreseen_finish(struct foreseen *foreseen)
 {
 	if (foreseen->copies)
-		memory_unmap(foreseen->copies, WORD_SLOTS << PAGE_SHIFT);
+		memory_unmap(foreseen->copies, COPIES_BYTES);
 	lock_finish(&foreseen->lock);
 }
 
@@ -54,17 +56,18 @@ static char *copy_of(struct foreseen *foreseen, unsigned slot)
 	return foreseen->copies + ((size_t)slot << PAGE_SHIFT);
 }
 
+/* The lock is held. */
 static bool is_stored(struct foreseen *foreseen, unsigned slot)
 {
 	const struct foreseen_slot *kept = &foreseen->slots[slot];
-	char bytes[PAGE_SIZE];
+	char *bytes = copy_of(foreseen, WORD_SLOTS);
 
 	return memory_file_read(kept->object->memory, bytes, PAGE_SIZE,
 				kept->index << PAGE_SHIFT) == 0 &&
 	       memcmp(bytes, copy_of(foreseen, slot), PAGE_SIZE) != 0;
 }
 
-/* The lock is held.  Free, or free by now. */
+/* The same.  Free, or free by now. */
 static bool is_free(struct foreseen *foreseen, unsigned slot)
 {
 	const struct foreseen_slot *kept = &foreseen->slots[slot];
@@ -138,7 +141,7 @@ uint64_t object_foresee(struct object *object, uint64_t index, uint64_t most,
 	return count;
 }
 
-void foreseen_slot_free(struct object *object)
+void object_free_slots(struct object *object)
 {
 	struct foreseen *foreseen = &object->host->foreseen;
 
@@ -155,6 +158,7 @@ void foreseen_forget(struct object *object)
 	for (unsigned slot = 0; slot < WORD_SLOTS; slot++)
 		if (foreseen->slots[slot].object == object)
 			foreseen->slots[slot].object = NULL;
+	foreseen->rest = 0;
 	lock_drop(&foreseen->lock);
 }
 

@@ -216,8 +216,6 @@ void object_found_dirty(struct object *object, uint64_t count);
  * False: it was something else. */
 bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
 			 void *bytes);
-/* A slot may be looked for again. */
-void foreseen_slot_free(struct object *object);
 /* The object is about to end. */
 void foreseen_forget(struct object *object);
 

@@ -241,6 +241,8 @@ static void end_foreseen(struct run *run)
 			object_end_write(object, index + i, false);
 	}
 	count_add(host->counters, COUNT_STORES_FORESEEN_UNUSED, clean);
+	if (clean > 0)
+		object_free_slots(object);
 	staging_drop(&host->staging, run->io.staging);
 	pool_drop(&batch->writeback->runs, run);
 	atomic_fetch_add(&host->got_home, clean);

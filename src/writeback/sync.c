@@ -7,7 +7,6 @@
 
 #define PASSED_MOST 64
 #define SETTLE_PAUSE_NS 100000
-#define SETTLE_TRIES 10000
 
 /* Pages that somebody else was writing, to be looked at again. */
 struct passed {
@@ -125,21 +124,18 @@ int writeback_sync(struct writeback *writeback, struct object *object,
 	return object_flush(object, failures);
 }
 
-/* While whoever foresaw it has his pin still it would end DIRTY for that. */
+/* Again where it is just being shown, and so is pinned. */
 static int settle_page(struct writeback *writeback, struct object *object,
 		       uint64_t index)
 {
 	const struct timespec pause = { .tv_nsec = SETTLE_PAUSE_NS };
-	page_word *word = object_word(object, index);
 	int error = 0;
 
-	for (unsigned i = 0;
-	     i < SETTLE_TRIES && !error && object_is_foreseen(object, index);
-	     i++) {
-		if (i > 0)
+	for (unsigned tries = 0; !error && object_is_foreseen(object, index);
+	     tries++) {
+		if (tries > 0)
 			nanosleep(&pause, NULL);
-		if (!word_wpinned(atomic_load(word)))
-			error = sync_range(writeback, object, index, index + 1);
+		error = sync_range(writeback, object, index, index + 1);
 	}
 	return error;
 }

@@ -6,6 +6,7 @@
 #include "unit/engine_tools.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -153,6 +154,14 @@ static inline uint64_t foreseen(void)
 static inline uint64_t unused(void)
 {
 	return statistics_of(quire).stores_foreseen_unused;
+}
+
+/* Counted by whoever made them CLEAN, perhaps a moment later. */
+static inline void await_unused(uint64_t count)
+{
+	while (unused() < count)
+		sched_yield();
+	assert_int_equal(unused(), count);
 }
 
 /* Read, and a row stored to before them: they are foreseen.  The last trap is

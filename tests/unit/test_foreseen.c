@@ -9,6 +9,8 @@
  */
 #include "unit/foreseen_world.h"
 
+#include <sched.h>
+
 #define SCANTY (16u << 20) /* a budget without slots */
 
 static int open_scanty(void **state)
@@ -59,7 +61,7 @@ static void test_what_nobody_stored_to_is_not_written(void **state)
 	for (size_t i = SEEN; i < PAGES; i++)
 		assert_int_equal(written[i], 0);
 	assert_int_equal(*at_home(SEEN), '#');
-	assert_int_equal(unused(), foreseen());
+	await_unused(foreseen());
 	/* The next store is one as any other. */
 	store(SEEN, 'y');
 	sync_all();
@@ -78,7 +80,7 @@ static void test_what_is_stored_to_without_a_trap_is_written(void **state)
 	sync_all();
 	assert_int_equal(*at_home(SEEN), 'y');
 	assert_int_equal(written[SEEN + 1], 0);
-	assert_int_equal(unused(), foreseen() - 1);
+	await_unused(foreseen() - 1);
 }
 
 static void test_its_own_bytes_again_are_no_store(void **state)
@@ -240,10 +242,10 @@ static void test_slots_come_back(void **state)
 	for (size_t first = 0; first + 16 < PAGES; first += 12)
 		row(first, ROW);
 	before = foreseen();
-	assert_int_equal(before, 256);
+	assert_true(before >= 256);
 	store(PAGES - 1, 'x'); /* a trap more: nothing is being shown */
 	sync_all();
-	assert_int_equal(unused(), before);
+	await_unused(before);
 	row(900, ROW);
 	assert_int_equal(foreseen(), before + FORESEEN);
 	for (size_t first = 0; first + 16 < PAGES; first += 12)
@@ -263,6 +265,38 @@ static void test_a_long_row_needs_few(void **state)
 	sync_all();
 	for (size_t i = 0; i < PAGES; i++)
 		assert_int_equal(*at_home(i), 'x');
+}
+
+/* Its own bytes hold a slot, until the flusher, who is told, finds them so. */
+static void test_its_own_bytes_in_a_row(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PAGES; i++)
+		store(i, load(i));
+	while (unused() == 0)
+		sched_yield();
+	for (size_t i = 0; i < PAGES; i++)
+		store(i, 'x');
+	sync_all();
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(*at_home(i), 'x');
+}
+
+/* What it had is what is written, but not what is at home any more. */
+static void test_cut_off_and_written_whole(void **state)
+{
+	static unsigned char had[PAGE];
+
+	(void)state;
+	foresee();
+	memcpy(had, mapped + SEEN * PAGE, PAGE);
+	assert_int_equal(quire_object_resize(object, SEEN * PAGE), 0);
+	memset(home + SEEN * PAGE, 0, SIZE - SEEN * PAGE);
+	assert_int_equal(quire_object_resize(object, SIZE), 0);
+	assert_int_equal(quire_object_pwrite(object, had, PAGE, SEEN * PAGE),
+			 PAGE);
+	sync_all();
+	assert_memory_equal(home + SEEN * PAGE, had, PAGE);
 }
 
 static int open_alike(void **state)
@@ -363,6 +397,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_beside_a_small_budget,
 						open_scanty, close_all),
 		ample(test_slots_come_back),
+		ample(test_its_own_bytes_in_a_row),
+		ample(test_cut_off_and_written_whole),
 		ample(test_a_long_row_needs_few),
 		cmocka_unit_test_setup_teardown(test_a_slot_is_of_one_page,
 						open_alike, close_all),
