@@ -150,7 +150,8 @@ void standing_free(struct begun *begun)
 void standing_ask(struct begun *begun, const struct look *look,
 		  struct call *call)
 {
-	if (!look || begun->place < 0)
+	/* A line of its own is closed at once. */
+	if (!look || begun->place < 0 || begun->line >= 0)
 		return;
 	begun->server = client_generation();
 	call->request.flags |= WRITE_STAND;
@@ -195,10 +196,11 @@ static _Atomic uint64_t *word_of(int place, uint64_t server)
 void standing_end(struct begun *begun, const struct look *look,
 		  struct call *call)
 {
-	struct standing *place = &places[begun->place];
+	struct standing *place;
 
 	if (!look || begun->place < 0)
 		return;
+	place = &places[begun->place];
 	if (call->reply.error || !(call->reply.flags & REPLY_STANDS)) {
 		standing_free(begun);
 		return;

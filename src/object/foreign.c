@@ -195,6 +195,17 @@ void object_foreign_stop(struct object *object, struct foreign_write *write)
 	lock_drop(&object->foreign_lock);
 }
 
+bool object_foreign_retire(struct object *object, struct foreign_write *write)
+{
+	bool over;
+
+	lock_take(&object->foreign_lock);
+	object_foreign_revoke(write);
+	over = atomic_load(write->word) == FOREIGN_NONE; /* the client's */
+	lock_drop(&object->foreign_lock);
+	return over;
+}
+
 /* foreign_lock is held. */
 void object_foreign_revoke(const struct foreign_write *write)
 {

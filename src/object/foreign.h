@@ -78,6 +78,8 @@ static inline bool foreign_is_active(const struct foreign_write *write)
  * page until its word says so.  False: something is dirty.  Never blocks. */
 bool object_foreign_stand(struct object *object, struct foreign_write *write,
 			  _Atomic uint64_t *word);
+/* It stands no more, unless it is active: false. */
+bool object_foreign_retire(struct object *object, struct foreign_write *write);
 /* One as any from now on, of the pages of its word, which is NONE. */
 void object_foreign_stop(struct object *object, struct foreign_write *write);
 

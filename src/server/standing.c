@@ -103,6 +103,7 @@ void write_stands(struct job *job)
 
 	file_end_change(server, write->file);
 	write->seen = false;
+	write->channel = NULL; /* it lasts as long as its client */
 	write->id = ++server->next_write;
 	ledger_stand(write);
 	server->standing++;
@@ -145,8 +146,10 @@ bool write_see_to_standing(struct client *client, struct server_write *write,
 	if (!foreign_is_active(&write->foreign)) {
 		/* Nobody would close its file; or the client goes on as any,
 		 * and, if it does not, others may wait for what it says. */
-		if (!is_mapped(write->server, write->file) ||
-		    object_dirty_pages(file_object(write->file)) > 0)
+		if ((!is_mapped(write->server, write->file) ||
+		     object_dirty_pages(file_object(write->file)) > 0) &&
+		    object_foreign_retire(file_object(write->file),
+					  &write->foreign))
 			write_give_up(client, write);
 		return true;
 	}

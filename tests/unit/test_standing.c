@@ -113,6 +113,27 @@ static void test_a_store_ends_what_is_idle(void **state)
 	end(0);
 }
 
+static bool retire(void)
+{
+	return object_foreign_retire(thing.object, &write_of[0]);
+}
+
+/* Not while its client writes. */
+static void test_it_retires_only_idle(void **state)
+{
+	(void)state;
+	start();
+	atomic_store(&word, WORD(5, 2));
+	assert_false(retire());
+	assert_int_equal(atomic_load(&word), WORD(5, 2));
+	atomic_store(&word, FOREIGN_IDLE);
+	assert_true(retire());
+	assert_int_equal(atomic_load(&word), FOREIGN_NONE);
+	assert_true(retire());
+	stop(0);
+	end(0);
+}
+
 static void test_what_pages_were_beside_one_under_way(void **state)
 {
 	(void)state;
@@ -212,6 +233,7 @@ int main(void)
 		TEST(test_it_is_of_what_its_word_says),
 		TEST(test_beside_dirty_pages_none_stands),
 		TEST(test_a_store_ends_what_is_idle),
+		TEST(test_it_retires_only_idle),
 		TEST(test_what_pages_were_beside_one_under_way),
 #ifdef QUIRE_DEBUG
 		TRAP_TEST(test_one_that_stands_just_before_a_store),
