@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -193,11 +194,22 @@ static void run(struct work *work)
 	io->step_complete(io, result);
 }
 
+/* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ, too, and the caller's thread
+ * may be the program's: ours block it. */
+static bool passes_limit(const struct store_io *io)
+{
+	struct rlimit limit;
+
+	return io->operation == STORE_WRITE &&
+	       !getrlimit(RLIMIT_FSIZE, &limit) &&
+	       io->step_offset + bytes_of(io) > limit.rlim_cur;
+}
+
 static void file_submit(struct store *store, struct store_io *io)
 {
 	struct file_store *file = file_of(store);
 
-	if (io->urgency == STORE_NOW) {
+	if (io->urgency == STORE_NOW && !passes_limit(io)) {
 		move_here(file, io);
 	} else if (file->ring) {
 		submit_to_ring(file, io);

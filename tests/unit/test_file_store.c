@@ -385,6 +385,41 @@ static void the_file_size_limit_is_an_error(void **state)
 	free(bytes);
 }
 
+static atomic_uint limits_met;
+
+static void meet_limit(int number)
+{
+	(void)number;
+	atomic_fetch_add(&limits_met, 1);
+}
+
+/* The program's thread is not told of it by a signal, which would end it. */
+static void the_limit_raises_nothing_here(void **state)
+{
+	struct store *store = store_of(new_file(O_RDWR), true);
+	struct store_io io = {
+		.operation = STORE_WRITE,
+		.iov = { { new_buffer(2 * PAGE_SIZE), 2 * PAGE_SIZE } },
+		.iov_count = 1,
+		.urgency = STORE_NOW,
+	};
+	struct rlimit before, limit;
+
+	(void)state;
+	signal(SIGXFSZ, meet_limit);
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &before), errno);
+	limit = before;
+	limit.rlim_cur = PAGE_SIZE;
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &limit), errno);
+	assert_int_equal(store_transfer(store, &io), -EFBIG);
+	assert_int_equal(atomic_load(&limits_met), 0);
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &before), errno);
+	assert_int_equal(store_transfer(store, &io), 2 * PAGE_SIZE);
+	signal(SIGXFSZ, SIG_IGN);
+	store_destroy(store);
+	free(io.iov[0].iov_base);
+}
+
 /* A file on a file system of 16 pages, or -1: may not mount. */
 static int file_on_a_small_disk(void)
 {
@@ -534,6 +569,7 @@ int main(void)
 		cmocka_unit_test(refused_direct_transfers_are_buffered),
 		cmocka_unit_test(a_failed_allocation_leaves_the_size),
 		cmocka_unit_test(the_file_size_limit_is_an_error),
+		cmocka_unit_test(the_limit_raises_nothing_here),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(a_discard_gives_room_back),
 		cmocka_unit_test(a_file_system_without_holes),
