@@ -138,6 +138,14 @@ static void quire_announce(const struct view *view, const uint64_t *offsets,
 	quire_object_prefetch(view->object, ranges, count);
 }
 
+void view_sync(const struct view *view, uint64_t offset, uint64_t length)
+{
+	if (view->space)
+		quire_msync(view->space, view->bytes + offset, length, MS_SYNC);
+	else
+		msync(view->bytes + offset, length, MS_SYNC);
+}
+
 void view_announce(const struct view *view, const uint64_t *offsets,
 		   size_t count)
 {

@@ -160,6 +160,8 @@ void quire_begin_data(const struct question *question,
 		      struct view *view);
 void quire_end(struct view *view);
 
+/* msync(MS_SYNC). */
+void view_sync(const struct view *view, uint64_t offset, uint64_t length);
 /* Says that the pages at these offsets will be read soon. */
 void view_announce(const struct view *view, const uint64_t *offsets,
 		   size_t count);
@@ -184,6 +186,11 @@ struct direct_jobs {
 	uint64_t sync_every;
 };
 void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
+		struct run *run);
+
+/* A question's verify(): the checksum is how many of the jobs find in the file what
+ * they look for; all are to.  Its time does not count. */
+void verify_all(const struct setting *setting, const struct direct_jobs *jobs,
 		struct run *run);
 
 /* Random pages, so many reads under way at once. */

@@ -148,6 +148,21 @@ void arm_direct(const struct setting *setting, const struct direct_jobs *jobs,
 	close(direct.fd);
 }
 
+void verify_all(const struct setting *setting, const struct direct_jobs *jobs,
+		struct run *run)
+{
+	double seconds = run->seconds, cpu_s = run->cpu_s;
+
+	run->done = false;
+	run->checksum = 0;
+	arm_direct(setting, jobs, run);
+	run->seconds = seconds;
+	run->cpu_s = cpu_s;
+	if (run->checksum != jobs->count)
+		run_fail(run, "%ju of %ju stores are in the file",
+			 (uintmax_t)run->checksum, (uintmax_t)jobs->count);
+}
+
 void random_reads(const struct setting *setting, unsigned int depth,
 		  struct run *run)
 {

@@ -50,15 +50,6 @@ static void prepare(const struct setting *setting, const struct view *view)
 	(void)seen;
 }
 
-static void make_durable(const struct view *view, uint64_t offset,
-			 uint64_t length)
-{
-	if (view->space)
-		quire_msync(view->space, view->bytes + offset, length, MS_SYNC);
-	else
-		msync(view->bytes + offset, length, MS_SYNC);
-}
-
 static uint64_t work(struct job *job)
 {
 	const struct setting *setting = job->setting;
@@ -71,11 +62,11 @@ static uint64_t work(struct job *job)
 
 		memcpy(view->bytes + offset, &stored, sizeof(stored));
 		if (each)
-			make_durable(view, offset, PAGE);
+			view_sync(view, offset, PAGE);
 		else if ((i + 1) % pass(setting) == 0)
-			make_durable(view, 0, hot_bytes(setting));
+			view_sync(view, 0, hot_bytes(setting));
 	}
-	make_durable(view, 0, hot_bytes(setting));
+	view_sync(view, 0, hot_bytes(setting));
 	return 0;
 }
 
@@ -90,7 +81,6 @@ static uint64_t good(const struct setting *setting, const unsigned char *bytes,
 	return !memcmp(bytes, &wanted, sizeof(wanted));
 }
 
-/* The checksum is how many of the stores are found in the file. */
 static void verify(const struct setting *setting, struct run *run)
 {
 	uint64_t places = pass(setting);
@@ -102,16 +92,8 @@ static void verify(const struct setting *setting, struct run *run)
 		.offset = place,
 		.sum = good,
 	};
-	double seconds = run->seconds, cpu_s = run->cpu_s;
 
-	run->done = false;
-	run->checksum = 0;
-	arm_direct(setting, &reads, run);
-	run->seconds = seconds;
-	run->cpu_s = cpu_s;
-	if (run->checksum != reads.count)
-		run_fail(run, "%ju of %ju stores are in the file",
-			 (uintmax_t)run->checksum, (uintmax_t)reads.count);
+	verify_all(setting, &reads, run);
 }
 
 static uint64_t operations(const struct setting *setting)

@@ -24,11 +24,7 @@ static void make_durable(struct job *job)
 	const struct view *view = job->view;
 	uint64_t begun = clock_ns(), took;
 
-	if (view->space)
-		quire_msync(view->space, view->bytes, job->setting->size,
-			    MS_SYNC);
-	else
-		msync(view->bytes, job->setting->size, MS_SYNC);
+	view_sync(view, 0, job->setting->size);
 	took = clock_ns() - begun;
 	if (took > job->longest_ns)
 		job->longest_ns = took;
@@ -61,7 +57,6 @@ static uint64_t good(const struct setting *setting, const unsigned char *bytes,
 	return !memcmp(bytes, wanted, length);
 }
 
-/* The checksum is how many updates are found in the file. */
 static void verify(const struct setting *setting, struct run *run)
 {
 	struct direct_jobs reads = {
@@ -71,17 +66,8 @@ static void verify(const struct setting *setting, struct run *run)
 		.offset = random_page,
 		.sum = good,
 	};
-	double seconds = run->seconds, cpu_s = run->cpu_s;
 
-	run->done = false;
-	run->checksum = 0;
-	arm_direct(setting, &reads, run);
-	run->seconds = seconds;
-	run->cpu_s = cpu_s;
-	if (run->checksum != setting->operations)
-		run_fail(run, "%ju of %ju updates are in the file",
-			 (uintmax_t)run->checksum,
-			 (uintmax_t)setting->operations);
+	verify_all(setting, &reads, run);
 }
 
 static void limit(const struct question *question,

@@ -33,8 +33,9 @@ static inline void log_nothing(void *context, enum quire_log_level level,
 	(void)line;
 }
 
-/* budget 0: the default.  NULL, and a sentence in quire_strerror_last(). */
-static inline struct quire *open_engine(uint64_t budget)
+/* 0: the default, of both.  NULL, and a sentence in quire_strerror_last(). */
+static inline struct quire *open_flushing_engine(uint64_t budget,
+						 uint32_t flush_interval_ms)
 {
 	struct quire_options options = {
 		.size = sizeof(options),
@@ -42,10 +43,16 @@ static inline struct quire *open_engine(uint64_t budget)
 		.flags = QUIRE_NO_REPORT,
 		.log = log_nothing,
 		.trap = chosen_trap(),
+		.flush_interval_ms = flush_interval_ms,
 	};
 	struct quire *quire = NULL;
 
 	return quire_open(&options, &quire) ? NULL : quire;
+}
+
+static inline struct quire *open_engine(uint64_t budget)
+{
+	return open_flushing_engine(budget, 0);
 }
 
 static inline struct quire *new_engine(uint64_t budget)

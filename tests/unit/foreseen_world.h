@@ -77,19 +77,11 @@ static const struct quire_pager_ops home_ops = {
 
 static inline void open_with(uint64_t budget, uint32_t flush_interval_ms)
 {
-	struct quire_options options = {
-		.size = sizeof(options),
-		.budget = budget,
-		.flags = QUIRE_NO_REPORT,
-		.log = log_nothing,
-		.trap = chosen_trap(),
-		.flush_interval_ms = flush_interval_ms,
-	};
-
 	memset((void *)written, 0, sizeof(written));
 	refusal = 0;
 	flush_refusal = 0;
-	assert_int_equal(quire_open(&options, &quire), 0);
+	quire = open_flushing_engine(budget, flush_interval_ms);
+	assert_non_null(quire);
 	host = quire_host_space(quire);
 	assert_int_equal(quire_object_create(quire, "home", SIZE, &home_ops,
 					     NULL, NULL, &object),

@@ -253,18 +253,23 @@ static void test_slots_come_back(void **state)
 			assert_int_equal(*at_home(first + i), 'x');
 }
 
+static void store_all(void)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		store(i, 'x');
+	sync_all();
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(*at_home(i), 'x');
+}
+
 /* A page whose bytes have changed needs its slot no more. */
 static void test_a_long_row_needs_few(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PAGES; i++)
 		load(i);
-	for (size_t i = 0; i < PAGES; i++)
-		store(i, 'x');
+	store_all();
 	assert_true(foreseen() > 512);
-	sync_all();
-	for (size_t i = 0; i < PAGES; i++)
-		assert_int_equal(*at_home(i), 'x');
 }
 
 /* Its own bytes hold a slot, until the flusher, who is told, finds them so. */
@@ -275,11 +280,7 @@ static void test_its_own_bytes_in_a_row(void **state)
 		store(i, load(i));
 	while (unused() == 0)
 		sched_yield();
-	for (size_t i = 0; i < PAGES; i++)
-		store(i, 'x');
-	sync_all();
-	for (size_t i = 0; i < PAGES; i++)
-		assert_int_equal(*at_home(i), 'x');
+	store_all();
 }
 
 /* What it had is what is written, but not what is at home any more. */
@@ -315,12 +316,8 @@ static void test_a_slot_is_of_one_page(void **state)
 	(void)state;
 	for (size_t i = 0; i < PAGES; i++)
 		load(i);
-	for (size_t i = 0; i < PAGES; i++)
-		store(i, 'x');
+	store_all();
 	assert_true(foreseen() > 512);
-	sync_all();
-	for (size_t i = 0; i < PAGES; i++)
-		assert_int_equal(*at_home(i), 'x');
 }
 
 static void test_an_object_that_ends(void **state)
