@@ -5,7 +5,7 @@
 #   make check                     everything that is checked, in build/check/
 #   make demo MIB=1024             the demonstration, over a file of that size
 #   make demo FILE=... BUDGET=64M  ... over a file of yours, within that memory
-#   make bench                     the measurements W1 to W12, in a few minutes
+#   make bench                     the measurements W1 to W13, in a few minutes
 #   make bench-full                the same, longer: some twenty minutes
 #   make bench-run                 programs plainly and under `quire run`: a minute
 #   make check-programs            real programs under `quire run`, compared
