@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANNOUNCED 64 /* at once at most */
-
 static int prot_of(const struct question *question)
 {
 	return question->writable ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -129,13 +127,16 @@ void arm_memory(const struct question *question, const struct setting *setting,
 }
 
 static void quire_announce(const struct view *view, const uint64_t *offsets,
-			   size_t count)
+			   size_t count, bool anew)
 {
-	struct quire_range ranges[ANNOUNCED];
+	struct quire_range ranges[LIST];
 
 	for (size_t i = 0; i < count; i++)
 		ranges[i] = (struct quire_range){ offsets[i], PAGE };
-	quire_object_prefetch(view->object, ranges, count);
+	if (anew)
+		quire_object_zero(view->object, ranges, count);
+	else
+		quire_object_prefetch(view->object, ranges, count);
 }
 
 void view_sync(const struct view *view, uint64_t offset, uint64_t length)
@@ -147,33 +148,45 @@ void view_sync(const struct view *view, uint64_t offset, uint64_t length)
 }
 
 void view_announce(const struct view *view, const uint64_t *offsets,
-		   size_t count)
+		   size_t count, bool anew)
 {
 	while (view->object && count) {
-		size_t some = count < ANNOUNCED ? count : ANNOUNCED;
+		size_t some = count < LIST ? count : LIST;
 
-		quire_announce(view, offsets, some);
+		quire_announce(view, offsets, some, anew);
 		offsets += some;
 		count -= some;
 	}
+	if (anew)
+		return;
 	for (size_t i = 0; i < count; i++)
 		madvise(view->bytes + offsets[i], PAGE, MADV_WILLNEED);
+}
+
+void announce_list(const struct job *job, uint64_t first, bool anew)
+{
+	uint64_t offsets[LIST];
+	size_t count = 0;
+
+	for (; count < LIST && first + count < job->last; count++)
+		offsets[count] = random_page(job->setting, first + count);
+	view_announce(job->view, offsets, count, anew);
 }
 
 /* As many reads as there are pages in the budget, that are none of the run's. */
 void fill_budget(const struct setting *setting, const struct view *view)
 {
-	uint64_t first = UINT64_C(1) << 40, offsets[ANNOUNCED];
+	uint64_t first = UINT64_C(1) << 40, offsets[LIST];
 
 	if (!view->object && !view->bytes)
 		return; /* what keeps nothing */
-	for (uint64_t i = 0; i < setting->budget / PAGE; i += ANNOUNCED) {
-		for (uint64_t k = 0; k < ANNOUNCED; k++)
+	for (uint64_t i = 0; i < setting->budget / PAGE; i += LIST) {
+		for (uint64_t k = 0; k < LIST; k++)
 			offsets[k] = random_page(setting, first + i + k);
-		view_announce(view, offsets, ANNOUNCED);
+		view_announce(view, offsets, LIST, false);
 		/* Not faster than they come. */
 		if (view->object)
 			quire_object_pread(view->object, &(char){ 0 }, 1,
-					   offsets[ANNOUNCED - 1]);
+					   offsets[LIST - 1]);
 	}
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define PAGE 4096u
+#define LIST 64u /* so many pages are announced at once */
 #define MOST_PAIRS 25
 #define MOST_FIGURES 12
 
@@ -162,9 +163,12 @@ void quire_end(struct view *view);
 
 /* msync(MS_SYNC). */
 void view_sync(const struct view *view, uint64_t offset, uint64_t length);
-/* Says that the pages at these offsets will be read soon. */
+/* Says that the pages at these offsets will be read soon; or written anew, which
+ * the peer cannot be told. */
 void view_announce(const struct view *view, const uint64_t *offsets,
-		   size_t count);
+		   size_t count, bool anew);
+/* The same of the job's random pages, a list from number first on. */
+void announce_list(const struct job *job, uint64_t first, bool anew);
 /* A question's prepare(): random pages come in until the budget is full, so that
  * whoever reads more has to evict. */
 void fill_budget(const struct setting *setting, const struct view *view);

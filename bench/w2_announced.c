@@ -2,19 +2,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
-#define LIST 64u
-
-/* Announces the list that begins at first, if there is one. */
-static void announce(const struct job *job, uint64_t first)
-{
-	uint64_t offsets[LIST];
-	size_t count = 0;
-
-	for (; count < LIST && first + count < job->last; count++)
-		offsets[count] = random_page(job->setting, first + count);
-	view_announce(job->view, offsets, count);
-}
-
 static uint64_t touch(const struct job *job, uint64_t first)
 {
 	const unsigned char *bytes = job->view->bytes;
@@ -36,9 +23,9 @@ static uint64_t work(struct job *job)
 	uint64_t sum = 0;
 
 	for (uint64_t at = 0; at < ahead; at += LIST)
-		announce(job, job->first + at);
+		announce_list(job, job->first + at, false);
 	for (uint64_t at = job->first; at < job->last; at += LIST) {
-		announce(job, at + ahead);
+		announce_list(job, at + ahead, false);
 		sum += touch(job, at);
 	}
 	return sum;

@@ -79,7 +79,7 @@ static void prepare(const struct setting *setting, const struct view *view)
 
 		for (unsigned int i = 0; i < 64; i++)
 			offsets[i] = offset_of(rank + i);
-		view_announce(view, offsets, 64);
+		view_announce(view, offsets, 64, false);
 		for (unsigned int i = 0; i < 64; i++)
 			seen = view->bytes[offsets[i]];
 	}

@@ -30,6 +30,7 @@ static void make_durable(struct job *job)
 		job->longest_ns = took;
 }
 
+/* With a parameter the pages are announced as written anew, in lists. */
 static uint64_t work(struct job *job)
 {
 	const struct setting *setting = job->setting;
@@ -38,6 +39,8 @@ static uint64_t work(struct job *job)
 		uint64_t offset = random_page(setting, i);
 		uint64_t begun = clock_ns();
 
+		if (setting->variant->parameter && (i - job->first) % LIST == 0)
+			announce_list(job, i, true);
 		fill(setting, job->view->bytes + offset, offset);
 		job->latency_ns[i] = clock_ns() - begun;
 		if ((i - job->first + 1) % UPDATES == 0)
@@ -100,6 +103,12 @@ int main(int argc, char **argv)
 		{ .threads = 16, .only_long = true },
 		IN_PLACE(1),
 		IN_PLACE(4),
+		{ .name = "announced as written anew, 1 thread",
+		  .threads = 1,
+		  .parameter = 1 },
+		{ .name = "announced as written anew, 4 threads",
+		  .threads = 4,
+		  .parameter = 1 },
 		{ .threads = 0 },
 	};
 	static const struct question question = {

@@ -202,3 +202,43 @@ ssize_t quire_object_pwrite(struct quire_object *handle, const void *buffer,
 	moved = object_copy_in(handle->object, buffer, length, offset);
 	return moved < 0 ? say(handle, (int)moved, "pwrite") : (ssize_t)moved;
 }
+
+/* So many bytes become zeros, and are shown, before the next do. */
+#define ZERO_PIECE (UINT64_C(64) << PAGE_SHIFT)
+
+static int zero_range(struct quire_object *handle, uint64_t offset,
+		      uint64_t length)
+{
+	struct quire *quire = engine_of(handle);
+	uint64_t first, end;
+	int64_t moved;
+
+	while (length > 0) {
+		moved = object_zero(handle->object,
+				    length < ZERO_PIECE ? length : ZERO_PIECE,
+				    offset);
+		if (moved <= 0) /* the end of the object */
+			return (int)moved;
+		end = offset + (uint64_t)moved;
+		first = offset >> PAGE_SHIFT;
+		fault_show_dirty(&quire->faults, handle->object, first,
+				 ((end - 1) >> PAGE_SHIFT) - first + 1);
+		offset = end;
+		length -= (uint64_t)moved;
+	}
+	return 0;
+}
+
+int quire_object_zero(struct quire_object *handle,
+		      const struct quire_range *ranges, size_t count)
+{
+	int error = begin(handle);
+
+	if (!error)
+		error = engine_check_storable(handle);
+	if (error || handle->flags & HANDLE_ZERO)
+		return error;
+	for (size_t i = 0; i < count && !error; i++)
+		error = zero_range(handle, ranges[i].offset, ranges[i].length);
+	return say(handle, error, "zero");
+}

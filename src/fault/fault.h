@@ -113,6 +113,9 @@ uint64_t fault_fill(struct fault_handler *handler, struct object *object,
  */
 void fault_show(struct fault_handler *handler, struct object *object,
 		uint64_t index, uint64_t count);
+/* The same, to be stored to, of pages that are DIRTY. */
+void fault_show_dirty(struct fault_handler *handler, struct object *object,
+		      uint64_t index, uint64_t count);
 
 /* Why the page of address was refused: a negative errno, or 0. */
 int fault_handler_error_at(struct fault_handler *handler, uint64_t address);

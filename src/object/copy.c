@@ -20,8 +20,12 @@ struct copy {
 	struct object *object;
 	char *buffer;
 	bool in;
+	bool again; /* the buffer is ours: the same for each piece */
 	struct staging *bounce; /* NULL: the buffer cannot trap */
 };
+
+/* Never stored to. */
+static char zeros[COPY_PAGES << PAGE_SHIFT];
 
 /* Pages of the piece are held; length lies within them. */
 static int move_held(const struct copy *copy, uint64_t offset, uint64_t length)
@@ -94,6 +98,9 @@ static int64_t put_piece(const struct copy *copy, uint64_t offset,
 	struct staging *staging = copy->bounce;
 	int64_t moved = -EBUSY;
 
+	if (copy->again)
+		return object_put(copy->object, offset >> PAGE_SHIFT, length,
+				  copy->buffer);
 	if (!staging)
 		staging = staging_take(pool, pages_of(length));
 	if (!staging)
@@ -183,9 +190,23 @@ static int64_t move(struct copy *copy, uint64_t offset, uint64_t length)
 		if (part < 0)
 			return moved ? (int64_t)moved : part;
 		moved += (uint64_t)part;
-		copy->buffer += part;
+		if (!copy->again)
+			copy->buffer += part;
 	}
 	return (int64_t)moved;
+}
+
+/* How many of the bytes lie before the end. */
+static uint64_t clip(struct object *object, uint64_t offset, uint64_t length)
+{
+	uint64_t size;
+
+	if (length > UINT64_MAX - offset)
+		length = UINT64_MAX - offset;
+	size = object_await_size(object, offset + length);
+	if (offset >= size)
+		return 0;
+	return length < size - offset ? length : size - offset;
 }
 
 static int64_t copy_bytes(struct object *object, char *buffer, bool in,
@@ -193,16 +214,11 @@ static int64_t copy_bytes(struct object *object, char *buffer, bool in,
 {
 	struct object_host *host = object->host;
 	struct copy copy = { .object = object, .buffer = buffer, .in = in };
-	uint64_t size;
 	int64_t moved;
 
-	if (length > UINT64_MAX - offset)
-		length = UINT64_MAX - offset;
-	size = object_await_size(object, offset + length);
-	if (offset >= size)
+	length = clip(object, offset, length);
+	if (length == 0)
 		return 0;
-	if (length > size - offset)
-		length = size - offset;
 	if (host->managed(host->context, buffer, length)) {
 		copy.bounce = staging_take(&host->staging, COPY_PAGES);
 		if (!copy.bounce)
@@ -226,4 +242,13 @@ int64_t object_copy_in(struct object *object, const void *buffer,
 	/* Only read from when bytes go in. */
 	return copy_bytes(object, (char *)(uintptr_t)buffer, true, length,
 			  offset);
+}
+
+int64_t object_zero(struct object *object, uint64_t length, uint64_t offset)
+{
+	struct copy copy = {
+		.object = object, .buffer = zeros, .in = true, .again = true
+	};
+
+	return move(&copy, offset, clip(object, offset, length));
 }

@@ -377,6 +377,8 @@ int64_t object_copy_out(struct object *object, void *buffer, uint64_t length,
 			uint64_t offset);
 int64_t object_copy_in(struct object *object, const void *buffer,
 		       uint64_t length, uint64_t offset);
+/* As object_copy_in() of zeros. */
+int64_t object_zero(struct object *object, uint64_t length, uint64_t offset);
 
 /* ---- the store's size, changed by somebody else ---- */
 

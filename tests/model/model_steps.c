@@ -299,6 +299,17 @@ static void step_pwrite(struct worker *worker)
 	memcpy(body->model + piece.offset, bytes, piece.length);
 }
 
+/* The thread's own bytes; the page is shown, to be stored to. */
+static void step_zero(struct worker *worker)
+{
+	struct body *body = random_body(worker);
+	struct piece piece = random_piece(worker, 0, STABLE_PAGES);
+	struct quire_range range = { piece.offset, piece.length };
+
+	require(quire_object_zero(random_handle(worker, body), &range, 1) == 0);
+	memset(body->model + piece.offset, 0, piece.length);
+}
+
 /* The bytes come from a mapping, or go into one: a trap inside a copy. */
 static void step_copy_mapped(struct worker *worker)
 {
@@ -409,6 +420,19 @@ static void use_tail(struct worker *worker, struct body *body)
 	memcpy(body->model + offset, bytes, inside);
 }
 
+/* Whole pages, and parts. */
+static void zero_tail(struct worker *worker, struct body *body)
+{
+	uint64_t offset = STABLE + below(&worker->seed, MOST - STABLE);
+	struct quire_range range = { offset, below(&worker->seed, MOST) };
+	size_t inside = offset >= body->size ? 0 : body->size - offset;
+
+	if (inside > range.length)
+		inside = range.length;
+	require(quire_object_zero(random_handle(worker, body), &range, 1) == 0);
+	memset(body->model + offset, 0, inside);
+}
+
 /* Stores run past the object's end, as far as its last page goes. */
 static void map_tail(struct worker *worker, struct body *body)
 {
@@ -438,12 +462,15 @@ static void step_tail(struct worker *worker)
 
 	if (worker->id != 0)
 		return;
-	switch (below(&worker->seed, 3)) {
+	switch (below(&worker->seed, 4)) {
 	case 0:
 		resize_tail(worker, body);
 		break;
 	case 1:
 		use_tail(worker, body);
+		break;
+	case 2:
+		zero_tail(worker, body);
 		break;
 	default:
 		map_tail(worker, body);
@@ -458,7 +485,7 @@ void worker_step(struct worker *worker)
 		step_store, step_store,      step_store,    step_store,
 		step_pread, step_pread_many, step_pwrite,   step_pwrite,
 		step_pin,   step_pin,        step_sync,     step_copy_mapped,
-		step_tail,  step_tail,       step_prefetch,
+		step_tail,  step_tail,       step_prefetch, step_zero,
 	};
 
 	steps[below(&worker->seed, sizeof(steps) / sizeof(steps[0]))](worker);
