@@ -38,6 +38,29 @@ static void put_value(FILE *file, const char *name, bool known, double value)
 		fprintf(file, "\"%s\": null", name);
 }
 
+static void put_rates(FILE *file, const struct question *question,
+		      const struct setting *setting, const struct pairs *pairs)
+{
+	const struct {
+		const char *name;
+		const struct run *runs;
+	} arms[] = {
+		{ "quire", pairs->quire },
+		{ "peer", pairs->peer },
+		{ "limit", pairs->limit },
+	};
+
+	fputs("\"rate\": {", file);
+	for (size_t i = 0; i < sizeof(arms) / sizeof(arms[0]); i++) {
+		double rate = median_rate(question, setting, arms[i].runs,
+					  pairs->count);
+
+		fputs(i ? ", " : "", file);
+		put_value(file, arms[i].name, rate > 0, rate);
+	}
+	fputs("}, ", file);
+}
+
 static void put_figures(FILE *file, const struct pairs *pairs)
 {
 	const struct run *first = &pairs->quire[0];
@@ -84,6 +107,7 @@ bool report_json(const char *path, bool comma, const struct question *question,
 	put_text(file, peer_name(question));
 	fprintf(file, ", \"pairs\": %u, \"unit\": \"%s\", ", count,
 		question->unit);
+	put_rates(file, question, setting, pairs);
 	put_spread(file, "ratio", pairs->quire, pairs->peer, count);
 	put_spread(file, "limit_ratio", pairs->quire, pairs->limit, count);
 	fputs("\"cpu_us_per_op\": {", file);
