@@ -4,7 +4,8 @@
 #
 # run.sh BUILD [--long]
 #
-# Runs every w* program of BUILD/bench, and writes BUILD/bench/results.json.
+# Runs every w* program of BUILD/bench, writes BUILD/bench/results.json, and says
+# which floors were reached: a missed one is no failure.
 set -eu
 
 build=$1
@@ -45,6 +46,11 @@ list() {
 	printf '\n]}\n'
 } 3>&1 >"$results.part"
 mv "$results.part" "$results"
+if command -v python3 >/dev/null; then
+	"$here/floors.py" "$results" || [ $? -eq 1 ] || status=1
+else
+	echo "there is no python3, so no floors are looked at"
+fi
 echo
 echo "written: $results"
 exit $status
