@@ -24,6 +24,13 @@ kernel="$(uname -s) $(uname -r)"
 status=0
 separator=
 
+# What somebody has left switched on there costs each system call a tenth of a
+# microsecond.
+if [ -n "$(cat /sys/kernel/tracing/set_event 2>/dev/null)" ]; then
+	echo "the kernel's tracing is switched on (/sys/kernel/tracing/set_event):" \
+		"system calls take longer" >&2
+fi
+
 # By their numbers.
 list() {
 	(cd "$build/bench" && ls -d w[0-9]*) | sort -V

@@ -99,6 +99,8 @@ row("W1", "1 thread")["rate"] = {"limit": 15000}
 row("W7", "1 thread").update(
     rate={"limit": 50000}, ratio={"median": 0.5}, limit_ratio={"median": 0.2})
 row("W1", "4 threads")["rate"] = {"limit": 60000}
+row("W7", "announced as written anew, 1 thread").update(
+    ratio={"median": 3}, limit_ratio={"median": 0.6})
 row("W7", "4 threads").update(
     rate={"limit": 50000}, ratio={"median": 0.5}, limit_ratio={"median": 0.2})
 '
@@ -109,6 +111,8 @@ check "... so that the limit cannot be reached" says \
 	" *W7 +1 thread +Quire : limit +0.20 .* \(ceiling 0.40: out of this device's reach\)"
 check "updates: it writes slower than it reads" says \
 	" *W7 +4 threads +Quire : peer +0.50 .* missed by 58 % \(ceiling 2.50\)"
+check "what is written anew is not read" says \
+	" *W7 +announced as written anew, 1 thread +Quire : limit +0.60 .* missed by 25 % \(ceiling 1.00\)"
 check "without rates there is no ceiling" says \
 	" *W7 +in the faulting thread, 4 thread\(s\) +Quire : peer .* reached"
 
