@@ -7,8 +7,9 @@
  * one thread at a time; another one finds it in use, and gets a place of its own.
  *
  *	FREE --> BUSY: begun as any --END: it stands--> STANDS --word--> BUSY
- *	 ^         |                                      |
- *	 '---------'--------------------------------------' it does so no more
+ *	 ^         |           ^                          |
+ *	 '---------'           '--------------------------' it does so no more:
+ *	   it does not                                      the next BEGIN says so
  *
  * The child of a vfork(), whose death alone nobody would see, begins as ever.
  */
@@ -86,14 +87,16 @@ static bool take_word(const struct standing *place, uint64_t pages)
 	       atomic_compare_exchange_strong(place->word, &word, pages);
 }
 
-/* => the place is this thread's; it is no more, or it is over, and free. */
-static void let_go(struct standing *place, struct begun *begun)
+/* => the place is this thread's, and remains it if it is the first that is over:
+ * of that the server is told with BEGIN, and the word is free. */
+static void let_go(struct begun *begun, int place)
 {
-	bool over = is_over(place) && !begun->given_up;
-
-	if (over)
-		begun->given_up = place->id;
-	become(place, over ? FREE : STANDS);
+	if (begun->place < 0 && is_over(&places[place])) {
+		begun->place = place;
+		begun->given_up = places[place].id;
+	} else {
+		become(&places[place], STANDS);
+	}
 }
 
 static bool find(struct begun *begun, const struct look *look, uint64_t pages)
@@ -104,27 +107,25 @@ static bool find(struct begun *begun, const struct look *look, uint64_t pages)
 		if (!is_of(place, look) || !become_busy(place, STANDS))
 			continue;
 		if (is_of(place, look) && take_word(place, pages)) {
+			standing_free(begun); /* no BEGIN: nobody is told */
 			begun->id = (int64_t)place->id;
 			begun->place = i;
 			return true;
 		}
-		let_go(place, begun);
+		let_go(begun, i);
 	}
 	return false;
 }
 
 static void find_free(struct begun *begun)
 {
-	for (int i = 0; i < (int)STANDING_WORDS; i++) {
-		if (become_busy(&places[i], FREE)) {
+	for (int i = 0; i < (int)STANDING_WORDS && begun->place < 0; i++)
+		if (become_busy(&places[i], FREE))
 			begun->place = i;
-			return;
-		}
-	}
 	/* What stands no more of files that nobody writes now. */
-	for (int i = 0; i < (int)STANDING_WORDS && !begun->given_up; i++)
+	for (int i = 0; i < (int)STANDING_WORDS && begun->place < 0; i++)
 		if (become_busy(&places[i], STANDS))
-			let_go(&places[i], begun);
+			let_go(begun, i);
 }
 
 bool standing_begin(struct begun *begun, const struct look *look, off_t offset,
@@ -140,11 +141,13 @@ bool standing_begin(struct begun *begun, const struct look *look, off_t offset,
 	return false;
 }
 
+/* What is over remains so: the server may not have heard of it. */
 void standing_free(struct begun *begun)
 {
 	if (begun->place >= 0)
-		become(&places[begun->place], FREE);
+		become(&places[begun->place], begun->given_up ? STANDS : FREE);
 	begun->place = -1;
+	begun->given_up = 0;
 }
 
 void standing_ask(struct begun *begun, const struct look *look,
@@ -201,6 +204,7 @@ void standing_end(struct begun *begun, const struct look *look,
 	if (!look || begun->place < 0)
 		return;
 	place = &places[begun->place];
+	begun->given_up = 0; /* it was told with BEGIN */
 	if (call->reply.error || !(call->reply.flags & REPLY_STANDS)) {
 		standing_free(begun);
 		return;

@@ -250,6 +250,37 @@ static void test_stores_beside_what_is_written(void **state)
 	assert_int_equal(byte_in_file(world.file, at_page(10) + 1), 'T');
 }
 
+/* Its word is free from the BEGIN on by which the server hears of it. */
+static void gives_up(struct user *user)
+{
+	struct standing one = begin_standing(user);
+	struct call call = { .request = { .type = REQUEST_WRITE_BEGIN,
+					  .offset = 1,
+					  .length = 1 },
+			     .bytes = "" };
+
+	must_stand(&one);
+	/* Nothing is dirty: only so does the server hear of it. */
+	atomic_store(&one.words->word[0], STANDING_NONE);
+	call.fd = one.fd;
+	call.request.address = one.id;
+	expect(ask(user, &call) == 0);
+	expect(write_end(user, one.id, 0, 1, 0) == -EINVAL);
+	put(&one, 1, 'b');
+	one.id = call.reply.id;
+	expect(end_standing(&one, 1, 1, 0) == 0);
+	expect(one.stands && one.at[1] == 'b');
+	write_by_word(&one, 2, 'c');
+	expect(end_standing(&one, 2, 1, 0) == 0);
+	expect(one.stands && one.at[2] == 'c');
+}
+
+static void test_one_that_is_given_up(void **state)
+{
+	(void)state;
+	run(gives_up);
+}
+
 /* ---- nobody says END ---- */
 
 /* The channel that began it is closed while its client writes. */
@@ -551,6 +582,7 @@ int main(void)
 		PATIENT(test_two_of_one_file),
 		PATIENT(test_a_store_makes_it_a_write_as_any),
 		PATIENT(test_stores_beside_what_is_written),
+		PATIENT(test_one_that_is_given_up),
 		PATIENT(test_it_outlasts_its_channel),
 		PATIENT(test_a_client_that_dies),
 		TEST(test_one_that_is_overtaken),
