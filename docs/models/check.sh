@@ -200,7 +200,7 @@ bad_small() {
 		run error foreseen.pml -DBESIDE -DV_$mistake
 	done
 	run error foreseen.pml -DSLOTS -DBESIDE -DV_TAKEN
-	for mistake in DEAF KEEPS UNCOUNTED STANDDIRTY; do
+	for mistake in DEAF KEEPS UNCOUNTED STANDDIRTY GIVEUP; do
 		run error foreign.pml -DSTANDS -DV_$mistake
 	done
 	for mistake in LATE VISIBLE HOMEFIRST GONEFIRST NOLOOK NOWAIT; do

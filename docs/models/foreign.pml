@@ -11,6 +11,7 @@
  *
  * A write may also *stand* between its client's write(2)s: its word, in memory that
  * the client shares, says whether one is under way, and nobody is asked before it.
+ * While it is idle the server may give it up: its client finds no word then.
  *
  *   -DLOCKED     the page is locked: a refresh fills it
  *   -DSTANDS     one of the two others has a write that stands
@@ -30,6 +31,7 @@
  *     V_UNCOUNTED  a write stands again, and who is about to dirty a page does
  *                  not look once more
  *     V_STANDDIRTY it stands again beside a dirty page
+ *     V_GIVEUP     it was idle, and is given up without one more look
  */
 #define ABSENT   0
 #define READING  1
@@ -60,6 +62,7 @@ byte home_m, home_f;
 byte m, f;              /* what was stored, and written, last */
 byte busy;            /* writers past the object, from list to list */
 byte word = NONE;
+bit  stands;            /* the server knows of it, and has not heard END */
 byte changes;           /* foreign_changes */
 
 #ifdef V_DEAF
@@ -172,7 +175,8 @@ proctype past(byte value)
 }
 
 /* The client says ACTIVE by itself; the server hears of it at the end, makes it
- * a write as any, and has it stand again if nothing is dirty. */
+ * a write as any, and has it stand again if nothing is dirty.  Between two of them
+ * the server may give it up, whatever others do (object_foreign_retire()). */
 proctype stander()
 {
 	byte got_m, got_f, value;
@@ -181,7 +185,12 @@ proctype stander()
 	:: value == 2 -> break
 	:: atomic { value < 2 && word == IDLE -> word = ACTIVE; busy++; value++ };
 		d_step { home_f = 2 + value; f = 2 + value };
-		atomic { listed++; word = NONE };
+		atomic {
+			if
+			:: stands -> stands = 0; listed++; word = NONE
+			:: else -> goto unknown         /* EINVAL */
+			fi
+		};
 		refresh(got_m, got_f);
 		atomic {
 			busy--;
@@ -191,16 +200,50 @@ proctype stander()
 #ifndef V_STANDDIRTY
 			:: st == DIRTY || st == WRITING
 #endif
-			:: else -> word = IDLE;
+			:: else -> word = IDLE; stands = 1;
 #ifndef V_UNCOUNTED
 				changes++
 #endif
 			fi;
 			listed--
 		}
+	:: atomic { value < 2 && stands && word != ACTIVE ->
+			word = NONE; stands = 0; break }
 	:: atomic { value < 2 && word == NONE -> break }
-	od
+	od;
+	goto over;
+unknown:
+	atomic {
+		busy--;
+		assert(busy > 0 || !VISIBLE || mem_f == f);
+		assert(busy > 0 || home_f == f)
+	};
+over:	skip
 }
+
+#ifdef V_GIVEUP
+/* It was idle, when the server looked.  All that is known of it comes, and its
+ * client goes on. */
+proctype giver()
+{
+	byte got_m, got_f;
+	bit under_way;
+
+	!stands || word != ACTIVE;
+	atomic {
+		under_way = stands && word == ACTIVE;
+		if
+		:: stands -> word = NONE; stands = 0
+		:: else
+		fi;
+		listed = listed + under_way
+	};
+	if
+	:: under_way -> refresh(got_m, got_f); listed--
+	:: else
+	fi
+}
+#endif
 
 /* Before a page becomes dirty: no word is idle any more. */
 inline revoke(seen)
@@ -279,8 +322,12 @@ init
 	atomic {
 #ifdef STANDS
 		word = IDLE;
+		stands = 1;
 		changes = 1;
 		run past(1); run stander();
+#ifdef V_GIVEUP
+		run giver();
+#endif
 #else
 		run past(1); run past(2);
 #endif
