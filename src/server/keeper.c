@@ -66,17 +66,19 @@ static void send_message(struct server *server, struct keeper_message *message,
 void keeper_keep(struct server *server, struct layout *layout, pid_t pid,
 		 int pidfd)
 {
-	int fds[] = { mmu_remote_descriptor(layout->space.mmu), pidfd };
+	int fds[] = { mmu_remote_descriptor(layout->space.mmu), pidfd,
+		      layout->client->words_fd };
 	struct keeper_message message = {
 		.type = KEEPER_KEEP,
 		.pid = pid,
 		.flags = layout->follows_forks ? KEEPER_FOLLOWS_FORKS : 0,
 	};
+	unsigned count = pidfd < 0 ? 1 : layout->client->words ? 3 : 2;
 
 	if (!layout->number)
 		layout->number = atomic_fetch_add(&server->next_number, 1) + 1;
 	message.number = layout->number;
-	send_message(server, &message, fds, pidfd >= 0 ? 2 : 1);
+	send_message(server, &message, fds, count);
 }
 
 uint64_t keeper_keep_child(struct layout *parent, int descriptor)

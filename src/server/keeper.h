@@ -11,7 +11,7 @@
  *	server                              keeper
  *	TABLES; tables -------------------> holds them
  *	FILE number; memory, record, ... -> holds them; again: instead
- *	KEEP number, pid; uffd, pidfd ----> holds both
+ *	KEEP number, pid; uffd, ... ------> holds them; again: instead
  *	LET_GO number --------------------> closes them
  *	LOST -----------------------------> knows that nothing can go on
  *
@@ -35,7 +35,8 @@
 
 enum keeper_type {
 	/* Descriptors by SCM_RIGHTS: the userfaultfd, and a pidfd of its
-	 * process if the server has one. */
+	 * process if the server has one, and then its words (standing.c) if
+	 * there are any.  Again: instead. */
 	KEEPER_KEEP = 1,
 	KEEPER_LET_GO, /* number: of a client or a file */
 	/* The memory, its record (object_kept()), the file for reading, or

@@ -66,6 +66,7 @@ int ledger_add_write(struct server *server, struct server_write *write,
 		write->place->length = write->length;
 		write->place->pid = pid;
 		atomic_store(&write->place->overtaken, 0);
+		atomic_store(&write->place->word, 0);
 		if (atomic_load(&ledger->writes) <= at)
 			atomic_store(&ledger->writes, at + 1);
 		atomic_store(&write->place->id, write->id);
@@ -76,9 +77,10 @@ int ledger_add_write(struct server *server, struct server_write *write,
 
 /* Of all the file: what its client is about to write is not told.  The id last:
  * until then it is the write that has just ended. */
-void ledger_stand(struct server_write *write)
+void ledger_stand(struct server_write *write, uint64_t word)
 {
 	write->place->offset = write->place->length = 0;
+	atomic_store(&write->place->word, word + 1);
 	atomic_store(&write->place->id, write->id);
 }
 

@@ -24,7 +24,9 @@ struct ledger_write {
 	int64_t pid;
 	/* Some of it may have gone home meanwhile: overtaken.c. */
 	_Atomic uint64_t overtaken;
-	uint64_t unused;
+	/* It stands: the number of its word, and 1; 0: it does not, or is
+	 * being ended. */
+	_Atomic uint64_t word;
 };
 
 /* A file that a client has mapped by the kernel. */
@@ -53,8 +55,8 @@ void ledger_destroy(struct server *server);
 /* write->place is set.  -ENOBUFS: there are too many. */
 int ledger_add_write(struct server *server, struct server_write *write,
 		     int64_t pid);
-/* It stands, under another id. */
-void ledger_stand(struct server_write *write);
+/* It stands, under another id, by the word of that number. */
+void ledger_stand(struct server_write *write, uint64_t word);
 void ledger_remove_write(struct server_write *write);
 /* [s] NULL: there are too many. */
 struct ledger_claim *ledger_add_claim(struct server *server, int64_t pid,

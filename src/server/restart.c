@@ -8,7 +8,8 @@
  *	           goes home yet
  *	clients    what each has mapped, as its kernel says; events that wait
  *	           in the userfaultfd come on top of it, as ever
- *	ledger     writes that were begun exclude write-back again; claims
+ *	ledger     writes that were begun exclude write-back again, but those
+ *	           that stood and are idle; claims
  *	wake       who waits for a page traps once more
  *	go on      pages go home, which are protected in all layouts
  *
@@ -323,6 +324,7 @@ static void restore_client(struct server *server, struct left *left)
 		fail_client(client, error);
 		return;
 	}
+	standing_adopt(client, take_fd(left, 2));
 	client->layout->number = message->number;
 	client->fork_number = message->fork;
 }
@@ -399,8 +401,11 @@ static void restore_write(struct server *server, struct ledger_write *place)
 {
 	struct server_file *file = find_file(server, place->file);
 	struct client *client = file ? need_client(server, place->pid) : NULL;
+	/* Only here: it stands no more. */
+	uint64_t word = atomic_exchange(&place->word, 0);
 
-	if (!client || !write_restore(client, file, place))
+	if (!client || (word && standing_is_over(client, word - 1)) ||
+	    !write_restore(client, file, place))
 		atomic_store(&place->id, 0);
 }
 

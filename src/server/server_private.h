@@ -393,6 +393,11 @@ void write_stop(struct server_write *write, uint64_t changed_ns);
 bool write_see_to_standing(struct client *client, struct server_write *write,
 			   uint64_t now);
 void standing_destroy(struct client *client);
+/* The words that another server has made, which become its own; -1: there are
+ * none.  None of them is idle after that. */
+void standing_adopt(struct client *client, int memory);
+/* Nothing is under way by the word of that number, nor will be. */
+bool standing_is_over(const struct client *client, uint64_t word);
 
 /* ---- overtaken.c ---- */
 
@@ -499,7 +504,8 @@ void told_forget_all(struct client *client);
 
 /* All on any thread; never block. */
 
-/* pidfd -1: not known.  Once more: instead of what it was told before. */
+/* pidfd -1: not known.  With its words, if it has any.  Once more: instead of
+ * what it was told before. */
 void keeper_keep(struct server *server, struct layout *layout, pid_t pid,
 		 int pidfd);
 /* A userfaultfd that a fork of parent's has just brought; its number. */

@@ -17,8 +17,11 @@
  * from going home, and is of use only while the file is mapped.  At END, if its
  * client is gone, or if others wait too long, it is first made a write as any, of
  * the pages that its word says (write_stop()).  It has another id each time: so an
- * END that is sent again, to another server, is done once.  For that one it is a
- * write of all the file.
+ * END that is sent again, to another server, is done once.
+ *
+ * That one is given the words.  It takes all away that are idle, and one that is
+ * NONE by then, of a write that stood, has nothing under way; what has is for that
+ * server a write of all the file.
  */
 #include "server/server_private.h"
 
@@ -59,7 +62,36 @@ static bool have_words(struct client *client)
 		return false;
 	}
 	client->words = view;
+	if (client->layout)
+		keeper_keep(client->server, client->layout, client->pid,
+			    client->alive.fd);
 	return true;
+}
+
+void standing_adopt(struct client *client, int memory)
+{
+	void *view;
+
+	if (memory < 0)
+		return;
+	if (memory_file_view(memory, PAGE_SIZE, &view)) {
+		close(memory);
+		return;
+	}
+	client->words_fd = memory;
+	client->words = view;
+	for (unsigned i = 0; i < STANDING_WORDS; i++) {
+		uint64_t idle = STANDING_IDLE;
+
+		atomic_compare_exchange_strong(&client->words->word[i], &idle,
+					       STANDING_NONE);
+	}
+}
+
+bool standing_is_over(const struct client *client, uint64_t word)
+{
+	return client->words && word < STANDING_WORDS &&
+	       atomic_load(&client->words->word[word]) == STANDING_NONE;
 }
 
 void standing_destroy(struct client *client)
@@ -105,7 +137,7 @@ void write_stands(struct job *job)
 	write->seen = false;
 	write->channel = NULL; /* it lasts as long as its client */
 	write->id = ++server->next_write;
-	ledger_stand(write);
+	ledger_stand(write, (uint64_t)(write->word - client->words->word));
 	server->standing++;
 	list_add_tail(&client->writes, &write->link);
 	client->write_count++;
@@ -119,6 +151,8 @@ void write_stop(struct server_write *write, uint64_t changed_ns)
 {
 	struct server_file *file = write->file;
 
+	/* First: a word that is NONE after that says nothing. */
+	atomic_store(&write->place->word, 0);
 	object_foreign_stop(file_object(file), &write->foreign);
 	write->word = NULL;
 	write->offset = write->foreign.index << PAGE_SHIFT;
