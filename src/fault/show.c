@@ -93,7 +93,7 @@ static void grant(struct fault_handler *handler, struct object *object,
 	hook_point(HOOK_GRANT, object_table(object), index);
 	/* Rule 11: store, then look. */
 	if (index + count <= object_pages(object))
-		mmu_grant(handler->mmu, address, count << PAGE_SHIFT);
+		mmu_grant(handler->mmu, address, count << PAGE_SHIFT, false);
 	object_let_go(object, index, count, true);
 }
 

@@ -40,11 +40,11 @@ int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool protect)
 	return mmu->ops->install(mmu, start, length, protect);
 }
 
-int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length)
+int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
 	check_range(mmu, start, length);
 	probe3(install, start, length, true);
-	return mmu->ops->grant(mmu, start, length);
+	return mmu->ops->grant(mmu, start, length, shown);
 }
 
 bool mmu_fills(const struct mmu *mmu)

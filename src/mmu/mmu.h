@@ -50,6 +50,7 @@ struct mmu_move {
 struct mmu_trap {
 	uint64_t address;
 	bool write;
+	bool shown; /* a store; the page was shown then, and protected */
 };
 
 struct mmu_ops {
@@ -59,7 +60,8 @@ struct mmu_ops {
 		       int prot);
 	int (*install)(struct mmu *mmu, uint64_t start, uint64_t length,
 		       bool protect);
-	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length);
+	int (*grant)(struct mmu *mmu, uint64_t start, uint64_t length,
+		     bool shown);
 	uint64_t (*fill)(struct mmu *mmu, uint64_t start, const void *bytes,
 			 uint64_t length, bool protect); /* NULL: it cannot */
 	int (*write_protect)(struct mmu *mmu, uint64_t start, uint64_t length);
@@ -124,8 +126,12 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot);
  * -ENOENT, -ESRCH: no mapping there any more; -EFAULT: not resident.
  */
 int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool protect);
-/* Shows pages writable, all of them, shown before or not.  As mmu_install(). */
-int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length);
+/*
+ * Shows pages writable, all of them, shown before or not.  As mmu_install().
+ * shown: the first one was when the access trapped (mmu_trap.shown).  If it is so
+ * no more, it may be left as it is: who waits for it is woken, and traps anew.
+ */
+int mmu_grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown);
 /*
  * Puts bytes into the memory behind a shared mapping, where it has none, or into
  * that of one that lodges, and shows them there in one step, as mmu_install()

@@ -107,12 +107,15 @@ static int install_pages(const struct uffd *uffd, uint64_t start,
 	return 0;
 }
 
-static int grant_pages(const struct uffd *uffd, uint64_t start, uint64_t length)
+static int grant_pages(const struct uffd *uffd, uint64_t start, uint64_t length,
+		       bool shown)
 {
 	while (length > 0) {
 		uint64_t done;
-		int error = show(uffd, start, length, false, &done);
+		int error = shown ? -EEXIST
+				  : show(uffd, start, length, false, &done);
 
+		shown = false; /* of the first page alone it is known */
 		if (error == -EEXIST) {
 			/* Shown, protected: un-protecting wakes. */
 			error = uffd_write_protect(uffd, start, PAGE_SIZE,
@@ -150,14 +153,14 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 	return error;
 }
 
-static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
+static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
 	struct mmu_remote *remote = remote_of(mmu);
 	int error;
 
 	if (!enter(remote))
 		return -EAGAIN;
-	error = grant_pages(&remote->uffd, start, length);
+	error = grant_pages(&remote->uffd, start, length, shown);
 	lock_drop(&remote->gate);
 	return error;
 }

@@ -43,6 +43,7 @@ static void keep(struct mmu_remote *remote, const struct uffd_message *message)
 		remote->traps[place] = (struct mmu_trap){
 			.address = message->trap.address,
 			.write = message->trap.write,
+			.shown = message->trap.shown,
 		};
 		return;
 	}

@@ -85,8 +85,9 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 	return show(mmu, start, length, SHADOW_SHOWN);
 }
 
-static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
+static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
+	(void)shown; /* the shadow says it */
 	return show(mmu, start, length, SHADOW_SHOWN | SHADOW_WRITABLE);
 }
 
@@ -290,6 +291,7 @@ static int take_traps(struct mmu *mmu, struct mmu_trap *traps, int most)
 	for (int i = 0; i < count; i++) {
 		traps[i].address = page_round_down(words[i]);
 		traps[i].write = words[i] & 1;
+		traps[i].shown = false; /* it would not matter */
 	}
 	return count;
 }

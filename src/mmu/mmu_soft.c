@@ -47,11 +47,12 @@ static int install(struct mmu *mmu, uint64_t start, uint64_t length,
 	return -EINVAL;
 }
 
-static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
+static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
 	(void)mmu;
 	(void)start;
 	(void)length;
+	(void)shown;
 	check(false, "no thread is trapped in a software MMU: no grant");
 	return -EINVAL;
 }

@@ -10,6 +10,7 @@
  *             ESRCH   the process is ending
  *   WRITEPROTECT ENOENT  something unregistered in the range; what came
  *                        before it has been protected, what follows has not
+ *   WRITEPROTECT (off) of what is not shown is no error: takes a mark away, wakes
  *   POISON    EEXIST  something is there: shown, or a write-protect mark
  *
  * CONTINUE erases a write-protect mark and replaces poison.  It erases a guard
@@ -142,7 +143,7 @@ static int unprotect(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return error;
 }
 
-static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
+static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
 	const struct uffd *uffd = &own(mmu)->uffd;
 	uint64_t asked = length;
@@ -153,8 +154,10 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length)
 		wake(mmu, start + length, asked - length);
 	while (length > 0) {
 		uint64_t done;
-		int error = show(uffd, start, length, false, &done);
+		int error = shown ? -EEXIST
+				  : show(uffd, start, length, false, &done);
 
+		shown = false; /* of the first page alone it is known */
 		if (error == -EEXIST) { /* shown, protected */
 			error = unprotected ? 0
 					    : unprotect(uffd, start, length,
@@ -386,6 +389,7 @@ static int take_traps(struct mmu *mmu, struct mmu_trap *traps, int most)
 	for (int i = 0; i < count; i++) {
 		traps[i].address = taken[i].address;
 		traps[i].write = taken[i].write;
+		traps[i].shown = taken[i].shown;
 	}
 	return count;
 }

@@ -130,10 +130,13 @@ static int count_of(ssize_t got)
 
 static struct uffd_trap trap_of(const struct uffd_msg *message)
 {
+	uint64_t flags = message->arg.pagefault.flags;
+
 	return (struct uffd_trap){
 		.address = message->arg.pagefault.address,
-		.write = message->arg.pagefault.flags &
+		.write = flags &
 			 (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP),
+		.shown = flags & UFFD_PAGEFAULT_FLAG_WP,
 	};
 }
 

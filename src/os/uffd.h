@@ -15,6 +15,7 @@ struct uffd {
 struct uffd_trap {
 	uint64_t address;
 	bool write;
+	bool shown; /* the page was, write-protected */
 };
 
 /* What is read from the descriptor of another process. */

@@ -68,7 +68,7 @@ static void test_install_where_nothing_is_mapped(void **state)
 {
 	(void)state;
 	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), -ENOENT);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), -ENOENT);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), -ENOENT);
 	assert_int_equal(mmu_write_protect(mmu, base, LENGTH), 0);
 	mmu_wake(mmu, base, LENGTH);
 }
@@ -91,7 +91,7 @@ static void test_the_way_of_a_store(void **state)
 	start_store(&touch, base + PAGE_SIZE, 'X');
 	expect_trap(base + PAGE_SIZE, true);
 	assert_int_equal(byte_of(memory, PAGE_SIZE), 'b');
-	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE, false), 0);
 	finish(&touch);
 	assert_int_equal(byte_of(memory, PAGE_SIZE), 'X');
 	store(base + PAGE_SIZE, 'Y');
@@ -100,7 +100,7 @@ static void test_the_way_of_a_store(void **state)
 	start_store(&touch, base + PAGE_SIZE, 'Z');
 	expect_trap(base + PAGE_SIZE, true);
 	assert_int_equal(byte_of(memory, PAGE_SIZE), 'Y');
-	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE, false), 0);
 	finish(&touch);
 	assert_int_equal(byte_of(memory, PAGE_SIZE), 'Z');
 }
@@ -115,8 +115,9 @@ static void test_grant_of_a_mixture(void **state)
 	map(memory, true);
 	assert_int_equal(mmu_install(mmu, base + PAGE_SIZE, PAGE_SIZE, true),
 			 0);
-	assert_int_equal(mmu_grant(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE), 0);
-	assert_int_equal(mmu_grant(mmu, base, 4 * PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, false),
+			 0);
+	assert_int_equal(mmu_grant(mmu, base, 4 * PAGE_SIZE, false), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		store(base + i * PAGE_SIZE, (unsigned char)('A' + i));
 		assert_int_equal(byte_of(memory, i * PAGE_SIZE), 'A' + i);
@@ -150,17 +151,19 @@ static void test_write_protect_across_a_hole(void **state)
 	fill_page(memory, 0);
 	fill_page(memory, 7);
 	map(memory, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
-	assert_int_equal(mmu_grant(mmu, base + 7 * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
+	assert_int_equal(mmu_grant(mmu, base + 7 * PAGE_SIZE, PAGE_SIZE, false),
+			 0);
 	assert_int_equal(mmu_unmap(mmu, base + 3 * PAGE_SIZE, PAGE_SIZE), 0);
 	assert_int_equal(mmu_write_protect(mmu, base, LENGTH), 0);
 	start_store(&touch, base + 7 * PAGE_SIZE, 'X');
 	expect_trap(base + 7 * PAGE_SIZE, true);
-	assert_int_equal(mmu_grant(mmu, base + 7 * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + 7 * PAGE_SIZE, PAGE_SIZE, false),
+			 0);
 	finish(&touch);
 	start_store(&touch, base, 'X');
 	expect_trap(base, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	finish(&touch);
 }
 
@@ -173,7 +176,7 @@ static void test_a_punched_page_traps_again(void **state)
 
 	fill_page(memory, 0);
 	map(memory, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	assert_int_equal(load(base), 'a');
 	punch(memory, 0, 1);
 	start_load(&touch, base);
@@ -184,7 +187,7 @@ static void test_a_punched_page_traps_again(void **state)
 	/* What was granted before the punch is not any more. */
 	start_store(&touch, base, 'X');
 	expect_trap(base, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	finish(&touch);
 }
 
@@ -253,7 +256,7 @@ static void test_refuse_what_is_shown(void **state)
 
 	fill_page(memory, 0);
 	map(memory, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	store(base, 'X');
 	assert_int_equal(mmu_refuse(mmu, base, true), 0);
 	start_load(&touch, base);
@@ -299,7 +302,7 @@ static void test_refuse_a_store(void **state)
 	assert_int_equal(mmu_refuse(mmu, base, true), 0);
 	finish_by(&touch, SIGBUS);
 	fill_page(memory, 0);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	store(base, 'Y');
 	assert_int_equal(byte_of(memory, 0), 'Y');
 }
@@ -398,7 +401,7 @@ static void test_protect(void **state)
 
 	fill_page(memory, 0);
 	map(memory, true);
-	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
 	assert_int_equal(mmu_protect(mmu, base, LENGTH, PROT_READ), 0);
 	assert_int_equal(load(base), 'a');
 	start_store(&touch, base, 'X');

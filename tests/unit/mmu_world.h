@@ -106,7 +106,8 @@ static inline void finish_by(struct touch *touch, int signal)
 	assert_int_equal(touch->signal, signal);
 }
 
-static inline void expect_trap(uint64_t address, bool write)
+/* Returns whether the page was shown. */
+static inline bool expect_trap(uint64_t address, bool write)
 {
 	struct pollfd poll_fd = { .fd = mmu_traps_fd(mmu), .events = POLLIN };
 	struct mmu_trap trap;
@@ -115,6 +116,7 @@ static inline void expect_trap(uint64_t address, bool write)
 	assert_int_equal(mmu_take_traps(mmu, &trap, 1), 1);
 	assert_int_equal(trap.address & ~PAGE_MASK, address & ~PAGE_MASK);
 	assert_int_equal(trap.write, write);
+	return trap.shown;
 }
 
 static inline void expect_no_trap(void)

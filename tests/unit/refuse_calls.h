@@ -63,6 +63,24 @@ long syscall(long number, ...)
 	return real_call(number, a);
 }
 
+/* Of pages: shown, and made writable; and what the next of the latter fails with. */
+static _Atomic unsigned calls_continue, calls_unprotect;
+static _Atomic int unprotection_error;
+
+/* True: it is to fail. */
+static inline bool note_page_call(unsigned long request, const void *argument)
+{
+	const struct uffdio_writeprotect *protection = argument;
+
+	if (request == UFFDIO_CONTINUE)
+		atomic_fetch_add(&calls_continue, 1);
+	if (request != UFFDIO_WRITEPROTECT || protection->mode)
+		return false;
+	atomic_fetch_add(&calls_unprotect, 1);
+	errno = atomic_exchange(&unprotection_error, 0);
+	return errno;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	int (*real)(int, unsigned long, void *);
@@ -74,6 +92,8 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(list);
 	if (request == UFFDIO_REGISTER && is_refused(SYS_ioctl))
 		return -1;
+	if (note_page_call(request, argument))
+		return -1;
 	*(void **)&real = dlsym(RTLD_NEXT, "ioctl");
 	return real(fd, request, argument);
 }
@@ -84,6 +104,27 @@ static inline void refuse_call(long number, int after, int error)
 	atomic_store(&calls_meant, number);
 	atomic_store(&calls_error, error);
 	atomic_store(&calls_allowed, after);
+}
+
+static inline void refuse_unprotection(int error)
+{
+	atomic_store(&unprotection_error, error);
+}
+
+static inline void count_calls(void)
+{
+	atomic_store(&calls_continue, 0);
+	atomic_store(&calls_unprotect, 0);
+}
+
+static inline unsigned continues(void)
+{
+	return atomic_load(&calls_continue);
+}
+
+static inline unsigned unprotections(void)
+{
+	return atomic_load(&calls_unprotect);
 }
 
 /* True: one was refused.  All succeed from now on. */

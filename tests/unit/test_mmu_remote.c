@@ -118,7 +118,7 @@ static void store_granted(uint64_t address, unsigned char byte)
 {
 	give_store(client.socket, address, byte);
 	expect_trap(mmu, address, true);
-	assert_int_equal(mmu_grant(mmu, address, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, address, PAGE_SIZE, false), 0);
 	assert_int_equal(answer(client.socket).signal, 0);
 }
 
@@ -226,7 +226,8 @@ static void test_install_of_a_run(void **state)
 	assert_int_equal(mmu_install(mmu, shared_page(0), PAGE_SIZE, true), 0);
 	assert_int_equal(mmu_install(mmu, shared_page(4), PAGE_SIZE, true),
 			 -EFAULT);
-	assert_int_equal(mmu_grant(mmu, shared_page(4), PAGE_SIZE), -EFAULT);
+	assert_int_equal(mmu_grant(mmu, shared_page(4), PAGE_SIZE, false),
+			 -EFAULT);
 }
 
 /* The process may have cut its mapping by rights, which the layout does not
@@ -244,7 +245,8 @@ static void test_install_across_rights(void **state)
 	assert_int_equal(mmu_install(mmu, shared_page(0), 3 * PAGE_SIZE, true),
 			 0);
 	assert_int_equal(load(shared_page(0)), 'a');
-	assert_int_equal(mmu_grant(mmu, shared_page(0), 3 * PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, shared_page(0), 3 * PAGE_SIZE, true),
+			 0);
 	store(shared_page(2), 99);
 	assert_int_equal(memory_byte(2), 99);
 }
@@ -354,7 +356,8 @@ static void test_nothing_while_an_event_is_not_applied(void **state)
 	answer(client.socket);
 	assert_int_equal(mmu_install(mmu, shared_page(0), PAGE_SIZE, true),
 			 -EAGAIN);
-	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE), -EAGAIN);
+	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE, false),
+			 -EAGAIN);
 	assert_int_equal(mmu_refuse(mmu, shared_page(1), true), -EAGAIN);
 	assert_int_equal(mmu_write_protect(mmu, shared_page(0), PAGE_SIZE),
 			 -EAGAIN);
@@ -365,7 +368,7 @@ static void test_nothing_while_an_event_is_not_applied(void **state)
 	mmu_remote_applied(mmu);
 	assert_false(mmu_remote_event(mmu, &event));
 	assert_int_equal(mmu_install(mmu, shared_page(0), PAGE_SIZE, true), 0);
-	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE, false), 0);
 	assert_int_equal(mmu_write_protect(mmu, shared_page(0), PAGE_SIZE), 0);
 	assert_int_equal(load(shared_page(0)), 'a');
 }
@@ -457,7 +460,7 @@ static void test_child_traps_by_itself(void **state)
 	give_store(client.child_socket, shared_page(1), 8);
 	expect_trap(child, shared_page(1), true);
 	assert_int_equal(memory_byte(1), 7);
-	assert_int_equal(mmu_grant(child, shared_page(1), PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(child, shared_page(1), PAGE_SIZE, false), 0);
 	answer(client.child_socket);
 	assert_int_equal(memory_byte(1), 8);
 	/* Each ends alone. */
@@ -595,7 +598,8 @@ static void test_killed_client(void **state)
 	assert_true(mmu_remote_is_gone(mmu));
 	assert_int_equal(mmu_install(mmu, shared_page(0), PAGE_SIZE, true),
 			 -ESRCH);
-	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE), -ESRCH);
+	assert_int_equal(mmu_grant(mmu, shared_page(0), PAGE_SIZE, false),
+			 -ESRCH);
 	assert_int_equal(mmu_refuse(mmu, shared_page(1), true), -ESRCH);
 	/* Nobody stores there any more. */
 	assert_int_equal(mmu_write_protect(mmu, shared_page(0), CLIENT_LENGTH),

@@ -384,7 +384,7 @@ static void show_around_a_guard(int memory, bool shared)
 	assert_int_equal(mmu_install(mmu, base, 3 * PAGE_SIZE, shared), 0);
 	assert_int_equal(load(base), 'a');
 	touch_foreign(guarded, false);
-	assert_int_equal(mmu_grant(mmu, base, 3 * PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base, 3 * PAGE_SIZE, false), 0);
 	store(base, 'A');
 	touch_foreign(guarded, true);
 	start_load(&touch, base + 2 * PAGE_SIZE);
@@ -433,7 +433,7 @@ static void move_and_look(int memory, bool shared, unsigned char byte)
 
 	fill_page(memory, 0);
 	map(memory, shared);
-	assert_int_equal(shared ? mmu_grant(mmu, base, PAGE_SIZE)
+	assert_int_equal(shared ? mmu_grant(mmu, base, PAGE_SIZE, false)
 				: mmu_install(mmu, base, PAGE_SIZE, false),
 			 0);
 	store(base, 'M');
@@ -479,7 +479,8 @@ static void test_more_pieces_than_the_kernel_allows(void **state)
 	mapping.length = MANY * PAGE_SIZE;
 	assert_int_equal(mmu_map(mmu, &mapping), 0);
 	for (uint64_t i = 0; i < MANY; i += 2) {
-		assert_int_equal(mmu_grant(mmu, far + i * PAGE_SIZE, PAGE_SIZE),
+		assert_int_equal(mmu_grant(mmu, far + i * PAGE_SIZE, PAGE_SIZE,
+					   false),
 				 0);
 		if (shadow_borders() > most)
 			most = shadow_borders();
@@ -524,7 +525,7 @@ static void test_hide_beside_a_hole_without_mappings(void **state)
 	fill_page(memory, 0);
 	fill_page(memory, 5);
 	map(memory, true);
-	assert_int_equal(mmu_grant(mmu, base, LENGTH), 0);
+	assert_int_equal(mmu_grant(mmu, base, LENGTH, false), 0);
 	assert_int_equal(memory_unmap_at(base + 3 * PAGE_SIZE, PAGE_SIZE), 0);
 	spent = spend_mappings();
 	error = mmu_hide(mmu, base + 5 * PAGE_SIZE, PAGE_SIZE);
@@ -551,7 +552,7 @@ static void test_borders(void **state)
 	assert_int_equal(shadow_borders(), 2);
 	assert_int_equal(mmu_install(mmu, base, 3 * PAGE_SIZE, true), 0);
 	assert_int_equal(shadow_borders(), 1);
-	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE, false), 0);
 	assert_int_equal(shadow_borders(), 3);
 	assert_int_equal(mmu_write_protect(mmu, base, LENGTH), 0);
 	assert_int_equal(shadow_borders(), 1);

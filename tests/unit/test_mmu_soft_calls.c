@@ -167,7 +167,7 @@ static void do_install(void *unused)
 static void do_grant(void *unused)
 {
 	(void)unused;
-	mmu_grant(mmu, BASE, PAGE_SIZE);
+	mmu_grant(mmu, BASE, PAGE_SIZE, false);
 }
 
 static void do_refuse(void *unused)

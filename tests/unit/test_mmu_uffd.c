@@ -22,7 +22,8 @@ static void test_what_is_not_resident(void **state)
 	map(memory, true);
 	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), -EFAULT);
 	fill_page(memory, 3);
-	assert_int_equal(mmu_grant(mmu, base + 3 * PAGE_SIZE, 2 * PAGE_SIZE),
+	assert_int_equal(mmu_grant(mmu, base + 3 * PAGE_SIZE, 2 * PAGE_SIZE,
+				   false),
 			 -EFAULT);
 }
 
@@ -43,6 +44,92 @@ static void test_install_of_a_part(void **state)
 	assert_int_equal(
 		mmu_install(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, true), 0);
 	assert_int_equal(finish(&touch), 'c');
+}
+
+/* ---- a store to what is shown already ---- */
+
+/* Says what is known of it: it takes one call then, else two. */
+static void test_grant_of_what_is_shown(void **state)
+{
+	int memory = *(int *)*state;
+	struct touch touch;
+
+	fill_page(memory, 0);
+	map(memory, true);
+	start_store(&touch, base, 'A');
+	assert_false(expect_trap(base, true));
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
+	finish(&touch);
+	for (unsigned known = 0; known < 2; known++) {
+		assert_int_equal(mmu_write_protect(mmu, base, PAGE_SIZE), 0);
+		start_store(&touch, base, 'B');
+		assert_true(expect_trap(base, true));
+		count_calls();
+		assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, known), 0);
+		assert_int_equal(unprotections(), 1);
+		assert_int_equal(continues(), known ? 0 : 1);
+		finish(&touch);
+	}
+	assert_int_equal(byte_of(memory, 0), 'B');
+}
+
+/* It has left since: the store traps anew, as one to what is not shown. */
+static void test_grant_of_what_was_shown(void **state)
+{
+	int memory = *(int *)*state;
+	struct touch touch;
+
+	fill_page(memory, 0);
+	map(memory, true);
+	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), 0);
+	start_store(&touch, base, 'A');
+	assert_true(expect_trap(base, true));
+	punch(memory, 0, 1);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, true), 0);
+	assert_false(expect_trap(base, true));
+	fill_page(memory, 0);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, false), 0);
+	finish(&touch);
+	assert_int_equal(byte_of(memory, 0), 'A');
+}
+
+/* Pages 0 and 2 are shown, 1 and 3 are not: it is known of the first alone. */
+static void test_grant_of_a_run_from_what_is_shown(void **state)
+{
+	int memory = *(int *)*state;
+
+	for (unsigned i = 0; i < 4; i++)
+		fill_page(memory, i);
+	map(memory, true);
+	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), 0);
+	assert_int_equal(
+		mmu_install(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, true), 0);
+	count_calls();
+	assert_int_equal(mmu_grant(mmu, base, 4 * PAGE_SIZE, true), 0);
+	assert_int_equal(unprotections(), 1);
+	assert_true(continues() >= 2);
+	for (unsigned i = 0; i < 4; i++) {
+		store(base + i * PAGE_SIZE, (unsigned char)('A' + i));
+		assert_int_equal(byte_of(memory, i * PAGE_SIZE), 'A' + i);
+	}
+}
+
+static void test_grant_that_the_kernel_refuses(void **state)
+{
+	int memory = *(int *)*state;
+	struct touch touch;
+
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, true), -ENOENT);
+	fill_page(memory, 0);
+	map(memory, true);
+	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), 0);
+	start_store(&touch, base, 'A');
+	assert_true(expect_trap(base, true));
+	refuse_unprotection(EAGAIN);
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, true), -EAGAIN);
+	assert_int_equal(byte_of(memory, 0), 'a');
+	assert_int_equal(mmu_grant(mmu, base, PAGE_SIZE, true), 0);
+	finish(&touch);
 }
 
 /* ---- filling: into the memory and shown, in one step ---- */
@@ -79,7 +166,7 @@ static void test_fill(void **state)
 	start_store(&touch, base + PAGE_SIZE, 's');
 	expect_trap(base + PAGE_SIZE, true);
 	assert_int_equal(in_memory(memory, 1), 'y');
-	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mmu_grant(mmu, base + PAGE_SIZE, PAGE_SIZE, false), 0);
 	finish(&touch);
 	assert_int_equal(in_memory(memory, 1), 's');
 }
@@ -192,6 +279,10 @@ int main(void)
 		MMU_MOVES,
 		TEST(test_what_is_not_resident),
 		TEST(test_install_of_a_part),
+		TEST(test_grant_of_what_is_shown),
+		TEST(test_grant_of_what_was_shown),
+		TEST(test_grant_of_a_run_from_what_is_shown),
+		TEST(test_grant_that_the_kernel_refuses),
 		TEST(test_fill),
 		TEST(test_fill_up_to_what_is_there),
 		TEST(test_fill_where_nothing_is_mapped),
