@@ -93,6 +93,7 @@ good_small() {
 	run ok page.pml -DNHAND=1 -DSPLIT -DANNOUNCE=1
 	run ok page.pml -DNHAND=1 -DSPLIT -DGAP
 	run ok page.pml -DNHAND=1 -DSPLIT -DSELF
+	run ok page.pml -DNHAND=1 -DSPLIT -DSHOWN
 	run ok page.pml -DNHAND=1 -DSPLIT -DFILLED
 	run ok page.pml -DNHAND=1 -DSPLIT -DBESIDE
 	run ok page.pml -DNHAND=1 -DTRUNC -DSPLIT -DNOEVICT
@@ -123,6 +124,11 @@ good_page() {
 	run ok page.pml -DNHAND=1 -DGAP
 	run ok page.pml -DNHAND=1 -DGAP -DPINS -DSAME
 	run ok page.pml -DNHAND=1 -DGAP -DTRUNC -DSPLIT
+	run ok page.pml -DSPLIT -DSHOWN
+	run ok page.pml -DNHAND=1 -DSHOWN
+	run ok page.pml -DNHAND=1 -DSHOWN -DTRUNC -DSPLIT
+	run ok page.pml -DNHAND=1 -DSHOWN -DREMAP -DSPLIT
+	run ok page.pml -DNHAND=1 -DSHOWN -DRFAIL -DSPLIT
 	run ok page.pml -DNHAND=1 -DSELF
 	run ok page.pml -DNHAND=1 -DSELF -DGAP -DTRUNC -DSPLIT
 	run ok page.pml -DNHAND=1 -DSELF -DDISC -DSPLIT
@@ -278,6 +284,8 @@ bad_page() {
 		run error page.pml -DV_$mistake
 	done
 	run error page.pml -DV_GRANT -DV_WPFIRST
+	run error page.pml -DNHAND=1 -DSPLIT -DSHOWN -DV_GRANT
+	run error page.pml -DNHAND=1 -DSPLIT -DSHOWN -DV_SHOWNASLEEP
 	for mistake in INSTALL UNPIN WPINDONE; do
 		run error page.pml -DNHAND=1 -DPINS -DV_$mistake
 	done

@@ -44,6 +44,8 @@
  *                        them, whatever it is
  *              -DFILLED  what is read may be put into the memory by showing it, in
  *                        one mapping
+ *              -DSHOWN   a trap may say that its page was shown: it is un-protected,
+ *                        and that is all
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
  *              -DWHOLE   somebody writes the whole page, both locations, without a
@@ -60,6 +62,7 @@
  *
  *   mistakes   each puts one back; spin must then find an error
  *     V_GRANT      a write grant does not hold a write pin over its ioctls
+ *     V_SHOWNASLEEP  what was shown, and is no more, wakes nobody
  *     V_WPFIRST    write-protect first, DIRTY -> WRITING second
  *     V_INSTALL    a read-only install does not hold a pin over its ioctl
  *     V_WPINDONE   the end of a write ignores write pins
@@ -296,6 +299,17 @@ inline k_unprotect(m)           /* UFFDIO_WRITEPROTECT, mode 0; wakes */
 		k_wake(m)
 	}
 }
+
+#ifdef SHOWN
+inline k_unprotect_only(m)      /* the page was shown, the trap said; it may be so no more */
+{
+#ifdef V_SHOWNASLEEP
+	d_step { if :: tr[m] == RO -> tr[m] = RW; k_wake(m) :: else fi }
+#else
+	k_unprotect(m)
+#endif
+}
+#endif
 
 inline k_protect(m)             /* UFFDIO_WRITEPROTECT, mode WP: one mapping, one step */
 {
@@ -784,6 +798,9 @@ install:
 grant:
 #ifdef TRUNC
 	   if :: inside :: !inside -> k_wake(m); goto granted fi;
+#endif
+#ifdef SHOWN
+	   if :: k_unprotect_only(m); goto granted :: skip fi;
 #endif
 	   k_continue(m, RW, ee);
 	   if :: ee -> k_unprotect(m) :: else fi;

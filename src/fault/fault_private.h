@@ -19,6 +19,7 @@ struct fault {
 	struct fault_handler *handler;
 	uint64_t address; /* of the page */
 	bool write;
+	bool shown;             /* mmu_trap.shown: of use in its first round */
 	bool again;             /* a retry of a refused page: nobody waits */
 	bool planned;           /* the reader's pattern was looked at */
 	bool waited;            /* for a read of the page */
@@ -47,8 +48,8 @@ void fault_resolve(struct fault *fault);
  * done; false: in other hands, to be waited for. */
 bool fault_resolve_in_place(struct fault *fault);
 /* A trap of this very thread; the same. */
-bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
-			 bool write);
+bool fault_take_in_place(struct fault_handler *handler,
+			 const struct mmu_trap *trap);
 
 /* Takes read pins of the visible pages that follow each other; how many. */
 uint64_t fault_pin_run(struct object *object, uint64_t index, uint64_t most);

@@ -96,19 +96,23 @@ void fault_handler_drain(struct fault_handler *handler)
 }
 
 static struct fault *trap_create(struct fault_handler *handler,
-				 uint64_t address, bool write)
+				 const struct mmu_trap *trap)
 {
 	struct counters *counters = handler->host->counters;
+	struct fault *fault;
 
-	probe2(trap, address, write);
+	probe2(trap, trap->address, trap->write);
 	count_add(counters, COUNT_TRAPS, 1);
-	if (write)
+	if (trap->write)
 		count_add(counters, COUNT_WRITE_TRAPS, 1);
-	return fault_create(handler, address, write);
+	fault = fault_create(handler, trap->address, trap->write);
+	if (fault)
+		fault->shown = trap->shown;
+	return fault;
 }
 
-bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
-			 bool write)
+bool fault_take_in_place(struct fault_handler *handler,
+			 const struct mmu_trap *trap)
 {
 	struct fault *fault;
 	bool resolved;
@@ -116,7 +120,7 @@ bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
 
 	/* It was a load: no place where a thread should expect to end. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	fault = trap_create(handler, address, write);
+	fault = trap_create(handler, trap);
 	resolved = !fault /* no memory: it comes again */
 		   || fault_resolve_in_place(fault);
 	pthread_setcancelstate(before, NULL);
@@ -126,7 +130,7 @@ bool fault_take_in_place(struct fault_handler *handler, uint64_t address,
 static void take_trap(struct fault_handler *handler,
 		      const struct mmu_trap *trap)
 {
-	struct fault *fault = trap_create(handler, trap->address, trap->write);
+	struct fault *fault = trap_create(handler, trap);
 
 	if (fault)
 		fault_resolve(fault);

@@ -18,7 +18,8 @@
  * others the program's own signals are let in; their handlers may leave by a
  * long jump, as nothing is held: the fault is in other hands.
  *
- * The kernel does not say whether it was a store; the processor does.
+ * The kernel does not say whether it was a store, and to a page that was shown; the
+ * processor does.
  */
 #include "fault/in_place.h"
 
@@ -40,13 +41,19 @@ enum place {
 
 static _Thread_local struct retry last;
 
-static bool is_store(const ucontext_t *context)
+static struct mmu_trap trap_at(uint64_t page, const ucontext_t *context)
 {
 #if defined(__x86_64__)
-	return context->uc_mcontext.gregs[REG_ERR] & 0x2;
+	bool write = context->uc_mcontext.gregs[REG_ERR] & 0x2;
+	bool present = context->uc_mcontext.gregs[REG_ERR] & 0x1;
 #else
 #error "how does this processor say that an access was a store?"
 #endif
+	return (struct mmu_trap){
+		.address = page,
+		.write = write,
+		.shown = write && present,
+	};
 }
 
 static enum place place_in(const struct object *object, uint64_t index)
@@ -86,12 +93,13 @@ static enum in_place pause_and_retry(void)
 	return IN_PLACE_AGAIN;
 }
 
-static enum in_place resolve(struct fault_handler *handler, uint64_t page,
-			     bool write, struct page_sleep *sleep)
+static enum in_place resolve(struct fault_handler *handler,
+			     const struct mmu_trap *trap,
+			     struct page_sleep *sleep)
 {
-	page_sleep_prepare(sleep, page);
-	return fault_take_in_place(handler, page, write) ? IN_PLACE_AGAIN
-							 : IN_PLACE_PARKED;
+	page_sleep_prepare(sleep, trap->address);
+	return fault_take_in_place(handler, trap) ? IN_PLACE_AGAIN
+						  : IN_PLACE_PARKED;
 }
 
 enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
@@ -102,12 +110,13 @@ enum in_place in_place_try(struct fault_handler *handler, const siginfo_t *info,
 		.space = handler->space,
 		.page = page_round_down((uint64_t)(uintptr_t)info->si_addr),
 	};
+	struct mmu_trap trap = trap_at(now.page, context);
 
 	if (info->si_code != BUS_ADRERR)
 		return IN_PLACE_FAILED;
 	switch (place_of(handler, &now)) {
 	case INSIDE:
-		return resolve(handler, now.page, is_store(context), sleep);
+		return resolve(handler, &trap, sleep);
 	case PAST_END:
 		return retry_first_time(&last, now) ? pause_and_retry()
 						    : IN_PLACE_FAILED;

@@ -119,7 +119,8 @@ static enum step grant(struct fault *fault, const struct place *place)
 	/* Rule 11: store, then look. */
 	error = place->index + count <= object_pages(object)
 			? mmu_grant(fault->handler->mmu, fault->address,
-				    count << PAGE_SHIFT, false)
+				    count << PAGE_SHIFT,
+				    fault->shown && !fault->began_ns)
 			: -EAGAIN;
 	while (count-- > 0)
 		drop_pin(object, place->index + count, true);

@@ -1,6 +1,7 @@
 /* test_fault_remote.c - faults of another process, by a handler without threads */
 /* SPDX-License-Identifier: MIT */
 #include "unit/fault_remote_world.h"
+#include "unit/refuse_calls.h"
 
 /* ---- pages come and go ---- */
 
@@ -23,6 +24,59 @@ static void test_loads_and_stores(void **state)
 	assert_int_equal(touches, 2);
 	assert_int_equal(counted(COUNT_HITS), 2);
 	assert_int_equal(counted(COUNT_MISSES), 1);
+}
+
+static void test_store_to_what_is_shown(void **state)
+{
+	(void)state;
+	assert_int_equal(load(shared_page(3)), first_byte(3));
+	count_calls();
+	store(shared_page(3), 77);
+	assert_int_equal(continues(), 0);
+	assert_int_equal(unprotections(), 1);
+	sync_all();
+	assert_int_equal(home(3), 77);
+	/* A store first: nothing is shown. */
+	count_calls();
+	store(shared_page(4), 78);
+	assert_int_equal(continues(), 1);
+	assert_int_equal(unprotections(), 0);
+	sync_all();
+	assert_int_equal(home(4), 78);
+}
+
+/* The next trap, which says that its page was shown; it is so no more. */
+static void take_trap_of_what_was_shown(uint64_t address)
+{
+	struct mmu_trap trap;
+	struct fault *fault;
+
+	await_message(here->mmu);
+	assert_int_equal(mmu_take_traps(here->mmu, &trap, 1), 1);
+	fault = fault_create(&here->handler, trap.address, trap.write);
+	assert_int_equal(fault->address, address);
+	fault->shown = true;
+	fault_resolve(fault);
+}
+
+static void test_store_to_what_was_shown(void **state)
+{
+	(void)state;
+	/* It has left memory: it is read, and then it is known no more. */
+	give_store(client.socket, shared_page(3), 77);
+	take_trap_of_what_was_shown(shared_page(3));
+	assert_int_equal(serve().signal, 0);
+	assert_int_equal(counted(COUNT_TRAPS), 0);
+	/* It is in memory, and not shown there: the store traps anew. */
+	assert_int_equal(load(private_page(4)), first_byte(4));
+	assert_int_equal(counted(COUNT_TRAPS), 1);
+	give_store(client.socket, shared_page(4), 78);
+	take_trap_of_what_was_shown(shared_page(4));
+	assert_int_equal(serve().signal, 0);
+	assert_int_equal(counted(COUNT_TRAPS), 2);
+	sync_all();
+	assert_int_equal(home(3), 77);
+	assert_int_equal(home(4), 78);
 }
 
 static void test_private_mapping(void **state)
@@ -331,6 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_loads_and_stores),
+		TEST(test_store_to_what_is_shown),
+		TEST(test_store_to_what_was_shown),
 		TEST(test_private_mapping),
 		TEST_IN(open_narrow, test_narrow_budget),
 		TEST(test_a_stall_is_counted),
