@@ -13,31 +13,6 @@
  */
 #include "object/object_private.h"
 
-#include "os/memory.h"
-
-static size_t bytes_of(const struct object *object)
-{
-	return bitmap_bytes(object->table.pages);
-}
-
-int object_init_flush(struct object *object)
-{
-	const uint64_t pages = object->table.pages;
-	int error = memory_map(2 * bytes_of(object), &object->flush_bits);
-
-	if (error)
-		return error;
-	bitmap_init(&object->written, pages, object->flush_bits);
-	bitmap_init(&object->flushing, pages,
-		    (char *)object->flush_bits + bytes_of(object));
-	return 0;
-}
-
-void object_finish_flush(struct object *object)
-{
-	memory_unmap(object->flush_bits, 2 * bytes_of(object));
-}
-
 static void begin(struct object *object)
 {
 	struct bitmap written;

@@ -62,11 +62,14 @@ static int open_record(struct object *object)
 	return error;
 }
 
-static int init_record(struct object *object)
+int object_init_record(struct object *object)
 {
-	int error = open_record(object);
 	void *view;
+	int error;
 
+	if (!object->parameters.lasting && !object->parameters.kept)
+		return 0;
+	error = open_record(object);
 	if (error)
 		return error;
 	error = memory_file_view(object->record_memory, record_bytes(object),
@@ -76,7 +79,6 @@ static int init_record(struct object *object)
 		return error;
 	}
 	object->record = view;
-	object->bits = (char *)view + BITS_AT;
 	if (object->parameters.kept)
 		return 0;
 	object->record->capacity = object->parameters.capacity;
@@ -85,29 +87,15 @@ static int init_record(struct object *object)
 	return 0;
 }
 
-int object_init_bits(struct object *object)
+void *object_record_bits(const struct object *object)
 {
-	uint64_t pages = pages_of(object->parameters.capacity);
-	int error;
-
-	if (object->parameters.lasting || object->parameters.kept)
-		error = init_record(object);
-	else
-		error = memory_map(bitmap_bytes(pages), &object->bits);
-	if (error)
-		return error;
-	bitmap_init(&object->dirty, pages, object->bits);
-	return 0;
+	return (char *)object->record + BITS_AT;
 }
 
-void object_finish_bits(struct object *object)
+void object_finish_record(struct object *object)
 {
-	uint64_t pages = pages_of(object->parameters.capacity);
-
-	if (!object->record) {
-		memory_unmap(object->bits, bitmap_bytes(pages));
+	if (!object->record)
 		return;
-	}
 	memory_unmap(object->record, record_bytes(object));
 	close(object->record_memory);
 	object->record = NULL;

@@ -153,10 +153,9 @@ static void destroy(struct object *object)
 {
 	foreseen_forget(object); /* who looks for a slot looks at words */
 	ahead_finish(object);
-	object_finish_flush(object);
 	page_table_finish(&object->table);
 	hook_point(HOOK_WORDS_GONE, &object->table, 0);
-	object_finish_bits(object);
+	object_finish_record(object);
 	object_forget_locked(object);
 	finish_memory(object);
 	if (object_writer(object) != object->pager)
@@ -177,28 +176,39 @@ static void destroy(struct object *object)
 	free(object);
 }
 
+/* They lie with the page table, but for what is to last. */
+static void init_bitmaps(struct object *object, size_t bytes)
+{
+	uint64_t pages = object->table.pages;
+	char *room = object->table.extra;
+
+	bitmap_init(&object->written, pages, room);
+	bitmap_init(&object->flushing, pages, room + bytes);
+	bitmap_init(&object->dirty, pages,
+		    object->record ? object_record_bits(object)
+				   : room + 2 * bytes);
+}
+
 static int init_with_capacity(struct object *object)
 {
+	uint64_t pages = pages_of(object->parameters.capacity);
+	size_t bytes = bitmap_bytes(pages);
 	int error = init_memory(object);
 
 	if (error)
 		return error;
-	error = object_init_bits(object);
+	error = object_init_record(object);
 	if (error)
 		goto undo_memory;
 	error = page_table_init(&object->table, object->host->cache, &owner_ops,
-				pages_of(object->parameters.capacity));
+				pages, (object->record ? 2 : 3) * bytes);
 	if (error)
-		goto undo_bits;
-	error = object_init_flush(object);
-	if (error)
-		goto undo_table;
+		goto undo_record;
+	init_bitmaps(object, bytes);
 	return 0;
 
-undo_table:
-	page_table_finish(&object->table);
-undo_bits:
-	object_finish_bits(object);
+undo_record:
+	object_finish_record(object);
 undo_memory:
 	finish_memory(object);
 	return error;

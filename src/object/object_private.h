@@ -86,14 +86,12 @@ struct object {
 	struct lock dirty_lock;
 	struct kept_record *record;   /* [I] NULL: it does not last */
 	int record_memory;            /* [I] its memfd */
-	void *bits;                   /* [I] memory of the bitmap */
 	struct bitmap dirty;          /* [dirty_lock] DIRTY or WRITING pages */
 	_Atomic uint64_t dirty_count; /* stored to under dirty_lock */
 	_Atomic unsigned stuck;       /* the same */
 	uint64_t flush_start;         /* the flusher's */
 
 	struct lock flush_lock;          /* who makes durable */
-	void *flush_bits;                /* [I] memory of the two */
 	struct bitmap written;           /* [dirty_lock] since the last flush */
 	struct bitmap flushing;          /* [flush_lock] before it */
 	_Atomic uint64_t flushes;        /* begun; changed under flush_lock */
@@ -192,12 +190,11 @@ bool mapping_clip(const struct mapping *mapping, uint64_t index, uint64_t count,
 
 /* ---- what lasts: kept.c ---- */
 
-/* Memory for the bitmap of dirty pages, in the record if there is one. */
-int object_init_bits(struct object *object);
-void object_finish_bits(struct object *object);
-/* flush.c: once the page table is there. */
-int object_init_flush(struct object *object);
-void object_finish_flush(struct object *object);
+/* There is one if the object is to last. */
+int object_init_record(struct object *object);
+void object_finish_record(struct object *object);
+/* Memory for the bitmap of dirty pages, in the record. */
+void *object_record_bits(const struct object *object);
 /* The size, and the capacity, that the record has. */
 int object_read_record(struct object_parameters *parameters);
 /* For who takes over: pages below are the object's bytes, or not there. */

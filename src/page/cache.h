@@ -117,6 +117,8 @@ struct page_table {
 	struct cluster *clusters;           /* [cache's lock] */
 	uint32_t *chapters;                 /* [cache's lock] charged pages */
 	uint64_t charged;                   /* [cache's lock] */
+	void *extra;                        /* [I] the owner's own */
+	size_t bytes;                       /* [I] mapped, of all this */
 	/* Read pins may be announced in place of counted (hazard.h); stays. */
 	_Atomic bool announced;
 };
@@ -133,9 +135,13 @@ int cache_reclaim_ahead(struct cache *cache);
 /* Ends that thread. */
 void cache_stop_reclaim(struct cache *cache);
 
-/* Memory for the table is taken as pages come, not here.  0 or -ENOMEM. */
+/*
+ * Memory for the table is taken as pages come, not here, and so is that for
+ * extra bytes of the owner's own, zeros.  0 or -ENOMEM.
+ */
 int page_table_init(struct page_table *table, struct cache *cache,
-		    const struct page_owner_ops *owner, uint64_t pages);
+		    const struct page_owner_ops *owner, uint64_t pages,
+		    size_t extra);
 /* No page may be charged any more. */
 void page_table_finish(struct page_table *table);
 

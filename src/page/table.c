@@ -31,38 +31,35 @@ static size_t chapters_bytes(uint64_t pages)
 	return page_round_up(chapters_of(pages) * sizeof(uint32_t));
 }
 
+/* One mapping: words, clusters, chapters, what the owner wants. */
 int page_table_init(struct page_table *table, struct cache *cache,
-		    const struct page_owner_ops *owner, uint64_t pages)
+		    const struct page_owner_ops *owner, uint64_t pages,
+		    size_t extra)
 {
-	void *words, *clusters, *chapters;
+	void *memory;
+	size_t bytes;
 	int error;
 
 	if (pages == 0)
 		pages = 1;
-	error = memory_map(words_bytes(pages), &words);
+	bytes = words_bytes(pages) + clusters_bytes(pages) +
+		chapters_bytes(pages) + extra;
+	error = memory_map(bytes, &memory);
 	if (error)
 		return error;
-	error = memory_map(clusters_bytes(pages), &clusters);
-	if (error)
-		goto undo_words;
-	error = memory_map(chapters_bytes(pages), &chapters);
-	if (error)
-		goto undo_clusters;
 	table->cache = cache;
 	table->owner = owner;
 	table->pages = pages;
-	table->words = words;
-	table->clusters = clusters;
-	table->chapters = chapters;
+	table->bytes = bytes;
+	table->words = memory;
+	memory = (char *)memory + words_bytes(pages);
+	table->clusters = memory;
+	memory = (char *)memory + clusters_bytes(pages);
+	table->chapters = memory;
+	table->extra = (char *)memory + chapters_bytes(pages);
 	table->charged = 0;
 	atomic_store(&table->announced, false);
 	return 0;
-
-undo_clusters:
-	memory_unmap(clusters, clusters_bytes(pages));
-undo_words:
-	memory_unmap(words, words_bytes(pages));
-	return error;
 }
 
 void page_table_finish(struct page_table *table)
@@ -70,9 +67,7 @@ void page_table_finish(struct page_table *table)
 	lock_take(&table->cache->lock);
 	check(table->charged == 0, "invariant 3: a table ends empty");
 	lock_drop(&table->cache->lock);
-	memory_unmap(table->words, words_bytes(table->pages));
-	memory_unmap(table->clusters, clusters_bytes(table->pages));
-	memory_unmap(table->chapters, chapters_bytes(table->pages));
+	memory_unmap((void *)table->words, table->bytes);
 }
 
 /*

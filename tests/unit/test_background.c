@@ -45,7 +45,7 @@ static int open_with(void **state, uint64_t budget)
 	cache_init(&bench->cache, budget, &bench->counters);
 	assert_int_equal(cache_reclaim_ahead(&bench->cache), 0);
 	assert_int_equal(page_table_init(&bench->table, &bench->cache, &owner,
-					 PAGES),
+					 PAGES, 0),
 			 0);
 	*state = bench;
 	return 0;

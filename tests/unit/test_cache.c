@@ -43,7 +43,7 @@ static int open_bench(void **state)
 	bench->cache.pressure = press;
 	bench->cache.pressure_context = bench;
 	assert_int_equal(page_table_init(&bench->table, &bench->cache, &owner,
-					 PAGES),
+					 PAGES, 0),
 			 0);
 	*state = bench;
 	return 0;
@@ -312,10 +312,47 @@ static void test_a_table_of_no_pages(void **state)
 	struct bench *bench = *state;
 	struct page_table table;
 
-	assert_int_equal(page_table_init(&table, &bench->cache, &owner, 0), 0);
+	assert_int_equal(page_table_init(&table, &bench->cache, &owner, 0,
+					 3 * PAGE_SIZE),
+			 0);
 	assert_int_equal(atomic_load(page_table_word(&table, 0)), 0);
 	assert_int_equal(page_table_next(&table, 0), table.pages);
 	page_table_finish(&table);
+}
+
+/* What is its owner's overlaps nothing of the table, whose pages come and go. */
+static void test_the_owners_part(void **state)
+{
+	struct bench *bench = *state;
+	const size_t extra = 3 * PAGE_SIZE - 8;
+	struct page_table table;
+	unsigned char *own;
+	unsigned char in_core[4];
+	uint64_t sequence;
+
+	assert_int_equal(page_table_init(&table, &bench->cache, &owner,
+					 CHAPTER_PAGES + 1, extra),
+			 0);
+	own = table.extra;
+	for (size_t i = 0; i < extra; i++)
+		assert_int_equal(own[i], 0);
+	memset(own, 0xff, extra);
+	for (uint64_t i = 0; i < table.pages; i += CHAPTER_PAGES) {
+		assert_int_equal(atomic_load(page_table_word(&table, i)), 0);
+		assert_int_equal(cache_charge(&bench->cache, &table, i, 1,
+					      &sequence),
+				 1);
+		assert_int_equal(table.chapters[i / CHAPTER_PAGES], 1);
+	}
+	for (uint64_t i = 0; i < table.pages; i += CHAPTER_PAGES)
+		cache_uncharge(&bench->cache, &table, i, 1, false);
+	for (size_t i = 0; i < extra; i++)
+		assert_int_equal(own[i], 0xff);
+	page_table_finish(&table);
+	/* And it was the table's to its end. */
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+			mincore(own + i * PAGE_SIZE, PAGE_SIZE, in_core), -1);
 }
 
 static void test_next(void **state)
@@ -545,6 +582,7 @@ int main(void)
 		TEST(test_encourage_wakes_only_after_a_famine),
 		TEST(test_encouraged_before_starving),
 		TEST(test_a_table_of_no_pages),
+		TEST(test_the_owners_part),
 		TEST(test_next),
 		TEST(test_chapters_are_released),
 		TEST(test_a_failed_page_keeps_its_word),

@@ -43,7 +43,7 @@ static int open_stage(void **state)
 	assert_non_null(stage);
 	cache_init(&stage->cache, BUDGET, &stage->counters);
 	assert_int_equal(page_table_init(&stage->table, &stage->cache, &owner,
-					 PAGES),
+					 PAGES, 0),
 			 0);
 	lanes_prepare();
 	assert_int_not_equal(lane_mine(), LANES);

@@ -73,7 +73,7 @@ static int open_bench(void **state)
 	bench->was_evicting = true;
 	cache_init(&bench->cache, BUDGET, &bench->counters);
 	assert_int_equal(page_table_init(&bench->table, &bench->cache, &owner,
-					 PAGES),
+					 PAGES, 0),
 			 0);
 	*state = bench;
 	return 0;

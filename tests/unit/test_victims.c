@@ -29,7 +29,7 @@ static int open_bench(void **state)
 	assert_non_null(bench);
 	cache_init(&bench->cache, BUDGET, &bench->counters);
 	assert_int_equal(page_table_init(&bench->table, &bench->cache, &owner,
-					 PAGES),
+					 PAGES, 0),
 			 0);
 	*state = bench;
 	return 0;
