@@ -373,6 +373,7 @@ bool object_end(struct object *object, bool lose)
 		object_release(object);
 		return false;
 	}
+	page_table_end(&object->table);
 	object_drop_pages(object, 0);
 	wait_for_reclaim(object);
 	destroy(object);

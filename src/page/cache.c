@@ -64,7 +64,7 @@ static void uncharge_page(struct cache *cache, struct page_table *table,
 	victims_uncharge(cache, cluster);
 	if (cluster->charged == 0)
 		victims_leave(cache, cluster);
-	if (--table->chapters[chapter] == 0 && !failed)
+	if (--table->chapters[chapter] == 0 && !failed && !table->ending)
 		page_table_release(table, chapter);
 }
 

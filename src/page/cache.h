@@ -117,6 +117,7 @@ struct page_table {
 	struct cluster *clusters;           /* [cache's lock] */
 	uint32_t *chapters;                 /* [cache's lock] charged pages */
 	uint64_t charged;                   /* [cache's lock] */
+	bool ending;                        /* [cache's lock] */
 	void *extra;                        /* [I] the owner's own */
 	size_t bytes;                       /* [I] mapped, of all this */
 	/* Read pins may be announced in place of counted (hazard.h); stays. */
@@ -142,6 +143,12 @@ void cache_stop_reclaim(struct cache *cache);
 int page_table_init(struct page_table *table, struct cache *cache,
 		    const struct page_owner_ops *owner, uint64_t pages,
 		    size_t extra);
+/*
+ * All its pages are about to leave, no more come, and nobody looks at the word of
+ * one that has left: what chapters take is kept until the table is finished,
+ * which gives it back at once.
+ */
+void page_table_end(struct page_table *table);
 /* No page may be charged any more. */
 void page_table_finish(struct page_table *table);
 

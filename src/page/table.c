@@ -58,8 +58,16 @@ int page_table_init(struct page_table *table, struct cache *cache,
 	table->chapters = memory;
 	table->extra = (char *)memory + chapters_bytes(pages);
 	table->charged = 0;
+	table->ending = false;
 	atomic_store(&table->announced, false);
 	return 0;
+}
+
+void page_table_end(struct page_table *table)
+{
+	lock_take(&table->cache->lock);
+	table->ending = true;
+	lock_drop(&table->cache->lock);
 }
 
 void page_table_finish(struct page_table *table)

@@ -423,6 +423,22 @@ static void test_chapters_are_released(void **state)
 	empty(bench);
 }
 
+/* It is given back as a whole, soon. */
+static void test_an_ending_table_keeps_its_chapters(void **state)
+{
+	struct bench *bench = *state;
+	page_word *words = page_table_word(&bench->table, 0);
+
+	fill(bench, 0, 2);
+	page_table_end(&bench->table);
+	assert_int_equal(cache_evict_range(&bench->cache, &bench->table, 0, 2),
+			 2);
+	assert_int_equal(bench->cache.charged, 0);
+	assert_int_equal(page_table_next(&bench->table, 0), PAGES);
+	assert_int_equal(resident(words, WORDS_BYTES), 1);
+	assert_int_equal(bench->table.chapters[0], 0);
+}
+
 static void test_a_failed_page_keeps_its_word(void **state)
 {
 	struct bench *bench = *state;
@@ -585,6 +601,7 @@ int main(void)
 		TEST(test_the_owners_part),
 		TEST(test_next),
 		TEST(test_chapters_are_released),
+		TEST(test_an_ending_table_keeps_its_chapters),
 		TEST(test_a_failed_page_keeps_its_word),
 		TEST(test_the_budget_holds),
 		TEST(test_no_famine_is_for_ever),
