@@ -1,10 +1,11 @@
-/* object_flags.c - what an object does not allow whoever maps it */
+/* object_flags.c - which files can be mapped, and what they do not allow */
 /* SPDX-License-Identifier: MIT */
 #include "engine/object_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,16 +20,38 @@
 	 QUIRE_OBJECT_SEAL_WRITE | QUIRE_OBJECT_SEAL_FUTURE_WRITE | \
 	 QUIRE_OBJECT_BUSY | QUIRE_OBJECT_UNMAPPABLE)
 
-uint32_t object_flags_of_file(int fd)
+/* What the kernel makes up while it is read has no size and no pages. */
+static bool is_made_up(const struct statfs *file_system)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
+	return file_system->f_type == PROC_SUPER_MAGIC ||
+	       file_system->f_type == SYSFS_MAGIC;
+}
+
+int object_check_kind(const struct opened_file *file)
+{
+	mode_t mode = file->status.st_mode;
+
+	if (is_made_up(&file->file_system))
+		return error_say(-ENODEV,
+				 "%s cannot be mapped: the kernel makes it up",
+				 file->name);
+	if (S_ISREG(mode) || S_ISBLK(mode))
+		return 0;
+	if (S_ISDIR(mode))
+		return error_say(-EISDIR, "%s is a directory", file->name);
+	return error_say(-ENODEV, "%s cannot be mapped: it is no file",
+			 file->name);
+}
+
+uint32_t object_flags_of_file(const struct opened_file *file)
+{
+	int seals = fcntl(file->fd, F_GET_SEALS);
 	uint32_t flags = 0;
-	struct statvfs file_system;
 	int inode_flags;
 
-	if (fstatvfs(fd, &file_system) == 0 && file_system.f_flag & ST_NOEXEC)
+	if (file->file_system.f_flags & ST_NOEXEC)
 		flags |= HANDLE_NOEXEC;
-	if (ioctl(fd, FS_IOC_GETFLAGS, &inode_flags) == 0 &&
+	if (ioctl(file->fd, FS_IOC_GETFLAGS, &inode_flags) == 0 &&
 	    inode_flags & FS_APPEND_FL)
 		flags |= HANDLE_APPEND_ONLY;
 	if (seals >= 0 && seals & F_SEAL_WRITE)

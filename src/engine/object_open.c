@@ -5,12 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* /dev/zero has no end; a space has. */
@@ -225,29 +223,6 @@ int object_over_store(struct quire *quire, const char *name,
 
 /* ---- files ---- */
 
-/* What the kernel makes up while it is read has no size and no pages. */
-static bool is_made_up(int fd)
-{
-	struct statfs status;
-
-	return fstatfs(fd, &status) == 0 &&
-	       (status.f_type == PROC_SUPER_MAGIC ||
-		status.f_type == SYSFS_MAGIC);
-}
-
-static int check_kind(const char *name, int fd, const struct stat *status)
-{
-	if (is_made_up(fd))
-		return error_say(-ENODEV,
-				 "%s cannot be mapped: the kernel makes it up",
-				 name);
-	if (S_ISREG(status->st_mode) || S_ISBLK(status->st_mode))
-		return 0;
-	if (S_ISDIR(status->st_mode))
-		return error_say(-EISDIR, "%s is a directory", name);
-	return error_say(-ENODEV, "%s cannot be mapped: it is no file", name);
-}
-
 /* One object for a file that is open already, under whatever name. */
 static int join(struct quire *quire, struct object *object, int fd,
 		bool writable, const struct quire_object_options *options,
@@ -275,29 +250,29 @@ static int join(struct quire *quire, struct object *object, int fd,
 	return give_handle(quire, object, true, options, handle);
 }
 
-static int look_up_or_create(struct quire *quire, const char *name, int fd,
-			     bool writable,
+static int look_up_or_create(struct quire *quire,
+			     const struct opened_file *file, bool writable,
 			     const struct quire_object_options *options,
 			     struct quire_object **handle)
 {
 	struct quire_object_options own = *options;
 	struct object *object;
 	struct store *store;
-	struct stat status;
 	uint64_t size;
-	int error = fstat(fd, &status) ? -errno : check_kind(name, fd, &status);
+	int error = object_check_kind(file);
 
 	if (error) {
-		close(fd);
-		return error_say_first(error, "%s: %s", name, strerror(-error));
+		close(file->fd);
+		return error;
 	}
-	object = object_lookup(&quire->host, status.st_dev, status.st_ino);
+	object = object_lookup(&quire->host, file->status.st_dev,
+			       file->status.st_ino);
 	if (object)
-		return join(quire, object, fd, writable, options, handle);
+		return join(quire, object, file->fd, writable, options, handle);
 	/* Who cannot write has no say in what becomes of another's stores. */
 	if (!writable)
 		own.policy = QUIRE_WRITEBACK;
-	error = file_store_create(&quire->stores, fd, writable, &store);
+	error = file_store_create(&quire->stores, file->fd, writable, &store);
 	if (error)
 		return error;
 	error = store_size(store, &size);
@@ -305,36 +280,32 @@ static int look_up_or_create(struct quire *quire, const char *name, int fd,
 		store_destroy(store);
 		return error;
 	}
-	return object_over_store(quire, name, &status, size, store, &own,
-				 handle);
+	return object_over_store(quire, file->name, &file->status, size, store,
+				 &own, handle);
 }
 
 /*
  * /dev/zero: zeros that nobody can store to.  A shared mapping of it is
  * anonymous memory (map_calls.c); what is written to it is gone.
  */
-static bool is_zero_device(int fd)
+static bool is_zero_device(const struct stat *status)
 {
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) &&
-	       status.st_rdev == makedev(1, 5);
+	return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 5);
 }
 
-static int open_zero(struct quire *quire, int fd, bool writable,
-		     const struct quire_object_options *options,
+static int open_zero(struct quire *quire, const struct opened_file *file,
+		     bool writable, const struct quire_object_options *options,
 		     struct quire_object **handle)
 {
-	struct stat status;
-	int error = fstat(fd, &status) ? -errno : 0;
+	int error;
 
-	close(fd);
-	if (!error)
-		error = object_over_swap(quire, "/dev/zero", ZERO_BYTES,
-					 options, handle);
+	close(file->fd);
+	error = object_over_swap(quire, "/dev/zero", ZERO_BYTES, options,
+				 handle);
 	if (error)
 		return error;
-	object_set_identity((*handle)->object, status.st_dev, status.st_ino);
+	object_set_identity((*handle)->object, file->status.st_dev,
+			    file->status.st_ino);
 	(*handle)->flags |= HANDLE_ZERO | HANDLE_NO_LAST_OFFSET;
 	(*handle)->writable = writable;
 	return 0;
@@ -344,13 +315,22 @@ int object_over_file(struct quire *quire, const char *name, int fd,
 		     bool writable, const struct quire_object_options *options,
 		     struct quire_object **handle)
 {
-	uint32_t flags = object_flags_of_file(fd);
+	struct opened_file file = { .name = name, .fd = fd };
+	uint32_t flags;
 	int error;
 
-	if (is_zero_device(fd))
-		return open_zero(quire, fd, writable, options, handle);
+	if (fstat(fd, &file.status)) {
+		error = -errno;
+		close(fd);
+		return error_say(error, "%s: %s", name, strerror(-error));
+	}
+	if (is_zero_device(&file.status))
+		return open_zero(quire, &file, writable, options, handle);
+	if (fstatfs(fd, &file.file_system))
+		memset(&file.file_system, 0, sizeof(file.file_system));
+	flags = object_flags_of_file(&file);
 	lock_take(&quire->opening);
-	error = look_up_or_create(quire, name, fd, writable, options, handle);
+	error = look_up_or_create(quire, &file, writable, options, handle);
 	lock_drop(&quire->opening);
 	if (!error)
 		(*handle)->flags |= flags;

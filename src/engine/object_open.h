@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 /*
  * Every function that opens begins so: checks the process and what the caller
@@ -19,8 +20,19 @@ int object_open_begin(const struct quire *quire,
 
 /* -EINVAL: flags, huge_shift or hooks that there are not. */
 int object_check_flags(const struct quire_object_options *options);
+
+/* What of a file does not change while it is open, asked for once. */
+struct opened_file {
+	const char *name;
+	int fd;
+	struct stat status;        /* but its size does: store_size() */
+	struct statfs file_system; /* zeros: not known */
+};
+
+/* It can be mapped; or -EISDIR, -ENODEV, with a sentence. */
+int object_check_kind(const struct opened_file *file);
 /* HANDLE_... of what its file system and its seals say. */
-uint32_t object_flags_of_file(int fd);
+uint32_t object_flags_of_file(const struct opened_file *file);
 /* Gives a new handle what its opener asked for.  -ENOMEM. */
 int handle_set_options(struct quire_object *handle,
 		       const struct quire_object_options *options);

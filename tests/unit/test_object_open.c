@@ -2,8 +2,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/engine_tools.h"
 
+#include <dlfcn.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
+
+static bool refuse_fstatfs;
+
+/* Stands in the place of libc's, for the library as for all. */
+int fstatfs(int fd, struct statfs *found)
+{
+	int (*real)(int, struct statfs *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "fstatfs");
+	errno = EIO;
+	return refuse_fstatfs ? -1 : real(fd, found);
+}
 
 static struct quire *quire;
 static struct test_file file; /* of 4 pages */
@@ -388,6 +403,7 @@ static void test_kinds_of_files(void **state)
 	(void)state;
 	assert_refused("/", O_RDONLY, -EISDIR, "directory");
 	assert_refused("/", O_RDWR, -EISDIR, "directory");
+	assert_refused("/proc/version", O_RDONLY, -ENODEV, "makes it up");
 	assert_refused("/dev/null", O_RDONLY, -ENODEV, "cannot be mapped");
 	assert_refused("/dev/null", O_RDWR, -ENODEV, "cannot be mapped");
 	unlink(file.path);
@@ -428,6 +444,70 @@ static void test_no_permission(void **state)
 	quire = new_engine(64 * PAGE);
 }
 
+/* It forbids nothing, then. */
+static void test_a_file_system_that_says_nothing(void **state)
+{
+	struct quire_object *object;
+	void *code;
+
+	(void)state;
+	refuse_fstatfs = true;
+	object = open_object(quire, file.path, O_RDONLY);
+	refuse_fstatfs = false;
+	assert_int_equal(byte_of(object, 3 * PAGE + 5), byte_at(3 * PAGE + 5));
+	code = quire_mmap(quire_host_space(quire), NULL, PAGE,
+			  PROT_READ | PROT_EXEC, MAP_PRIVATE, object, 0);
+	assert_true(code != MAP_FAILED);
+	quire_munmap(quire_host_space(quire), code, PAGE);
+	assert_int_equal(quire_object_close(object), 0);
+}
+
+/* Is what lies in place, a mount, mapped to be executed? */
+static void assert_executable(const char *place, bool may)
+{
+	struct quire_space *space = quire_host_space(quire);
+	struct quire_object *object;
+	char path[64];
+	void *code;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/f", place);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_return_code(fd, errno);
+	assert_return_code(ftruncate(fd, PAGE), errno);
+	close(fd);
+	object = open_object(quire, path, O_RDONLY);
+	code = quire_mmap(space, NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+			  object, 0);
+	assert_true(may == (code != MAP_FAILED));
+	if (!may)
+		assert_int_equal(errno, EPERM);
+	else
+		assert_int_equal(quire_munmap(space, code, PAGE), 0);
+	assert_int_equal(quire_object_close(object), 0);
+}
+
+static void test_a_file_system_without_programs(void **state)
+{
+	char place[] = "/var/tmp/quire-test-noexec-XXXXXX";
+	bool mounted;
+
+	(void)state;
+	assert_non_null(mkdtemp(place));
+	mounted = !mount("test", place, "tmpfs", MS_NOEXEC, "size=64k");
+	if (mounted) {
+		assert_executable(place, false);
+		assert_return_code(mount("test", place, "tmpfs", MS_REMOUNT,
+					 "size=64k"),
+				   errno);
+		assert_executable(place, true); /* nothing is remembered */
+		umount2(place, MNT_DETACH);
+	}
+	rmdir(place);
+	if (!mounted)
+		skip();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -452,6 +532,8 @@ int main(void)
 		TEST(test_no_room_to_grow),
 		TEST(test_kinds_of_files),
 		TEST(test_no_permission),
+		TEST(test_a_file_system_that_says_nothing),
+		TEST(test_a_file_system_without_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
