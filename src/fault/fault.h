@@ -113,7 +113,7 @@ uint64_t fault_fill(struct fault_handler *handler, struct object *object,
  */
 void fault_show(struct fault_handler *handler, struct object *object,
 		uint64_t index, uint64_t count);
-/* The same, to be stored to, of pages that are DIRTY. */
+/* The same, to be stored to, of those that are DIRTY or WRITING. */
 void fault_show_dirty(struct fault_handler *handler, struct object *object,
 		      uint64_t index, uint64_t count);
 

@@ -61,54 +61,55 @@ void fault_show(struct fault_handler *handler, struct object *object,
 	rwlock_drop_read(&space->lock);
 }
 
-/* Nothing else becomes dirty by this, but what has got home just now. */
+/* What has got home meanwhile does not become dirty by this. */
 static uint64_t pin_dirty(struct object *object, uint64_t index, uint64_t most)
 {
 	uint64_t count = 0;
-	page_word *word;
 
-	for (; count < most; count++) {
-		word = object_word(object, index + count);
-		if (word_state(atomic_load(word)) != PAGE_DIRTY ||
-		    object_take_wpin(object, index + count, false) !=
-			    PAGE_TAKEN)
-			break;
-	}
+	while (count < most &&
+	       page_take_wpin(object_word(object, index + count), false,
+			      false) == PAGE_TAKEN)
+		count++;
 	return count;
 }
 
-/* The same; those before the first that is not DIRTY. */
-static void grant(struct fault_handler *handler, struct object *object,
-		  uint64_t index, uint64_t count, uint64_t address)
+/* The same; how many: those before the first that is not dirty. */
+static uint64_t grant(struct fault_handler *handler, struct object *object,
+		      uint64_t index, uint64_t count, uint64_t address)
 {
 	uint64_t most = showable(handler, object, index, address);
 	const struct vma *vma = space_find(handler->space, address);
 
 	if (most == 0 || !(vma->flags & VM_WRITE) || !vma->mapping.shared ||
 	    vma->flags & VM_UNTRAPPED)
-		return;
+		return 0;
 	count = pin_dirty(object, index, count < most ? count : most);
 	if (count == 0)
-		return;
+		return 0;
 	hook_point(HOOK_GRANT, object_table(object), index);
 	/* Rule 11: store, then look. */
 	if (index + count <= object_pages(object))
 		mmu_grant(handler->mmu, address, count << PAGE_SHIFT, false);
 	object_let_go(object, index, count, true);
+	return count;
 }
 
 void fault_show_dirty(struct fault_handler *handler, struct object *object,
 		      uint64_t index, uint64_t count)
 {
 	struct space *space = handler->space;
-	uint64_t address;
+	uint64_t end = index + count, shown, address;
 
-	if (mmu_must_hide(handler->mmu) ||
-	    !object_mapped_at(object, handler->mmu, index, &address))
-		return;
-	rwlock_take_read(&space->lock);
-	grant(handler, object, index, count, address);
-	rwlock_drop_read(&space->lock);
+	while (index < end && !mmu_must_hide(handler->mmu)) {
+		shown = 0;
+		if (object_mapped_at(object, handler->mmu, index, &address)) {
+			rwlock_take_read(&space->lock);
+			shown = grant(handler, object, index, end - index,
+				      address);
+			rwlock_drop_read(&space->lock);
+		}
+		index += shown ? shown : 1;
+	}
 }
 
 /* The space's read lock is held. */

@@ -226,6 +226,30 @@ static void test_a_mapping_for_loads(void **state)
 	assert_int_equal(quire_munmap(host(), bytes, SIZE), 0);
 }
 
+/* One that may not be stored to between others that may. */
+static void test_several_mappings(void **state)
+{
+	unsigned char *bytes = map_object(quire, object, SIZE, RW);
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(
+		quire_mprotect(host(), bytes + 2 * PAGE, PAGE, PROT_READ), 0);
+	assert_int_equal(quire_munmap(host(), bytes + 4 * PAGE, PAGE), 0);
+	assert_zero(0, 7 * PAGE);
+	before = statistics_of(quire).traps;
+	for (unsigned i = 0; i < 7; i++)
+		if (i != 2 && i != 4)
+			store(bytes + i * PAGE);
+	if (is_shown())
+		assert_int_equal(statistics_of(quire).traps - before, 0);
+	assert_no_store(bytes + 2 * PAGE);
+	for (unsigned i = 0; i < 7; i++)
+		assert_int_equal(byte_of(object, i * PAGE),
+				 i != 2 && i != 4 ? 9 : 0);
+	assert_int_equal(quire_munmap(host(), bytes, SIZE), 0);
+}
+
 static void test_a_private_mapping(void **state)
 {
 	unsigned char *bytes =
@@ -446,6 +470,7 @@ int main(void)
 		TEST(test_the_end),
 		SCARCELY(test_more_than_the_budget),
 		TEST(test_a_mapping_for_loads),
+		TEST(test_several_mappings),
 		TEST(test_a_private_mapping),
 		TEST(test_a_guard),
 		TEST(test_refused),
