@@ -169,7 +169,8 @@ typedef enum quire_error_policy quire_error_function(void *context,
 struct quire_map_hooks;
 
 /* What an object does not allow whoever maps it; see mmap(2).  A sealed one is
- * not written by quire_object_pwrite(), _append() or a pin either: -EPERM. */
+ * not written by quire_object_pwrite(), _zero(), _append() or a pin either:
+ * -EPERM. */
 #define QUIRE_OBJECT_NOEXEC 0x1u      /* as on a file system mounted so */
 #define QUIRE_OBJECT_APPEND_ONLY 0x2u /* not shared, if open for writing */
 #define QUIRE_OBJECT_SEAL_WRITE 0x4u  /* as F_SEAL_WRITE */

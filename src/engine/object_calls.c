@@ -206,25 +206,29 @@ ssize_t quire_object_pwrite(struct quire_object *handle, const void *buffer,
 /* So many bytes become zeros, and are shown, before the next do. */
 #define ZERO_PIECE (UINT64_C(64) << PAGE_SHIFT)
 
+/* What is appended meanwhile is not the range's; no page lies in two pieces. */
 static int zero_range(struct quire_object *handle, uint64_t offset,
 		      uint64_t length)
 {
-	struct quire *quire = engine_of(handle);
-	uint64_t first, end;
+	struct object *object = handle->object;
+	uint64_t most = UINT64_MAX - offset;
+	uint64_t end = offset + (length < most ? length : most);
+	uint64_t size = object_await_size(object, end), first;
 	int64_t moved;
 
-	while (length > 0) {
-		moved = object_zero(handle->object,
-				    length < ZERO_PIECE ? length : ZERO_PIECE,
-				    offset);
-		if (moved <= 0) /* the end of the object */
+	if (end > size)
+		end = size;
+	while (offset < end) {
+		length = ZERO_PIECE - offset % ZERO_PIECE;
+		moved = object_zero(
+			object, length < end - offset ? length : end - offset,
+			offset);
+		if (moved <= 0) /* it was cut */
 			return (int)moved;
-		end = offset + (uint64_t)moved;
 		first = offset >> PAGE_SHIFT;
-		fault_show_dirty(&quire->faults, handle->object, first,
-				 ((end - 1) >> PAGE_SHIFT) - first + 1);
-		offset = end;
-		length -= (uint64_t)moved;
+		offset += (uint64_t)moved;
+		fault_show_dirty(&engine_of(handle)->faults, object, first,
+				 ((offset - 1) >> PAGE_SHIFT) - first + 1);
 	}
 	return 0;
 }

@@ -208,6 +208,7 @@ static void call_object_functions(void)
 	need(quire_object_prefetch(object, &range, 1) == -ECHILD);
 	need(quire_object_pread(object, &byte, 1, 0) == -ECHILD);
 	need(quire_object_pwrite(object, "x", 1, 0) == -ECHILD);
+	need(quire_object_zero(object, &range, 1) == -ECHILD);
 	need(quire_object_pin(object, 0, 1, PROT_READ, &other) == -ECHILD);
 	quire_object_unpin(&pin);
 	need(quire_object_close(object) == -ECHILD);

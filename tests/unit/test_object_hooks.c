@@ -239,6 +239,7 @@ static void test_sealed(void **state)
 {
 	static const uint32_t seals[] = { QUIRE_OBJECT_SEAL_WRITE,
 					  QUIRE_OBJECT_SEAL_FUTURE_WRITE };
+	struct quire_range first = { .offset = 0, .length = PAGE };
 	struct quire_pin pin;
 	char byte = 's';
 
@@ -248,6 +249,7 @@ static void test_sealed(void **state)
 
 		assert_int_equal(quire_object_pwrite(object, &byte, 1, 0),
 				 -EPERM);
+		assert_int_equal(quire_object_zero(object, &first, 1), -EPERM);
 		assert_int_equal(quire_object_append(object, &byte, 1, 0, NULL),
 				 -EPERM);
 		assert_int_equal(quire_object_pin(object, 0, 1, RW, &pin),

@@ -359,6 +359,41 @@ static void test_what_cannot_be_read(void **state)
 	assert_int_equal(quire_object_close(broken), 0);
 }
 
+static _Atomic bool middle_read;
+
+static ssize_t read_all(void *context, void *buffer, size_t length,
+			uint64_t offset)
+{
+	(void)context;
+	if (offset + length > 32 * PAGE && offset < 200 * PAGE)
+		atomic_store(&middle_read, true);
+	memset(buffer, 7, length);
+	return (ssize_t)length;
+}
+
+/* However many they are: none is read but those at the ends. */
+static void test_many_pages_are_not_read(void **state)
+{
+	static const struct quire_pager_ops ops = {
+		.size = sizeof(ops),
+		.read = read_all,
+		.write = write_pages,
+	};
+	struct quire_range range = { .offset = 100, .length = 200 * PAGE };
+	struct quire_object *wide;
+
+	(void)state;
+	assert_int_equal(quire_object_create(quire, "wide", 256 * PAGE, &ops,
+					     NULL, NULL, &wide),
+			 0);
+	assert_int_equal(quire_object_zero(wide, &range, 1), 0);
+	assert_false(atomic_load(&middle_read));
+	for (uint64_t i = 0; i < 200 * PAGE + 200; i += 50)
+		assert_int_equal(byte_of(wide, i),
+				 i < 100 || i >= 200 * PAGE + 100 ? 7 : 0);
+	assert_int_equal(quire_object_close(wide), 0);
+}
+
 /* ---- beside others ---- */
 
 struct others {
@@ -475,6 +510,7 @@ int main(void)
 		TEST(test_a_guard),
 		TEST(test_refused),
 		TEST(test_what_cannot_be_read),
+		TEST(test_many_pages_are_not_read),
 		TEST(test_in_anothers_place),
 		SCARCELY(test_each_store_gets_home),
 	};

@@ -3,7 +3,7 @@
 /*
  *   16 pages DIRTY -> 16 more -> ... -> 64: shown, to be stored to -> the next 64
  *                 ^
- *                 a write-back, a cut, a discard
+ *                 an append, a write-back, a cut, a discard
  */
 #include "unit/engine_tools.h"
 
@@ -112,6 +112,27 @@ static void assert_stored(uint64_t first, uint64_t count, unsigned char byte)
 	}
 }
 
+static void append(void)
+{
+	char bytes[PAGE];
+
+	memset(bytes, 'a', PAGE);
+	assert_int_equal(quire_object_append(object, bytes, PAGE, 0, NULL), 0);
+}
+
+/* What is appended while all of an object becomes zeros does not. */
+static void test_an_append(void **state)
+{
+	(void)state;
+	zero_beside(UINT64_MAX, append);
+	assert_int_equal(quire_object_size(object), SIZE + PAGE);
+	assert_int_equal(quire_object_sync(object, 0, 0, MS_SYNC), 0);
+	for (uint64_t i = 0; i < SIZE + PAGE; i += 100) {
+		assert_int_equal(byte_of(object, i), i < SIZE ? 0 : 'a');
+		assert_int_equal(byte_in_file(file.fd, i), i < SIZE ? 0 : 'a');
+	}
+}
+
 static void sync_one(void)
 {
 	assert_int_equal(quire_object_sync(object, 3 * PAGE, PAGE, MS_SYNC), 0);
@@ -214,9 +235,8 @@ int main(void)
 {
 #ifdef QUIRE_DEBUG
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_gets_home),
-		TEST(test_a_cut),
-		TEST(test_a_discard),
+		TEST(test_an_append),    TEST(test_what_gets_home),
+		TEST(test_a_cut),        TEST(test_a_discard),
 		TEST(test_a_write_back),
 	};
 
