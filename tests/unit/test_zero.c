@@ -291,17 +291,29 @@ static void test_a_guard(void **state)
 static void test_refused(void **state)
 {
 	struct quire_object *reader = open_object(quire, file.path, O_RDONLY);
-	struct quire_object *nothing = open_object(quire, "/dev/zero", O_RDWR);
 	struct quire_range all = { .offset = 0, .length = SIZE };
 
 	(void)state;
 	assert_int_equal(quire_object_zero(reader, &all, 1), -EACCES);
 	assert_sentence("for reading only");
-	assert_int_equal(quire_object_zero(nothing, &all, 1), 0);
 	assert_int_equal(quire_object_close(reader), 0);
-	assert_int_equal(quire_object_close(nothing), 0);
 	assert_int_equal(statistics_of(quire).dirty, 0);
 	assert_zeros_alone(SIZE, 0);
+}
+
+static void test_what_is_zeros(void **state)
+{
+	struct quire_range all = { .offset = 0, .length = SIZE };
+	struct quire_object *nothing;
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it leaves too few addresses for so large an object */
+#endif
+	nothing = open_object(quire, "/dev/zero", O_RDWR);
+	assert_int_equal(quire_object_zero(nothing, &all, 1), 0);
+	assert_int_equal(quire_object_close(nothing), 0);
+	assert_int_equal(statistics_of(quire).dirty, 0);
 }
 
 static ssize_t read_nothing(void *context, void *buffer, size_t length,
@@ -511,6 +523,7 @@ int main(void)
 		TEST(test_a_private_mapping),
 		TEST(test_a_guard),
 		TEST(test_refused),
+		TEST(test_what_is_zeros),
 		TEST(test_what_cannot_be_read),
 		TEST(test_many_pages_are_not_read),
 		TEST(test_in_anothers_place),
