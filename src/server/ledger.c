@@ -66,7 +66,6 @@ int ledger_add_write(struct server *server, struct server_write *write,
 		write->place->length = write->length;
 		write->place->pid = pid;
 		atomic_store(&write->place->overtaken, 0);
-		atomic_store(&write->place->word, 0);
 		if (atomic_load(&ledger->writes) <= at)
 			atomic_store(&ledger->writes, at + 1);
 		atomic_store(&write->place->id, write->id);
@@ -80,8 +79,14 @@ int ledger_add_write(struct server *server, struct server_write *write,
 void ledger_stand(struct server_write *write, uint64_t word)
 {
 	write->place->offset = write->place->length = 0;
-	atomic_store(&write->place->word, word + 1);
+	atomic_store(&write->place->word, write->id * STANDING_WORDS + word);
 	atomic_store(&write->place->id, write->id);
+}
+
+uint64_t ledger_word(const struct ledger_write *place)
+{
+	return atomic_load(&place->word) -
+	       atomic_load(&place->id) * STANDING_WORDS;
 }
 
 void ledger_remove_write(struct server_write *write)

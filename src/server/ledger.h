@@ -24,8 +24,9 @@ struct ledger_write {
 	int64_t pid;
 	/* Some of it may have gone home meanwhile: overtaken.c. */
 	_Atomic uint64_t overtaken;
-	/* It stands: the number of its word, and 1; 0: it does not, or is
-	 * being ended. */
+	/* By which word it stands, with its id (ledger_word()); of another id, or
+	 * 0: it does not, or is being ended.  An older server has left here what
+	 * was there before. */
 	_Atomic uint64_t word;
 };
 
@@ -57,6 +58,8 @@ int ledger_add_write(struct server *server, struct server_write *write,
 		     int64_t pid);
 /* It stands, under another id, by the word of that number. */
 void ledger_stand(struct server_write *write, uint64_t word);
+/* That number; where it does not stand, one that no word has. */
+uint64_t ledger_word(const struct ledger_write *place);
 void ledger_remove_write(struct server_write *write);
 /* [s] NULL: there are too many. */
 struct ledger_claim *ledger_add_claim(struct server *server, int64_t pid,

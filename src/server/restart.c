@@ -401,12 +401,12 @@ static void restore_write(struct server *server, struct ledger_write *place)
 {
 	struct server_file *file = find_file(server, place->file);
 	struct client *client = file ? need_client(server, place->pid) : NULL;
-	/* Only here: it stands no more. */
-	uint64_t word = atomic_exchange(&place->word, 0);
 
-	if (!client || (word && standing_is_over(client, word - 1)) ||
+	if (!client || standing_is_over(client, ledger_word(place)) ||
 	    !write_restore(client, file, place))
 		atomic_store(&place->id, 0);
+	/* What goes on does not stand. */
+	atomic_store(&place->word, 0);
 }
 
 static void restore_claim(struct server *server, struct ledger_claim *place)

@@ -107,8 +107,34 @@ static void await_client(void)
 	assert_int_equal(read(line[0], &turn, 1), 1);
 }
 
+static struct ledger *map_ledger(void)
+{
+	struct ledger *ledger = MAP_FAILED;
+
+	for (size_t i = 0; i < keep.count; i++)
+		if (keep.kept[i].message.type == KEEPER_TABLES)
+			ledger = mmap(NULL, sizeof(*ledger),
+				      PROT_READ | PROT_WRITE, MAP_SHARED,
+				      keep.kept[i].fds[1], 0);
+	assert_ptr_not_equal(ledger, MAP_FAILED);
+	return ledger;
+}
+
+/* It knows of no words: what was of the first write's is where the second's
+ * would be. */
+static void as_of_an_older_server(void)
+{
+	struct ledger *ledger = map_ledger();
+
+	assert_true(atomic_load(&ledger->write[0].word));
+	assert_true(atomic_load(&ledger->write[1].id));
+	atomic_store(&ledger->write[1].word,
+		     atomic_load(&ledger->write[0].word));
+	assert_int_equal(munmap(ledger, sizeof(*ledger)), 0);
+}
+
 /* The client has two turns: the server is dead, and there is another one. */
-static void run_over_two(client_body *body, bool greets)
+static void run_over_two(client_body *body, bool greets, void (*between)(void))
 {
 	pid_t child;
 
@@ -118,6 +144,8 @@ static void run_over_two(client_body *body, bool greets)
 	kill_server();
 	assert_int_equal(write(line[0], "g", 1), 1);
 	await_client();
+	if (between)
+		between();
 	start_server(true);
 	assert_int_equal(write(line[0], "g", 1), 1);
 	assert_succeeds(child);
@@ -127,7 +155,7 @@ static void run_over_two(client_body *body, bool greets)
 
 static void run_over_two_servers(client_body *body)
 {
-	run_over_two(body, true);
+	run_over_two(body, true, NULL);
 }
 
 /* The reply's flags. */
@@ -269,6 +297,28 @@ static void test_one_that_was_stopped_goes_on(void **state)
 	run_over_two_servers(is_stopped);
 }
 
+/* Beside one that stands: that says nothing of it. */
+static void begins_as_any(struct user *user)
+{
+	struct standing one = begin_standing(user);
+	uint64_t id;
+
+	must_stand(&one);
+	id = write_begin(user, one.fd, at_page(1), 1);
+	await_turn();
+	expect(come_back(user) & REPLY_RETURNED);
+	expect(one.at[at_page(1)] == 2);
+	put(&one, at_page(1), 'B');
+	expect(write_end(user, id, at_page(1), 1, 0) == 0);
+	expect(one.at[at_page(1)] == 'B');
+}
+
+static void test_one_that_an_older_server_has_begun(void **state)
+{
+	(void)state;
+	run_over_two(begins_as_any, true, as_of_an_older_server);
+}
+
 static pid_t start_mapper(struct user *user, int *end)
 {
 	int ends[2];
@@ -321,7 +371,7 @@ static void maps_nothing(struct user *user)
 static void test_one_whose_client_maps_nothing(void **state)
 {
 	(void)state;
-	run_over_two(maps_nothing, false);
+	run_over_two(maps_nothing, false, NULL);
 }
 
 #define RESTARTS(name) \
@@ -337,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_one_that_was_stopped_goes_on, begin_impatient,
 			end_test),
+		RESTARTS(test_one_that_an_older_server_has_begun),
 		RESTARTS(test_one_whose_client_maps_nothing),
 	};
 
