@@ -126,6 +126,44 @@ end
 check "... is in the file" \
 	[ "$(od -An -tu1 -j7 -N2 "$WORK/mapped" | tr -d ' ')" = 7788 ]
 
+# ---- who says HELLO to one that is killed ----
+
+cat >"$WORK/deaf.py" <<'PYTHON'
+import os, socket, sys
+listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listening.bind(sys.argv[1] + ".new")
+listening.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+left = int(sys.argv[2])
+while left:
+    heard = listening.accept()[0]
+    left -= len(heard.recv(4096)) > 0
+    heard.close()
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ["LISTEN_FDS"] = "1"
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[3], sys.argv[3:])
+PYTHON
+# deaf TIMES: so many are heard and not answered, before there is a server
+deaf() {
+	rm -f "$WORK/deaf"
+	start python3 "$WORK/deaf.py" "$WORK/deaf" "$1" "$QUIRE" serve --quiet
+	until [ -S "$WORK/deaf" ]; do is_alive "$child" || break; done
+}
+
+deaf 1
+"$QUIRE" run --socket "$WORK/deaf" true 2>"$WORK/said"
+refute "the next server hears it" grep -q . "$WORK/said"
+kill -TERM "$child"
+end
+deaf 1000
+"$QUIRE" run --socket "$WORK/deaf" true 2>"$WORK/said"
+check "nobody ever answers: the program goes on" [ $? -eq 0 ]
+check "... and it is said" grep -q "mappings are the kernel's" "$WORK/said"
+kill -KILL "$child"
+await "$child"
+
 # ---- quire run ----
 
 prepare
