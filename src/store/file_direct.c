@@ -43,12 +43,14 @@ int file_reopen(int fd, int flags)
 	return opened < 0 ? -errno : (int)opened;
 }
 
-/* Files that are in memory anyway take O_DIRECT and bypass nothing. */
+/* Files that are in memory anyway take O_DIRECT and bypass nothing.  Where a
+ * device's name lies says nothing of the device. */
 static bool is_in_memory(int fd)
 {
 	struct statfs system;
+	struct stat file;
 
-	if (fstatfs(fd, &system))
+	if (fstat(fd, &file) || !S_ISREG(file.st_mode) || fstatfs(fd, &system))
 		return false;
 	return system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC ||
 	       system.f_type == HUGETLBFS_MAGIC;

@@ -5,7 +5,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -461,7 +460,7 @@ static void a_full_disk_is_an_error(void **state)
 	free(bytes);
 }
 
-/* ---- block devices ---- */
+/* ---- discards ---- */
 
 /* Blocks of 512 bytes that the file takes. */
 static uint64_t blocks_of(int fd)
@@ -521,40 +520,6 @@ static void a_file_system_without_holes(void **state)
 	store_destroy(store);
 }
 
-static void only_size_of_a_block_device_is_fixed(void **state)
-{
-	struct store *store;
-	int fd = -1;
-	int backing = new_file(O_RDWR);
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	char path[32];
-	int number;
-
-	(void)state;
-	number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-	if (number >= 0) {
-		snprintf(path, sizeof(path), "/dev/loop%d", number);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-	}
-	assert_return_code(ftruncate(backing, 1 << 20), errno);
-	if (fd < 0 || ioctl(fd, LOOP_SET_FD, backing)) {
-		close(fd);
-		close(backing);
-		close(control);
-		skip();
-	}
-	store = store_of(dup(fd), true);
-	assert_int_equal(size_of_store(store), 1 << 20);
-	assert_int_equal(write_at(store, "block", 5, 4095), 5);
-	assert_int_equal(store_resize(store, 4096), -EOPNOTSUPP);
-	assert_int_equal(flush_all(store), 0);
-	store_destroy(store);
-	ioctl(fd, LOOP_CLR_FD, 0);
-	close(fd);
-	close(backing);
-	close(control);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,7 +538,6 @@ int main(void)
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(a_discard_gives_room_back),
 		cmocka_unit_test(a_file_system_without_holes),
-		cmocka_unit_test(only_size_of_a_block_device_is_fixed),
 	};
 	int failed;
 
