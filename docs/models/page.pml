@@ -45,7 +45,8 @@
  *              -DFILLED  what is read may be put into the memory by showing it, in
  *                        one mapping
  *              -DSHOWN   a trap may say that its page was shown: it is un-protected,
- *                        and that is all
+ *                        and that is all; or, as one of many, it is hidden before
+ *                        it is shown writable
  *              -DDISC    the page is discarded, again and again; the store may
  *                        refuse (not with TRUNC)
  *              -DWHOLE   somebody writes the whole page, both locations, without a
@@ -308,6 +309,13 @@ inline k_unprotect_only(m)      /* the page was shown, the trap said; it may be 
 #else
 	k_unprotect(m)
 #endif
+}
+#endif
+
+#ifdef SHOWN
+inline k_hide(m)                /* MADV_DONTNEED, before many pages are shown at once */
+{
+	d_step { assert(ISOURS(m)); tr[m] = NONE }
 }
 #endif
 
@@ -800,7 +808,7 @@ grant:
 	   if :: inside :: !inside -> k_wake(m); goto granted fi;
 #endif
 #ifdef SHOWN
-	   if :: k_unprotect_only(m); goto granted :: skip fi;
+	   if :: k_unprotect_only(m); goto granted :: k_hide(m) :: skip fi;
 #endif
 	   k_continue(m, RW, ee);
 	   if :: ee -> k_unprotect(m) :: else fi;

@@ -127,7 +127,8 @@ int mmu_protect(struct mmu *mmu, uint64_t start, uint64_t length, int prot);
  */
 int mmu_install(struct mmu *mmu, uint64_t start, uint64_t length, bool protect);
 /*
- * Shows pages writable, all of them, shown before or not.  As mmu_install().
+ * Shows pages of a shared mapping writable, all of them, shown before or not.  As
+ * mmu_install().  Of more than one all may be hidden for a moment.
  * shown: the first one was when the access trapped (mmu_trap.shown).  If it is so
  * no more, it may be left as it is: who waits for it is woken, and traps anew.
  */

@@ -143,6 +143,18 @@ static int unprotect(const struct uffd *uffd, uint64_t start, uint64_t length,
 	return error;
 }
 
+/*
+ * What is un-protected traps no more, but the kernel makes it writable only at its
+ * next store, by a fault of its own: a microsecond each.  What is not shown it shows
+ * writable, many pages by one call.  So of a row all are hidden first.  Not where an
+ * access to what is hidden may fail, in a system call.
+ */
+static bool hide_row(const struct uffd *uffd, uint64_t start, uint64_t length)
+{
+	return length > PAGE_SIZE && uffd->kernel_mode &&
+	       memory_forget(start, length) == 0;
+}
+
 static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 {
 	const struct uffd *uffd = &own(mmu)->uffd;
@@ -152,6 +164,8 @@ static int grant(struct mmu *mmu, uint64_t start, uint64_t length, bool shown)
 	length = before_guard(mmu, start, length);
 	if (length < asked)
 		wake(mmu, start + length, asked - length);
+	if (hide_row(uffd, start, length))
+		shown = false;
 	while (length > 0) {
 		uint64_t done;
 		int error = shown ? -EEXIST

@@ -10,8 +10,11 @@
 #include "unit/foreseen_world.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define SCANTY (16u << 20) /* a budget without slots */
+#define ROUNDS 8
 
 static int open_scanty(void **state)
 {
@@ -339,10 +342,54 @@ static void test_an_object_that_ends(void **state)
 	assert_int_equal(*at_home(SEEN), 'y');
 }
 
+/* ---- rows beside who only reads ---- */
+
+static _Atomic bool rows_end;
+
+/* By system calls, which find each page: it is shown, and stays so, or they wait. */
+static void *write_out(void *argument)
+{
+	unsigned char seen[PAGE];
+	int file = *(int *)argument;
+	ssize_t moved = PAGE;
+
+	for (size_t i = 0; moved == PAGE && !rows_end; i = (i + 1) % PAGES) {
+		moved = syscall(SYS_pwrite64, file, mapped + i * PAGE, PAGE,
+				0L);
+		if (moved == PAGE)
+			moved = pread(file, seen, PAGE, 0);
+		if (seen[6] != byte_at(i * PAGE + 6))
+			moved = 0;
+	}
+	return moved == PAGE ? NULL : argument;
+}
+
+static void test_rows_beside_calls_that_read(void **state)
+{
+	int file = memfd_create("out", MFD_CLOEXEC);
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	assert_true(file >= 0);
+	for (size_t i = 0; i < PAGES; i++)
+		load(i);
+	rows_end = false;
+	assert_int_equal(pthread_create(&thread, NULL, write_out, &file), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < PAGES; i++)
+			store(i, (unsigned char)('a' + round));
+		sync_all();
+	}
+	rows_end = true;
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	close(file);
+}
+
 /* ---- rows beside a flusher that never rests ---- */
 
 #define STRIPES 4
-#define ROUNDS 8
 
 static void *store_stripe(void *argument)
 {
@@ -400,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_slot_is_of_one_page,
 						open_alike, close_all),
 		ample(test_an_object_that_ends),
+		ample(test_rows_beside_calls_that_read),
 		cmocka_unit_test_setup_teardown(test_rows_beside_the_flusher,
 						open_restless, close_all),
 	};

@@ -93,27 +93,6 @@ static void test_grant_of_what_was_shown(void **state)
 	assert_int_equal(byte_of(memory, 0), 'A');
 }
 
-/* Pages 0 and 2 are shown, 1 and 3 are not: it is known of the first alone. */
-static void test_grant_of_a_run_from_what_is_shown(void **state)
-{
-	int memory = *(int *)*state;
-
-	for (unsigned i = 0; i < 4; i++)
-		fill_page(memory, i);
-	map(memory, true);
-	assert_int_equal(mmu_install(mmu, base, PAGE_SIZE, true), 0);
-	assert_int_equal(
-		mmu_install(mmu, base + 2 * PAGE_SIZE, PAGE_SIZE, true), 0);
-	count_calls();
-	assert_int_equal(mmu_grant(mmu, base, 4 * PAGE_SIZE, true), 0);
-	assert_int_equal(unprotections(), 1);
-	assert_true(continues() >= 2);
-	for (unsigned i = 0; i < 4; i++) {
-		store(base + i * PAGE_SIZE, (unsigned char)('A' + i));
-		assert_int_equal(byte_of(memory, i * PAGE_SIZE), 'A' + i);
-	}
-}
-
 static void test_grant_that_the_kernel_refuses(void **state)
 {
 	int memory = *(int *)*state;
@@ -281,7 +260,6 @@ int main(void)
 		TEST(test_install_of_a_part),
 		TEST(test_grant_of_what_is_shown),
 		TEST(test_grant_of_what_was_shown),
-		TEST(test_grant_of_a_run_from_what_is_shown),
 		TEST(test_grant_that_the_kernel_refuses),
 		TEST(test_fill),
 		TEST(test_fill_up_to_what_is_there),
