@@ -100,23 +100,31 @@ void object_come_dirty(struct object *object, uint64_t index, uint64_t count)
 	host->dirtied(host->context);
 }
 
-bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
-			 void *bytes)
+unsigned dirty_take_foreseen(struct object *object, uint64_t index,
+			     unsigned most, unsigned slot, void *bytes)
 {
-	bool taken;
+	unsigned count = 0;
 
 	object_lock_dirty(object, index);
-	taken = page_take_foreseen(object_word(object, index), slot);
-	if (taken)
-		enter(object, index);
-	/* Who looks what it had takes the lock first. */
-	if (taken && memory_file_read(object->memory, bytes, PAGE_SIZE,
-				      index << PAGE_SHIFT))
-		page_forget_foreseen(object_word(object, index));
+	/* Who writes past the object asks for each what it was. */
+	if (atomic_load(&object->foreign_count) > 0)
+		most = 1;
+	for (; count < most; count++) {
+		if (!page_take_foreseen(object_word(object, index + count),
+					slot + count))
+			break;
+		enter(object, index + count);
+	}
+	/* Who looks what they had takes the lock first. */
+	if (count > 0 &&
+	    memory_file_read(object->memory, bytes, (size_t)count << PAGE_SHIFT,
+			     index << PAGE_SHIFT))
+		for (unsigned i = 0; i < count; i++)
+			page_forget_foreseen(object_word(object, index + i));
 	lock_drop(&object->dirty_lock);
-	if (taken)
-		count_dirty(object, 1);
-	return taken;
+	if (count > 0)
+		count_dirty(object, count);
+	return count;
 }
 
 static struct page_begun kind_of(uint64_t word)

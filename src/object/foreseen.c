@@ -32,8 +32,8 @@
 
 #define LOOK_PAGES 16
 #define REST 64 /* rows that nobody looks for a slot for, when there was none */
-/* One more than slots: for who looks at a page's bytes under the lock. */
-#define COPIES_BYTES ((WORD_SLOTS + 1) << PAGE_SHIFT)
+/* Behind the slots: for who looks at pages' bytes under the lock. */
+#define COPIES_BYTES ((WORD_SLOTS + LOOK_PAGES) << PAGE_SHIFT)
 /* Of the budget, so many for each slot. */
 #define BUDGET_A_SLOT 32
 
@@ -56,67 +56,120 @@ static char *copy_of(struct foreseen *foreseen, unsigned slot)
 	return foreseen->copies + ((size_t)slot << PAGE_SHIFT);
 }
 
-/* The lock is held. */
-static bool is_stored(struct foreseen *foreseen, unsigned slot)
+/* The lock is held.  The page that the slot was of still has it. */
+static bool is_kept(const struct foreseen *foreseen, unsigned slot)
 {
 	const struct foreseen_slot *kept = &foreseen->slots[slot];
-	char *bytes = copy_of(foreseen, WORD_SLOTS);
-
-	return memory_file_read(kept->object->memory, bytes, PAGE_SIZE,
-				kept->index << PAGE_SHIFT) == 0 &&
-	       memcmp(bytes, copy_of(foreseen, slot), PAGE_SIZE) != 0;
-}
-
-/* The same.  Free, or free by now. */
-static bool is_free(struct foreseen *foreseen, unsigned slot)
-{
-	const struct foreseen_slot *kept = &foreseen->slots[slot];
-	page_word *word;
 	uint64_t now;
 
 	if (!kept->object)
-		return true;
-	word = object_word(kept->object, kept->index);
-	now = atomic_load(word);
-	if (!word_foreseen(now) || word_slot(now) != slot)
-		return true;
-	return word_state(now) == PAGE_DIRTY && is_stored(foreseen, slot) &&
-	       page_spare_slot(word, slot);
+		return false;
+	now = atomic_load(object_word(kept->object, kept->index));
+	return word_foreseen(now) && word_slot(now) == slot;
 }
 
-/* The same; false: all that it looked at are in use. */
-static bool find_slot(struct foreseen *foreseen, unsigned *slot)
+/* The same.  How many slots from this one on are of pages that lie side by side. */
+static unsigned kept_together(const struct foreseen *foreseen, unsigned slot,
+			      unsigned most)
 {
-	for (unsigned looks = 0; looks < LOOK_PAGES; looks++) {
-		*slot = foreseen->hand;
-		foreseen->hand = (foreseen->hand + 1) % WORD_SLOTS;
-		if (is_free(foreseen, *slot))
-			return true;
-	}
-	return false;
+	const struct foreseen_slot *kept = &foreseen->slots[slot];
+	unsigned count = 0;
+
+	while (count < most && kept[count].object == kept->object &&
+	       kept[count].index == kept->index + count &&
+	       is_kept(foreseen, slot + count))
+		count++;
+	return count;
 }
 
-/* The lock is held. */
+/* The same.  Their pages are DIRTY, and have other bytes: they are free by now. */
+static unsigned spare(struct foreseen *foreseen, unsigned slot, unsigned count)
+{
+	const struct foreseen_slot *kept = &foreseen->slots[slot];
+	char *bytes = copy_of(foreseen, WORD_SLOTS);
+	unsigned spared = 0;
+
+	if (memory_file_read(kept->object->memory, bytes,
+			     (size_t)count << PAGE_SHIFT,
+			     kept->index << PAGE_SHIFT))
+		return 0;
+	while (spared < count &&
+	       memcmp(bytes + ((size_t)spared << PAGE_SHIFT),
+		      copy_of(foreseen, slot + spared), PAGE_SIZE) != 0 &&
+	       page_spare_slot(object_word(kept->object, kept->index + spared),
+			       slot + spared))
+		spared++;
+	return spared;
+}
+
+/* The same.  How many from this one on are free, or free by now. */
+static unsigned free_slots(struct foreseen *foreseen, unsigned slot,
+			   unsigned most)
+{
+	unsigned count = 0, kept = 0, spared = 0;
+
+	while (count < most && spared == kept) {
+		kept = kept_together(foreseen, slot + count, most - count);
+		spared = kept ? spare(foreseen, slot + count, kept) : 0;
+		count += kept ? spared : 1;
+	}
+	return count;
+}
+
+/* The same; 0: all that it looked at are in use.  The hand is at the first. */
+static unsigned find_slots(struct foreseen *foreseen, unsigned most)
+{
+	unsigned count = 0;
+
+	for (unsigned looks = 0; looks < LOOK_PAGES && count == 0; looks++) {
+		unsigned left = WORD_SLOTS - foreseen->hand;
+
+		count = free_slots(foreseen, foreseen->hand,
+				   most < left ? most : left);
+		if (count == 0)
+			foreseen->hand = (foreseen->hand + 1) % WORD_SLOTS;
+	}
+	return count;
+}
+
+/* The same. */
+static void note_slots(struct foreseen *foreseen, struct object *object,
+		       uint64_t index, unsigned count)
+{
+	while (count-- > 0) {
+		foreseen->slots[foreseen->hand] = (struct foreseen_slot){
+			.object = object,
+			.index = index++,
+		};
+		foreseen->hand = (foreseen->hand + 1) % WORD_SLOTS;
+	}
+}
+
+/*
+ * The same.  First one slot, then twice as many at a time as were taken, as what is
+ * to be looked at is read at once.
+ */
 static uint64_t foresee(struct foreseen *foreseen, struct object *object,
 			uint64_t index, uint64_t most, bool *spent)
 {
+	unsigned at_once = 1, found, taken = 1;
 	uint64_t count = 0;
-	unsigned slot;
 
-	while (count < most) {
-		if (!find_slot(foreseen, &slot)) {
+	while (count < most && taken > 0) {
+		if (at_once > most - count)
+			at_once = (unsigned)(most - count);
+		found = find_slots(foreseen, at_once);
+		if (found == 0) {
 			foreseen->rest = REST;
 			*spent = true;
 			break;
 		}
-		foreseen->slots[slot].object = NULL;
-		if (!dirty_take_foreseen(object, index + count, slot,
-					 copy_of(foreseen, slot)))
-			break;
-		foreseen->slots[slot] = (struct foreseen_slot){
-			.object = object,
-			.index = index + count++,
-		};
+		taken = dirty_take_foreseen(object, index + count, found,
+					    foreseen->hand,
+					    copy_of(foreseen, foreseen->hand));
+		note_slots(foreseen, object, index + count, taken);
+		count += taken;
+		at_once = taken * 2 < LOOK_PAGES ? taken * 2 : LOOK_PAGES;
 	}
 	return count;
 }
@@ -170,7 +223,7 @@ bool object_is_foreseen(struct object *object, uint64_t index)
 
 	lock_take(&foreseen->lock);
 	now = atomic_load(object_word(object, index));
-	is = word_foreseen(now) && !is_free(foreseen, word_slot(now));
+	is = word_foreseen(now) && !free_slots(foreseen, word_slot(now), 1);
 	lock_drop(&foreseen->lock);
 	return is;
 }

@@ -209,10 +209,10 @@ void object_found_dirty(struct object *object, uint64_t count);
 
 /* ---- foreseen.c ---- */
 
-/* A CLEAN page becomes DIRTY with a write pin, foreseen; bytes are what it has.
- * False: it was something else. */
-bool dirty_take_foreseen(struct object *object, uint64_t index, unsigned slot,
-			 void *bytes);
+/* CLEAN pages become DIRTY with write pins, foreseen, with slots side by side; bytes
+ * are what they have.  How many: up to what is something else, or fewer. */
+unsigned dirty_take_foreseen(struct object *object, uint64_t index,
+			     unsigned most, unsigned slot, void *bytes);
 /* The object is about to end. */
 void foreseen_forget(struct object *object);
 

@@ -21,7 +21,7 @@ static _Atomic int calls_allowed = -1;
 static _Atomic long calls_meant = -1;
 static _Atomic int calls_error = ENOMEM;
 /* Called instead of the one that is refused; may be NULL. */
-static void (*instead_of_call)(void);
+static void (*_Atomic instead_of_call)(void);
 
 static inline long real_call(long number, const long *a)
 {
@@ -33,16 +33,39 @@ static inline long real_call(long number, const long *a)
 
 static inline bool is_refused(long number)
 {
+	void (*instead)(void);
+
 	if (atomic_load(&calls_meant) >= 0 &&
 	    number != atomic_load(&calls_meant))
 		return false;
 	if (atomic_load(&calls_allowed) < 0 ||
 	    atomic_fetch_sub(&calls_allowed, 1) > 0)
 		return false;
-	if (instead_of_call)
-		instead_of_call();
+	instead = atomic_load(&instead_of_call);
+	if (instead)
+		instead();
 	errno = atomic_load(&calls_error);
 	return true;
+}
+
+static _Atomic unsigned calls_read; /* of a file, at an offset */
+
+/* Reads are refused only if they are meant. */
+static inline bool may_refuse(long number)
+{
+	switch (number) {
+	case SYS_pread64:
+		atomic_fetch_add(&calls_read, 1);
+		return atomic_load(&calls_meant) == number;
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_mremap:
+	case SYS_madvise:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Stands in the place of libc's, for the library as for all. */
@@ -55,10 +78,7 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
-	if ((number == SYS_mmap || number == SYS_munmap ||
-	     number == SYS_mprotect || number == SYS_mremap ||
-	     number == SYS_madvise) &&
-	    is_refused(number))
+	if (may_refuse(number) && is_refused(number))
 		return -1;
 	return real_call(number, a);
 }
