@@ -150,7 +150,7 @@ static inline unsigned unprotections(void)
 /* True: one was refused.  All succeed from now on. */
 static inline bool stop_refusing(void)
 {
-	instead_of_call = NULL;
+	atomic_store(&instead_of_call, 0);
 	return atomic_exchange(&calls_allowed, -1) < 0;
 }
 
