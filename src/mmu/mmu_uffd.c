@@ -147,11 +147,14 @@ static int unprotect(const struct uffd *uffd, uint64_t start, uint64_t length,
  * What is un-protected traps no more, but the kernel makes it writable only at its
  * next store, by a fault of its own: a microsecond each.  What is not shown it shows
  * writable, many pages by one call.  So of a row all are hidden first.  Not where an
- * access to what is hidden may fail, in a system call.
+ * access to what is hidden may fail, in a system call; nor where the program has
+ * mapped memory of its own over a part, which would be lost: there is nothing that
+ * could be protected.
  */
 static bool hide_row(const struct uffd *uffd, uint64_t start, uint64_t length)
 {
 	return length > PAGE_SIZE && uffd->kernel_mode &&
+	       uffd_write_protect(uffd, start, length, true) == 0 &&
 	       memory_forget(start, length) == 0;
 }
 

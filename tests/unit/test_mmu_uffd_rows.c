@@ -267,6 +267,27 @@ static void test_a_row_that_is_not_mapped(void **state)
 	expect_protected(memory, ROW);
 }
 
+/* The program's own memory, which it has put over a page behind our back. */
+static void test_what_the_program_has_mapped_over(void **state)
+{
+	int memory = *(int *)*state;
+
+	for (unsigned over = 0; over < ROW; over++) {
+		make_order(memory, ORDERS - 1);
+		assert_ptr_not_equal(
+			mmap((void *)(uintptr_t)page(over), PAGE_SIZE,
+			     PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			MAP_FAILED);
+		store(page(over), 'p');
+		assert_int_equal(mmu_grant(mmu, base, ROW * PAGE_SIZE, false),
+				 -ENOENT);
+		assert_int_equal(
+			*(volatile unsigned char *)(uintptr_t)page(over), 'p');
+		assert_int_equal(mmu_unmap(mmu, base, LENGTH), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +298,7 @@ int main(void)
 		TEST(test_a_page_that_is_gone),
 		TEST(test_every_order_before_a_guard),
 		TEST(test_a_row_that_is_not_mapped),
+		TEST(test_what_the_program_has_mapped_over),
 	};
 	int failed = cmocka_run_group_tests(tests, open_mmu, close_mmu);
 
