@@ -74,13 +74,13 @@ static void prepare(const struct setting *setting, const struct view *view)
 	volatile unsigned char seen;
 
 	zipf_init(setting->size / PAGE);
-	for (uint64_t rank = 0; rank < hot; rank += 64) {
-		uint64_t offsets[64];
+	for (uint64_t rank = 0; rank < hot; rank += LIST) {
+		uint64_t offsets[LIST];
 
-		for (unsigned int i = 0; i < 64; i++)
+		for (unsigned int i = 0; i < LIST; i++)
 			offsets[i] = offset_of(rank + i);
-		view_announce(view, offsets, 64, false);
-		for (unsigned int i = 0; i < 64; i++)
+		view_announce(view, offsets, LIST, false);
+		for (unsigned int i = 0; i < LIST; i++)
 			seen = view->bytes[offsets[i]];
 	}
 	(void)seen;

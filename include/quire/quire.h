@@ -335,8 +335,8 @@ QUIRE_API ssize_t quire_object_pwrite(struct quire_object *object,
 /*
  * Makes the ranges zeros, as quire_object_pwrite() of zeros would.  For what is
  * about to be written anew: pages that lie in a range whole are not read, and
- * where this process maps them, they can be stored to without a trap.  Durable
- * by a sync, as all that is stored; what is written home before the caller has
+ * where this process maps them, they can be stored to without a trap, mostly
+ * (not where traps are signals).  Durable by a sync, as all that is stored; what is written home before the caller has
  * stored there is zeros.  Blocks.  0, or the error of the first range that has
  * one, as for quire_object_pwrite(): those before it are zeros, of that one some
  * bytes may be.

@@ -1,49 +1,18 @@
 /* test_block_device.c - the file store of store/store.h over a block device */
 /* SPDX-License-Identifier: MIT */
+#include "unit/refuse_direct.h"
 #include "unit/store_tools.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <linux/loop.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 static struct store_context with_workers;
 
 /* ---- a kernel that refuses ---- */
 
-static atomic_bool refuse_moves; /* direct transfers are EINVAL */
-static atomic_bool refuse_open;  /* so is opening for them */
-static atomic_uint direct_count; /* direct transfers asked for */
-
-static bool is_refused(int fd)
-{
-	if (!(fcntl(fd, F_GETFL) & O_DIRECT))
-		return false;
-	atomic_fetch_add(&direct_count, 1);
-	errno = EINVAL;
-	return atomic_load(&refuse_moves);
-}
-
-/* These stand in the place of libc's, for the store as for all. */
-ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
-{
-	ssize_t (*real)(int, const struct iovec *, int, off_t);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "preadv");
-	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
-}
-
-ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
-{
-	ssize_t (*real)(int, const struct iovec *, int, off_t);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "pwritev");
-	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
-}
+static atomic_bool refuse_open; /* so is opening for them */
 
 long syscall(long number, ...)
 {
@@ -193,9 +162,9 @@ static void block_devices_go_direct(void **state)
 		}
 		assert_device_moves(&device, 1);
 		/* One whose transfers are refused is asked each time. */
-		atomic_store(&refuse_moves, true);
+		atomic_store(&refuse_direct, true);
 		assert_device_moves(&device, 1);
-		atomic_store(&refuse_moves, false);
+		atomic_store(&refuse_direct, false);
 		atomic_store(&refuse_open, true);
 		assert_device_moves(&device, 0);
 		atomic_store(&refuse_open, false);

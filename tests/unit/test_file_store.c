@@ -1,53 +1,22 @@
 /* test_file_store.c - the file store of store/store.h */
 /* SPDX-License-Identifier: MIT */
 #include "store/file_private.h"
+#include "unit/refuse_direct.h"
 #include "unit/store_tools.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 static struct store_context with_workers;
 
 /* ---- a kernel that refuses ---- */
 
-static atomic_bool refuse_direct;   /* direct transfers are EINVAL */
 static atomic_bool refuse_allocate; /* half of it, then ENOSPC */
 static atomic_bool appended_meanwhile;
 static atomic_int refused_modes; /* of fallocate(2) */
 static atomic_int refused_with;  /* and the error */
-static atomic_uint direct_count; /* direct transfers asked for */
-
-static bool is_refused(int fd)
-{
-	if (!(fcntl(fd, F_GETFL) & O_DIRECT))
-		return false;
-	atomic_fetch_add(&direct_count, 1);
-	errno = EINVAL;
-	return atomic_load(&refuse_direct);
-}
-
-/* These stand in the place of libc's, for the store as for all. */
-ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
-{
-	ssize_t (*real)(int, const struct iovec *, int, off_t);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "preadv");
-	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
-}
-
-ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
-{
-	ssize_t (*real)(int, const struct iovec *, int, off_t);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "pwritev");
-	return is_refused(fd) ? -1 : real(fd, iov, count, offset);
-}
 
 int fallocate(int fd, int mode, off_t offset, off_t length)
 {

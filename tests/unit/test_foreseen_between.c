@@ -5,9 +5,9 @@
  *                    ^           ^            ^            ^
  *                    a cut, the end of an object, stores, copies, memory that is gone
  */
+#include "unit/between.h"
 #include "unit/foreseen_world.h"
 
-#include "base/hook.h"
 #include "object/object.h"
 #include "os/memory.h"
 
@@ -56,36 +56,7 @@ static void test_invalidate_writes_nothing(void **state)
 }
 
 #ifdef QUIRE_DEBUG
-
 /* ---- between two steps ---- */
-
-static _Atomic bool come;
-static enum hook wanted;
-static uint64_t wanted_index;
-static void (*action)(void);
-
-static void act(enum hook point, const void *thing, uint64_t index)
-{
-	(void)thing;
-	if (point == wanted && index == wanted_index &&
-	    !atomic_exchange(&come, true))
-		action();
-}
-
-static void arm(enum hook point, uint64_t index, void (*function)(void))
-{
-	wanted = point;
-	wanted_index = index;
-	action = function;
-	come = false;
-	hook_register(act);
-}
-
-static void disarm(void)
-{
-	hook_register(NULL);
-	assert_true(come);
-}
 
 static void store_y(void)
 {

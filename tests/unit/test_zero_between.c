@@ -5,13 +5,11 @@
  *                 ^
  *                 an append, a write-back, a cut, a discard
  */
+#include "unit/between.h"
 #include "unit/engine_tools.h"
-
-#include "base/hook.h"
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 #ifdef QUIRE_DEBUG
@@ -25,28 +23,6 @@ static struct quire *quire;
 static struct test_file file;
 static struct quire_object *object;
 static unsigned char *mapped;
-
-static _Atomic bool come;
-static enum hook wanted;
-static uint64_t wanted_index;
-static void (*action)(void);
-
-static void act(enum hook point, const void *thing, uint64_t index)
-{
-	(void)thing;
-	if (point == wanted && index == wanted_index &&
-	    !atomic_exchange(&come, true))
-		action();
-}
-
-static void arm(enum hook point, uint64_t index, void (*function)(void))
-{
-	wanted = point;
-	wanted_index = index;
-	action = function;
-	come = false;
-	hook_register(act);
-}
 
 static int set_up(void **state)
 {
@@ -83,8 +59,7 @@ static void zero_beside(uint64_t length, void (*function)(void))
 {
 	arm(HOOK_READ_FILLED, PART, function);
 	zero(length);
-	assert_true(come);
-	hook_register(NULL);
+	disarm();
 }
 
 static bool is_shown(void) /* each page that is shown costs a call there */
